@@ -1,0 +1,164 @@
+//! Why something is not known: the fixed list of fault classes.
+//!
+//! A class is a label value, so the list is closed and small; the text beside
+//! it is for the log and for `check`, and holds AWS's error code and request id
+//! at most, never AWS's own prose (which quotes principals and resources).
+
+use std::fmt;
+
+/// The class of a fault, as the label `fault` spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultClass {
+    /// The collector has not run yet.
+    Pending,
+    /// No source of credentials offered any.
+    NoCredentials,
+    /// AWS does not accept the credentials: unknown key, bad signature, expired.
+    InvalidCredentials,
+    /// The credentials belong to another account than the wanted one.
+    WrongAccount,
+    /// AWS denied the call; a policy or a service control policy forbids it.
+    AccessDenied,
+    /// AWS answered that the rate was exceeded.
+    Throttled,
+    /// No complete answer within the time allowed.
+    Timeout,
+    /// The connection could not be made, or broke.
+    Connection,
+    /// AWS answered with a 5xx status.
+    ServerError,
+    /// AWS refused the request with another error.
+    Rejected,
+    /// The answer could not be read, or contradicts itself.
+    MalformedReply,
+    /// The answer lacked an element that it must have.
+    IncompleteReply,
+    /// The answer was larger than any honest one.
+    OversizedReply,
+    /// The account changed while it was being read.
+    Changed,
+    /// A failing answer was not confirmed by a second one.
+    Unconfirmed,
+    /// The collector's task has not reported for three of its intervals.
+    Stalled,
+    /// The collector's code panicked: a bug in the exporter.
+    Panicked,
+}
+
+/// One fault: its class, and a line of detail for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The class, for metrics.
+    pub class: FaultClass,
+    /// What failed, for the log; free of names, secrets and AWS's own messages.
+    pub detail: String,
+}
+
+// === impl FaultClass ===
+
+impl FaultClass {
+    /// Every class, in the order of the documentation.
+    pub const ALL: [Self; 17] = [
+        Self::Pending,
+        Self::NoCredentials,
+        Self::InvalidCredentials,
+        Self::WrongAccount,
+        Self::AccessDenied,
+        Self::Throttled,
+        Self::Timeout,
+        Self::Connection,
+        Self::ServerError,
+        Self::Rejected,
+        Self::MalformedReply,
+        Self::IncompleteReply,
+        Self::OversizedReply,
+        Self::Changed,
+        Self::Unconfirmed,
+        Self::Stalled,
+        Self::Panicked,
+    ];
+
+    /// The label value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::NoCredentials => "no_credentials",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::WrongAccount => "wrong_account",
+            Self::AccessDenied => "access_denied",
+            Self::Throttled => "throttled",
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::ServerError => "server_error",
+            Self::Rejected => "rejected",
+            Self::MalformedReply => "malformed_reply",
+            Self::IncompleteReply => "incomplete_reply",
+            Self::OversizedReply => "oversized_reply",
+            Self::Changed => "changed",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Stalled => "stalled",
+            Self::Panicked => "panicked",
+        }
+    }
+
+    /// Whether the same call may well succeed a moment later.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Throttled | Self::Timeout | Self::Connection | Self::ServerError)
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Pending => "wait for the first pass; first runs are spread over at most a minute",
+            Self::NoCredentials => {
+                "supply credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, an SSO login, \
+                 or a role of the pod, task or instance"
+            }
+            Self::InvalidCredentials => "renew the credentials: AWS does not know them, or they have expired",
+            Self::WrongAccount => {
+                "give the exporter credentials of the account it is to watch, and restart it to watch another"
+            }
+            Self::AccessDenied => {
+                "grant the reads of the documented policy to this principal, and look for a service control policy that denies them"
+            }
+            Self::Throttled => "find what else calls IAM in this account; the exporter tries again by itself",
+            Self::Timeout | Self::Connection => {
+                "check DNS, proxy and egress from this host to the IAM and STS endpoints"
+            }
+            Self::ServerError => "nothing: AWS is at fault, and the exporter tries again by itself",
+            Self::Rejected => "look up the error code in the AWS documentation",
+            Self::MalformedReply | Self::IncompleteReply | Self::OversizedReply => {
+                "check what stands between this host and AWS: a proxy, or an endpoint that is not AWS's"
+            }
+            Self::Changed => "nothing: the account was being changed, and is read again at the next run",
+            Self::Unconfirmed => "nothing: the next heartbeat decides",
+            Self::Stalled => "restart the exporter, and report the log",
+            Self::Panicked => "report the log: this is a bug in the exporter",
+        }
+    }
+}
+
+impl fmt::Display for FaultClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+// === impl Fault ===
+
+impl Fault {
+    /// A fault of `class`, with a line that says what failed.
+    #[must_use]
+    pub fn new(class: FaultClass, detail: impl Into<String>) -> Self {
+        Self { class, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}

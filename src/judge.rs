@@ -1,0 +1,241 @@
+//! From evidence to verdicts: the controls, their four states, and how old the
+//! evidence may be.
+//!
+//! A judgement is a pure function of evidence and the present moment. Nothing
+//! remembers a verdict: what is published a minute later is judged again from
+//! the same evidence, so it can only stay what it was or become unknown.
+
+pub mod root;
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    clock::Moment,
+    facts::{Known, RootReading, VirtualDevices},
+};
+
+/// A control of AWS Security Hub, by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Control {
+    /// MFA should be enabled for the root user.
+    Iam9,
+    /// Hardware MFA should be enabled for the root user.
+    Iam6,
+    /// The root user should have no access key.
+    Iam4,
+}
+
+/// What can be said of a control. All four states are always exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// The control is met.
+    Passed,
+    /// The control is not met.
+    Failed,
+    /// There is nothing that the control could apply to.
+    NotApplicable,
+    /// It is not known, whatever the reason.
+    Unknown,
+}
+
+/// Why a verdict is what it is, in terms a person can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No complete answer has been read yet.
+    NotRead,
+    /// The last answer is too old, or the clock was stepped under it.
+    Stale,
+    /// GovCloud: a root user there has no console sign-in and no MFA.
+    GovCloud,
+    /// Root has a credential and no MFA device.
+    RootUnprotected,
+    /// A summary showed root unprotected, and nothing has confirmed it.
+    Unconfirmed,
+    /// Root has no password, no access key and no signing certificate.
+    NoRootCredentials,
+    /// A management account's root cannot be without credentials, yet the
+    /// summary says so.
+    ManagementWithoutCredentials,
+    /// Root has an MFA device.
+    RootHasMfa,
+    /// The summary lacks a key that the rule needs.
+    MissingKey,
+    /// Root has a virtual device.
+    RootHasVirtualDevice,
+    /// Root has MFA, and none of its devices is virtual.
+    NoVirtualDevice,
+    /// The list of devices has not been read, or is too old.
+    DevicesNotRead,
+    /// The account has changed since the list of devices was read.
+    DevicesOutdated,
+    /// The list holds an assigned device without an owner.
+    DeviceWithoutOwner,
+    /// Root has an access key.
+    RootHasAccessKey,
+    /// Root has no access key.
+    NoRootAccessKey,
+}
+
+/// What is said of one control, and since when it was so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The state.
+    pub status: Status,
+    /// When the oldest fact that the verdict rests on was read; `None` exactly
+    /// when the state is unknown.
+    pub as_of: Option<Moment>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// How often things are read, from which follows how old they may get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cadence {
+    /// The heartbeat of collector `root`.
+    pub root: Duration,
+    /// The interval of collector `devices`.
+    pub devices: Duration,
+}
+
+/// A heartbeat is this much slower where root credentials are removed: such an
+/// account can only regress by somebody restoring them, and most of an
+/// organization's accounts are like that, so their calls are most of the bill.
+pub const SLOW_HEARTBEAT: u32 = 5;
+
+/// However short an interval is, evidence is good for this long: a pause of the
+/// machine is no news about the account.
+pub const LEAST_MAX_AGE: Duration = Duration::from_secs(30);
+
+// === impl Control ===
+
+impl Control {
+    /// The controls judged, in the order they are exported.
+    pub const ALL: [Self; 3] = [Self::Iam4, Self::Iam6, Self::Iam9];
+
+    /// The id, as Security Hub spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Iam9 => "IAM.9",
+            Self::Iam6 => "IAM.6",
+            Self::Iam4 => "IAM.4",
+        }
+    }
+}
+
+// === impl Status ===
+
+impl Status {
+    /// The four states, in the order they are exported.
+    pub const ALL: [Self; 4] = [Self::Failed, Self::NotApplicable, Self::Passed, Self::Unknown];
+
+    /// The label value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::NotApplicable => "not_applicable",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether nothing has to be done: passed or not applicable.
+    #[must_use]
+    pub const fn is_protected(self) -> bool {
+        matches!(self, Self::Passed | Self::NotApplicable)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+// === impl Reason ===
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotRead => "no complete answer has been read yet",
+            Self::Stale => "the last answer is too old",
+            Self::GovCloud => "a GovCloud root user has no console sign-in and cannot have MFA",
+            Self::RootUnprotected => "root has credentials and no MFA device",
+            Self::Unconfirmed => "one answer showed root without MFA, and no second one has confirmed it yet",
+            Self::NoRootCredentials => "root has no password, no access key and no signing certificate",
+            Self::ManagementWithoutCredentials => {
+                "the summary shows no root credentials, which a management account cannot be without"
+            }
+            Self::RootHasMfa => "root has an MFA device",
+            Self::MissingKey => "the account summary lacks a value that the rule needs",
+            Self::RootHasVirtualDevice => "root has a virtual MFA device",
+            Self::NoVirtualDevice => "root has MFA and no virtual device (a synced passkey counts as hardware for AWS)",
+            Self::DevicesNotRead => "the list of virtual devices has not been read, or is too old",
+            Self::DevicesOutdated => "the account has changed since its virtual devices were listed",
+            Self::DeviceWithoutOwner => "an assigned virtual device was listed without its owner",
+            Self::RootHasAccessKey => "root has an access key",
+            Self::NoRootAccessKey => "root has no access key",
+        })
+    }
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// Nothing can be said, because of `reason`.
+    #[must_use]
+    pub const fn unknown(reason: Reason) -> Self {
+        Self { status: Status::Unknown, as_of: None, reason }
+    }
+
+    const fn known(status: Status, reason: Reason, as_of: Moment) -> Self {
+        Self { status, as_of: Some(as_of), reason }
+    }
+}
+
+// === impl Cadence ===
+
+impl Cadence {
+    /// How long after `reading` the next heartbeat is due.
+    #[must_use]
+    pub fn heartbeat(&self, reading: &RootReading) -> Duration {
+        if reading.summary.credentials_absent() { self.root * SLOW_HEARTBEAT } else { self.root }
+    }
+
+    /// How old a heartbeat may be: three of them.
+    #[must_use]
+    pub fn max_age_of_reading(&self, reading: &RootReading) -> Duration {
+        (self.heartbeat(reading) * 3).max(LEAST_MAX_AGE)
+    }
+
+    /// How old a list of virtual devices may be: two intervals.
+    #[must_use]
+    pub fn max_age_of_devices(&self) -> Duration {
+        (self.devices * 2).max(LEAST_MAX_AGE)
+    }
+
+    /// The heartbeat, if it may still be judged.
+    #[must_use]
+    pub fn fresh_reading<'a>(
+        &self,
+        reading: Option<&'a Known<RootReading>>,
+        now: Moment,
+    ) -> Option<&'a Known<RootReading>> {
+        reading.filter(|known| is_fresh(known, self.max_age_of_reading(&known.value), now))
+    }
+
+    /// The list of virtual devices, if it may still be judged.
+    #[must_use]
+    pub fn fresh_devices<'a>(
+        &self,
+        devices: Option<&'a Known<VirtualDevices>>,
+        now: Moment,
+    ) -> Option<&'a Known<VirtualDevices>> {
+        devices.filter(|known| is_fresh(known, self.max_age_of_devices(), now))
+    }
+}
+
+fn is_fresh<T>(known: &Known<T>, max_age: Duration, now: Moment) -> bool {
+    now.age(known.as_of).is_some_and(|age| age <= max_age)
+}

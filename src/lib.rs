@@ -1,0 +1,14 @@
+//! aws-mfa-exporter: tells within a minute or two when an AWS root user is not
+//! protected by multi-factor authentication.
+//!
+//! Knowledge runs one way through these rooms: facts ← judge ← snapshot ←
+//! metrics ← exposition ← http. Only [`app`] sees all of them. The pure rooms
+//! are handed the time and what AWS said; they know neither a socket nor a
+//! clock, which is why their every edge can be tested.
+
+pub mod account;
+pub mod clock;
+pub mod facts;
+pub mod judge;
+pub mod metrics;
+pub mod snapshot;

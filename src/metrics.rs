@@ -1,0 +1,218 @@
+//! The catalogue: every metric the exporter can export, once.
+//!
+//! Rendering, the generated metrics page, the golden files, the rules and the
+//! dashboards are all checked against this table, so a name, a help text or a
+//! label exists in one place only.
+
+pub mod render;
+mod rows;
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A value that can fall.
+    Gauge,
+    /// A count of events since the start of the process.
+    Counter,
+    /// A distribution of durations.
+    Histogram,
+}
+
+/// What users may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stability {
+    /// Name, labels and meaning stay until the next major version.
+    Stable,
+    /// May change in a minor version, with a line in the changelog.
+    Experimental,
+}
+
+/// One metric family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// The name, in both formats as the samples carry it.
+    pub name: &'static str,
+    /// One sentence or two: what it is, where it comes from, when it is absent.
+    pub help: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// The label names, in the order in which values are given.
+    pub labels: &'static [&'static str],
+    /// What users may rely on.
+    pub stability: Stability,
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, help, kind: Kind::Gauge, labels, stability: Stability::Stable }
+}
+
+const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, help, kind: Kind::Counter, labels, stability: Stability::Stable }
+}
+
+/// The label value of `account_id` while it is not known whose the credentials are.
+pub const UNIDENTIFIED: &str = "unknown";
+
+pub(crate) const ACCOUNT_INFO: Metric = gauge(
+    "aws_mfa_account_info",
+    &["account_id", "account_name", "partition", "ou", "state"],
+    "An account that the exporter knows of, with its name and its state: scanned or refused (the credentials are another account's). Always 1.",
+);
+pub(crate) const ACCOUNTS: Metric = gauge("aws_mfa_accounts", &["state"], "How many accounts are in each state.");
+pub(crate) const COLLECTOR_DURATION: Metric = gauge(
+    "aws_mfa_collector_duration_seconds",
+    &["account_id", "collector"],
+    "How long the collector's last run in this account took, confirmation and retries included.",
+);
+pub(crate) const COLLECTOR_FAULT: Metric = gauge(
+    "aws_mfa_collector_fault",
+    &["account_id", "collector", "fault"],
+    "Why the collector is down in this account, by class. Present only while it is down; always 1.",
+);
+pub(crate) const COLLECTOR_INTERVAL: Metric = gauge(
+    "aws_mfa_collector_interval_seconds",
+    &["collector"],
+    "How often the collector is configured to run. The root heartbeat is five times slower in accounts without root credentials.",
+);
+pub(crate) const COLLECTOR_LAST_ATTEMPT: Metric = gauge(
+    "aws_mfa_collector_last_attempt_timestamp_seconds",
+    &["account_id", "collector"],
+    "When the collector's last finished run in this account began; 0 before the first.",
+);
+pub(crate) const COLLECTOR_LAST_SUCCESS: Metric = gauge(
+    "aws_mfa_collector_last_success_timestamp_seconds",
+    &["account_id", "collector"],
+    "When the collector's last run without a fault in this account began; 0 before the first.",
+);
+pub(crate) const COLLECTOR_UP: Metric = gauge(
+    "aws_mfa_collector_up",
+    &["account_id", "collector"],
+    "Whether the collector's last run in this account was recent and without a fault.",
+);
+pub(crate) const CONTROL_AS_OF: Metric = gauge(
+    "aws_mfa_control_as_of_timestamp_seconds",
+    &["account_id", "control"],
+    "When the oldest fact that the verdict rests on was read from AWS. Absent while the verdict is unknown.",
+);
+pub(crate) const CONTROL_LAST_FAILED: Metric = gauge(
+    "aws_mfa_control_last_failed_timestamp_seconds",
+    &["account_id", "control"],
+    "As-of time of the last answer judged failed. Absent if there was none since the exporter started; it does not age.",
+);
+pub(crate) const CONTROL_LAST_PROTECTED: Metric = gauge(
+    "aws_mfa_control_last_protected_timestamp_seconds",
+    &["account_id", "control"],
+    "As-of time of the last answer judged passed or not_applicable. Absent if there was none since the exporter started; it does not age.",
+);
+pub(crate) const CONTROL_STATUS: Metric = gauge(
+    "aws_mfa_control_status",
+    &["account_id", "control", "status"],
+    "Verdict on a Security Hub control: exactly one of passed, failed, not_applicable, unknown is 1. Read from AWS in the background, see the as-of time. IAM.9 is not_applicable without root credentials (Security Hub prints PASSED) and in GovCloud, and failed for a root user with only an access key; IAM.6 cannot tell a synced passkey from a hardware key.",
+);
+pub(crate) const DISCOVERY_LAST_SUCCESS: Metric = gauge(
+    "aws_mfa_discovery_last_success_timestamp_seconds",
+    &[],
+    "When it was last found out which accounts to watch, for a single account: whose the credentials are; 0 before the first time.",
+);
+pub(crate) const DISCOVERY_UP: Metric = gauge(
+    "aws_mfa_discovery_up",
+    &[],
+    "Whether it could be found out which accounts to watch, for a single account: whose the credentials are.",
+);
+pub(crate) const INITIAL_PASS_COMPLETE: Metric = gauge(
+    "aws_mfa_exporter_initial_pass_complete",
+    &[],
+    "Whether every collector of every account has run at least once since the exporter started.",
+);
+pub(crate) const SNAPSHOT_TIMESTAMP: Metric = gauge(
+    "aws_mfa_exporter_snapshot_timestamp_seconds",
+    &[],
+    "When the verdicts were last aged. The exporter answers 503 rather than serve them more than 60 seconds later.",
+);
+pub(crate) const ROOT_CREDENTIAL_PRESENT: Metric = gauge(
+    "aws_mfa_root_credential_present",
+    &["account_id", "credential"],
+    "Whether the root user has a credential of this kind (GetAccountSummary). Absent while unknown.",
+);
+pub(crate) const ROOT_MFA_ENABLED: Metric = gauge(
+    "aws_mfa_root_mfa_enabled",
+    &["account_id"],
+    "Whether the root user has an MFA device of any kind (GetAccountSummary, AccountMFAEnabled). Absent while unknown; 0 is no alarm by itself, for a root user without credentials has none either.",
+);
+pub(crate) const ROOT_VIRTUAL_DEVICES: Metric = gauge(
+    "aws_mfa_root_virtual_devices",
+    &["account_id"],
+    "How many virtual MFA devices the root user owns (ListVirtualMFADevices, by owner). Absent while unknown, or while the account has changed since the list was read.",
+);
+pub(crate) const SOURCE_TIMESTAMP: Metric = gauge(
+    "aws_mfa_source_timestamp_seconds",
+    &["account_id", "source"],
+    "When a source other than the heartbeat was read. Absent while there is none that may be used.",
+);
+
+pub(crate) const AWS_REQUEST_DURATION: Metric = Metric {
+    name: "aws_mfa_exporter_aws_request_duration_seconds",
+    help: "How long requests to AWS took, from sending to the last byte or the failure.",
+    kind: Kind::Histogram,
+    labels: &[],
+    stability: Stability::Stable,
+};
+pub(crate) const AWS_REQUEST_FAILURES: Metric = counter(
+    "aws_mfa_exporter_aws_request_failures_total",
+    &["service", "operation", "fault"],
+    "Requests to AWS that brought no usable answer, by class of fault.",
+);
+pub(crate) const AWS_REQUESTS: Metric = counter(
+    "aws_mfa_exporter_aws_requests_total",
+    &["service", "operation"],
+    "Requests sent to AWS, retries included. Each is an event in CloudTrail.",
+);
+pub(crate) const BUILD_INFO: Metric = gauge(
+    "aws_mfa_exporter_build_info",
+    &["version", "revision", "rustversion", "os", "arch"],
+    "What this exporter was built from. Always 1.",
+);
+pub(crate) const ENCODE_DURATION: Metric = gauge(
+    "aws_mfa_exporter_encode_duration_seconds",
+    &[],
+    "How long the last encoding of all accounts took, in both formats and compressed; it is done beside scrapes, never in one.",
+);
+pub(crate) const HTTP_REQUESTS: Metric =
+    counter("aws_mfa_exporter_http_requests_total", &["code"], "Requests answered over HTTP, by status code.");
+pub(crate) const TASK_PANICS: Metric = counter(
+    "aws_mfa_exporter_task_panics_total",
+    &["task"],
+    "Panics of the exporter's own tasks, each of which was started again. Any is a bug.",
+);
+
+/// Every metric, in the order of exposition, but for the `process_*` family
+/// that the Prometheus client library brings.
+pub const CATALOGUE: &[Metric] = &[
+    ACCOUNT_INFO,
+    ACCOUNTS,
+    COLLECTOR_DURATION,
+    COLLECTOR_FAULT,
+    COLLECTOR_INTERVAL,
+    COLLECTOR_LAST_ATTEMPT,
+    COLLECTOR_LAST_SUCCESS,
+    COLLECTOR_UP,
+    CONTROL_AS_OF,
+    CONTROL_LAST_FAILED,
+    CONTROL_LAST_PROTECTED,
+    CONTROL_STATUS,
+    DISCOVERY_LAST_SUCCESS,
+    DISCOVERY_UP,
+    INITIAL_PASS_COMPLETE,
+    SNAPSHOT_TIMESTAMP,
+    ROOT_CREDENTIAL_PRESENT,
+    ROOT_MFA_ENABLED,
+    ROOT_VIRTUAL_DEVICES,
+    SOURCE_TIMESTAMP,
+    AWS_REQUEST_DURATION,
+    AWS_REQUEST_FAILURES,
+    AWS_REQUESTS,
+    BUILD_INFO,
+    ENCODE_DURATION,
+    HTTP_REQUESTS,
+    TASK_PANICS,
+];
