@@ -7,8 +7,14 @@
 //! clock, which is why their every edge can be tested.
 
 pub mod account;
+pub mod account_run;
+pub mod aws;
+pub mod build_info;
 pub mod clock;
+pub mod collect;
 pub mod facts;
 pub mod judge;
+pub mod limit;
 pub mod metrics;
+pub mod schedule;
 pub mod snapshot;

@@ -1,0 +1,95 @@
+//! The collectors' reads, made of real requests.
+
+use std::time::Duration;
+
+use aws_sdk_iam::types::{AssignmentStatusType, SummaryKeyType};
+
+use super::{
+    call::iam_as,
+    fault,
+    session::{Session, Verified},
+    wire::{Page, Watch},
+};
+use crate::{
+    collect::{DevicePage, Iam},
+    facts::{Fault, Summary},
+};
+
+/// As many as a page can have: most accounts then have one.
+const PAGE_SIZE: i32 = 1_000;
+
+/// IAM of one account, with credentials that are proved to be its own.
+#[derive(Clone, Debug)]
+pub struct AccountIam {
+    session: Session,
+    verified: Verified,
+}
+
+impl AccountIam {
+    /// IAM as `verified` sees it.
+    #[must_use]
+    pub fn new(session: Session, verified: Verified) -> Self {
+        Self { session, verified }
+    }
+}
+
+impl Iam for AccountIam {
+    async fn summary(&self) -> Result<Summary, Fault> {
+        const OPERATION: &str = "GetAccountSummary";
+        let caller = self.session.caller();
+        let watch = Watch::default();
+        let request = || {
+            let request = caller.clients.iam.get_account_summary().customize();
+            request.config_override(iam_as(&self.verified.credentials)).interceptor(watch.clone()).send()
+        };
+        let reply = caller.send("iam", OPERATION, request).await?;
+        let shape = watch.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
+        shape
+            .require("SummaryMap")
+            .and_then(|()| shape.require_unique_keys())
+            .map_err(|error| fault::of_shape(OPERATION, &error))?;
+        let number = |key: &SummaryKeyType| {
+            let value = reply.summary_map().and_then(|map| map.get(key)).copied();
+            value.and_then(|value| u32::try_from(value).ok())
+        };
+        let present = |key: &SummaryKeyType| number(key).map(|value| value > 0);
+        Ok(Summary {
+            mfa_enabled: present(&SummaryKeyType::AccountMfaEnabled),
+            password: present(&SummaryKeyType::AccountPasswordPresent),
+            access_keys: present(&SummaryKeyType::AccountAccessKeysPresent),
+            signing_certificates: present(&SummaryKeyType::AccountSigningCertificatesPresent),
+            users: number(&SummaryKeyType::Users),
+            mfa_devices: number(&SummaryKeyType::MfaDevices),
+            mfa_devices_in_use: number(&SummaryKeyType::MfaDevicesInUse),
+        })
+    }
+
+    async fn assigned_devices(&self, marker: Option<String>) -> Result<DevicePage, Fault> {
+        const OPERATION: &str = "ListVirtualMFADevices";
+        let caller = self.session.caller();
+        let watch = Watch::default();
+        let request = || {
+            let request = caller.clients.iam.list_virtual_mfa_devices();
+            let request = request
+                .assignment_status(AssignmentStatusType::Assigned)
+                .max_items(PAGE_SIZE)
+                .set_marker(marker.clone());
+            let request = request.customize().config_override(iam_as(&self.verified.credentials));
+            request.interceptor(watch.clone()).send()
+        };
+        let reply = caller.send("iam", OPERATION, request).await?;
+        let page = watch.shape().and_then(|shape| shape.page("VirtualMFADevices"));
+        let next = match page.map_err(|error| fault::of_shape(OPERATION, &error))? {
+            Page::Last => None,
+            Page::More(marker) => Some(marker),
+        };
+        let owner = |device: &aws_sdk_iam::types::VirtualMfaDevice| {
+            device.user().map(|user| user.arn().to_owned()).filter(|arn| !arn.is_empty())
+        };
+        Ok(DevicePage { owners: reply.virtual_mfa_devices().iter().map(owner).collect(), next })
+    }
+
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}

@@ -1,0 +1,201 @@
+//! What the SDK does not say of a reply.
+//!
+//! The generated decoders are lenient where leniency is a false pass: a list
+//! that is missing becomes an empty one, a missing `IsTruncated` becomes false,
+//! a key that stands twice in a map is taken once. So an interceptor caps the
+//! body while it arrives and keeps the shape of the raw reply, and a caller can
+//! ask the shape before it believes the decoded output.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{
+            Intercept,
+            context::{AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut},
+        },
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+use http_body_util::Limited;
+use quick_xml::{Reader, events::Event};
+
+/// No honest reply of the operations in use comes near this.
+pub const BODY_CAP: usize = 8 << 20;
+
+/// The shape of one successful reply: which fields its result has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    fields: BTreeSet<String>,
+    is_truncated: Option<String>,
+    marker: Option<String>,
+    map_keys: Vec<String>,
+}
+
+/// Whether, and from where, a list goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// This was the last page.
+    Last,
+    /// The next page begins at this marker.
+    More(String),
+}
+
+/// The reply cannot be believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// The reply is not well-formed XML.
+    #[error("the reply is not well-formed XML")]
+    Malformed,
+    /// An element that must be there is not.
+    #[error("the reply has no {0}")]
+    Missing(&'static str),
+    /// An element holds what it cannot hold.
+    #[error("the reply's {0} cannot be read")]
+    Unreadable(&'static str),
+    /// The same key stands twice in the summary.
+    #[error("the reply names a summary key twice")]
+    DuplicateKey,
+}
+
+/// Caps the body of one reply, and keeps its shape.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    seen: Arc<Mutex<Option<Result<Shape, ShapeError>>>>,
+}
+
+// === impl Shape ===
+
+impl Shape {
+    /// Reads `<Action>Response><ActionResult>…`: the elements of the result, and
+    /// the keys of a map in it.
+    ///
+    /// # Errors
+    /// When the text is not well-formed, or ends early.
+    pub fn read(xml: &[u8]) -> Result<Self, ShapeError> {
+        let mut shape = Self::default();
+        let mut path: Vec<String> = Vec::new();
+        let mut text = String::new();
+        let mut reader = Reader::from_reader(xml);
+        reader.config_mut().expand_empty_elements = true;
+        loop {
+            match reader.read_event().map_err(|_| ShapeError::Malformed)? {
+                Event::Start(element) => {
+                    path.push(String::from_utf8_lossy(element.local_name().as_ref()).into_owned());
+                    text.clear();
+                    shape.open(&path);
+                }
+                Event::Text(part) => text.push_str(&part.decode().map_err(|_| ShapeError::Malformed)?),
+                Event::GeneralRef(part) => {
+                    text.push_str(&format!("&{};", part.decode().map_err(|_| ShapeError::Malformed)?));
+                }
+                Event::End(_) => {
+                    shape.close(&path, text.trim());
+                    path.pop();
+                }
+                Event::Eof => break,
+                _ => {}
+            }
+        }
+        if path.is_empty() && !shape.fields.is_empty() { Ok(shape) } else { Err(ShapeError::Malformed) }
+    }
+
+    fn open(&mut self, path: &[String]) {
+        if let [_, _, field] = path {
+            self.fields.insert(field.clone());
+        }
+    }
+
+    fn close(&mut self, path: &[String], text: &str) {
+        match path {
+            [_, _, field] if field == "IsTruncated" => self.is_truncated = Some(text.to_owned()),
+            [_, _, field] if field == "Marker" => self.marker = Some(text.to_owned()),
+            [_, _, _, entry, key] if entry == "entry" && key == "key" => self.map_keys.push(text.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// Insists on a field of the result.
+    ///
+    /// # Errors
+    /// When the field is not there.
+    pub fn require(&self, field: &'static str) -> Result<(), ShapeError> {
+        if self.fields.contains(field) { Ok(()) } else { Err(ShapeError::Missing(field)) }
+    }
+
+    /// Insists that no key of the result's map stands twice: whichever of two
+    /// values were taken could be the wrong one.
+    ///
+    /// # Errors
+    /// When one does.
+    pub fn require_unique_keys(&self) -> Result<(), ShapeError> {
+        let unique: BTreeSet<_> = self.map_keys.iter().collect();
+        if unique.len() == self.map_keys.len() { Ok(()) } else { Err(ShapeError::DuplicateKey) }
+    }
+
+    /// Whether the list `field` goes on, as `IsTruncated` and `Marker` say; only
+    /// an explicit `false` ends a list.
+    ///
+    /// # Errors
+    /// When the list, `IsTruncated`, or the marker of a truncated list is
+    /// missing or unreadable.
+    pub fn page(&self, field: &'static str) -> Result<Page, ShapeError> {
+        self.require(field)?;
+        match self.is_truncated.as_deref() {
+            None => Err(ShapeError::Missing("IsTruncated")),
+            Some("false") => Ok(Page::Last),
+            Some("true") => match self.marker.as_deref() {
+                None | Some("") => Err(ShapeError::Missing("Marker")),
+                Some(marker) => Ok(Page::More(marker.to_owned())),
+            },
+            Some(_) => Err(ShapeError::Unreadable("IsTruncated")),
+        }
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    /// The shape of the reply that passed.
+    ///
+    /// # Errors
+    /// When it was not well-formed, or none passed.
+    pub fn shape(&self) -> Result<Shape, ShapeError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.take().unwrap_or(Err(ShapeError::Malformed))
+    }
+}
+
+impl Intercept for Watch {
+    fn name(&self) -> &'static str {
+        "Watch"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let whole = std::mem::replace(body, SdkBody::taken());
+        *body = SdkBody::from_body_1_x(Limited::new(whole, BODY_CAP));
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let shape = context.response().body().bytes().ok_or(ShapeError::Malformed).and_then(Shape::read);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(shape);
+        Ok(())
+    }
+}
