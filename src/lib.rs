@@ -12,6 +12,7 @@ pub mod aws;
 pub mod build_info;
 pub mod clock;
 pub mod collect;
+pub mod exposition;
 pub mod facts;
 pub mod judge;
 pub mod limit;
