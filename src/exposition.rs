@@ -144,11 +144,7 @@ impl Exposition {
                 Body::of(gzip::member(&head.deflated, &tail.deflated)),
             ]
         };
-        Self {
-            at,
-            text: bodies(&head.text, &tail.text),
-            openmetrics: bodies(&head.openmetrics, &tail.openmetrics),
-        }
+        Self { at, text: bodies(&head.text, &tail.text), openmetrics: bodies(&head.openmetrics, &tail.openmetrics) }
     }
 
     /// The body in one format and encoding.
@@ -185,7 +181,8 @@ mod tests {
 
     fn exposition() -> Exposition {
         let registry = Registry::new();
-        let events = IntCounterVec::new(Opts::new("b_events_total", "Events, \"quoted\"\nand broken."), &["why"]).unwrap();
+        let events =
+            IntCounterVec::new(Opts::new("b_events_total", "Events, \"quoted\"\nand broken."), &["why"]).unwrap();
         events.with_label_values(&["a \"b\"\\\n"]).inc_by(3);
         let seconds = Gauge::new("a_thing_timestamp_seconds", "A time.").unwrap();
         seconds.set(1_764_000_000.25);
@@ -235,7 +232,8 @@ mod tests {
     fn a_scrape_copies_nothing() {
         let exposition = exposition();
         for encoding in [Encoding::Identity, Encoding::Gzip] {
-            let [first, second] = [(); 2].map(|()| exposition.body(Format::Text, encoding).clone().frames.map(|f| f.as_ptr()));
+            let [first, second] =
+                [(); 2].map(|()| exposition.body(Format::Text, encoding).clone().frames.map(|f| f.as_ptr()));
             assert_eq!(first[0..2], second[0..2]);
         }
     }

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod collect;
 pub mod exposition;
 pub mod facts;
+pub mod http;
 pub mod judge;
 pub mod limit;
 pub mod metrics;
