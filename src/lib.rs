@@ -8,15 +8,21 @@
 
 pub mod account;
 pub mod account_run;
+pub mod app;
 pub mod aws;
 pub mod build_info;
+pub mod cli;
 pub mod clock;
 pub mod collect;
 pub mod exposition;
 pub mod facts;
 pub mod http;
 pub mod judge;
+pub mod landing;
 pub mod limit;
+pub mod log;
 pub mod metrics;
+pub mod publish;
 pub mod schedule;
 pub mod snapshot;
+pub mod transitions;
