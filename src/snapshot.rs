@@ -280,23 +280,21 @@ impl AccountState {
         health.fault = outcome.fault;
         match outcome.news {
             News::None => {}
-            News::Root(reading) => self.take_reading(Known::new(reading, outcome.started)),
+            News::Root(reading) => self.reading = Some(Known::new(reading, outcome.started)),
             News::Devices(devices) => self.devices = Some(Known::new(devices, outcome.started)),
         }
+        self.void_outdated_devices();
     }
 
-    /// A heartbeat that shows another fingerprint than the list of devices
+    /// A heartbeat that shows another fingerprint than an earlier list of devices
     /// voids the list for good. Were it only set aside, a second change that
     /// happens to restore the old counters would bring its old answer back.
-    fn take_reading(&mut self, reading: Known<RootReading>) {
-        let fingerprint = reading.value.summary.fingerprint();
-        let outdated = |list: &Known<VirtualDevices>| {
-            list.value.fingerprint != fingerprint && list.as_of.mono <= reading.as_of.mono
+    fn void_outdated_devices(&mut self) {
+        let Some(reading) = &self.reading else { return };
+        let is_outdated = |list: &Known<VirtualDevices>| {
+            list.as_of.mono <= reading.as_of.mono && !list.value.is_of(&reading.value.summary)
         };
-        if self.devices.as_ref().is_some_and(outdated) {
-            self.devices = None;
-        }
-        self.reading = Some(reading);
+        self.devices = self.devices.take().filter(|list| !is_outdated(list));
     }
 
     fn verdicts(&self, cadence: &Cadence, now: Moment) -> [Verdict; Control::ALL.len()] {

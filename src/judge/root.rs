@@ -95,7 +95,9 @@ fn hardware_mfa(account: &Account, reading: &Known<RootReading>, devices: Option
     if !devices.value.is_of(&reading.value.summary) {
         return Verdict::unknown(Reason::DevicesOutdated);
     }
-    let as_of = if devices.as_of.mono <= reading.as_of.mono { devices.as_of } else { reading.as_of };
+    // The summaries around the list showed the same root as the heartbeat does,
+    // so the verdict is right of the moment of the list, whichever came first.
+    let as_of = devices.as_of;
     if devices.value.root_owned > 0 {
         return Verdict::known(Status::Failed, Reason::RootHasVirtualDevice, as_of);
     }

@@ -1,0 +1,89 @@
+//! What can be wrong with an answer, and when.
+
+use std::time::Duration;
+
+use crate::state::Account;
+
+/// One way in which a request goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// 403, code `AccessDenied`.
+    AccessDenied,
+    /// 400, code `Throttling`.
+    Throttled,
+    /// 500, code `ServiceFailure`.
+    ServerError,
+    /// 503 with a page of HTML, as a load balancer sends it.
+    Unavailable,
+    /// 403, code `ExpiredToken`.
+    ExpiredToken,
+    /// 400, a code nobody has heard of.
+    Rejected,
+    /// The connection is reset before any answer.
+    Reset,
+    /// The connection is reset in the middle of the answer.
+    ResetMidBody,
+    /// No answer, ever.
+    Hang,
+    /// A byte now and then, for ever.
+    Drip,
+    /// A good beginning, then data without end.
+    Endless,
+    /// The right answer after this many bytes of padding inside the document.
+    Oversized(usize),
+    /// Half of the document, as if it were all.
+    HalfDocument,
+    /// A document that is not well-formed.
+    Malformed,
+    /// 200 with HTML.
+    NotXml,
+    /// 200 with nothing.
+    EmptyBody,
+    /// Every element of this name is left out, contents and all.
+    Omit(&'static str),
+    /// This summary key has a word for a value.
+    NotANumber(&'static str),
+    /// This summary key stands a second time, with this value.
+    DuplicateKey(&'static str, i64),
+    /// The list begins with an empty page that says it goes on.
+    EmptyFirstPage,
+    /// Every page says that it goes on at the same marker.
+    MarkerLoop,
+    /// The list says that it goes on, and not where.
+    NoMarker,
+    /// `IsTruncated` is neither true nor false.
+    OddTruncation,
+    /// The answer of a replica that still has the account like this.
+    Stale(Box<Account>),
+    /// The credentials turn out to be this account's.
+    Identity(&'static str),
+    /// The answer takes this much longer.
+    Slow(Duration),
+}
+
+/// A fault, and which requests it strikes.
+#[derive(Clone, Debug)]
+pub(crate) struct Plot {
+    pub(crate) id: usize,
+    pub(crate) account: String,
+    pub(crate) operation: Option<&'static str>,
+    pub(crate) fault: Fault,
+    pub(crate) skip: usize,
+    pub(crate) times: usize,
+}
+
+impl Plot {
+    /// Whether it strikes this request; counts it.
+    pub(crate) fn strikes(&mut self, account: &str, operation: &str) -> bool {
+        if self.account != account || self.operation.is_some_and(|wanted| wanted != operation) {
+            return false;
+        }
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        let strikes = self.times > 0;
+        self.times = self.times.saturating_sub(1);
+        strikes
+    }
+}
