@@ -1,0 +1,387 @@
+//! From AWS's reply to a scraped verdict, with the real binary. Rows are named
+//! after the tables of edge cases; where a peer judges one wrongly, its name is
+//! in the comment.
+
+use std::{thread, time::Duration};
+
+use aws_sim::{Account, Fault, Root, Sim, User};
+
+use crate::support::{Exporter, ID, Samples, healthy, sim};
+
+const SUMMARY: Option<&str> = Some("GetAccountSummary");
+const LIST: Option<&str> = Some("ListVirtualMFADevices");
+
+fn account(root: Root) -> Account {
+    Account { id: ID.into(), root, ..Account::default() }
+}
+
+fn virtual_root(name: &str) -> Account {
+    Account::with_root_devices(ID, &[&format!("arn:aws:iam::{ID}:mfa/{name}")])
+}
+
+/// Waits for all three verdicts at once: IAM.9, IAM.6, IAM.4.
+fn expect(sim: &Sim, wanted: [&str; 3]) -> Samples {
+    let exporter = Exporter::fast(sim);
+    let statuses = |samples: &Samples| ["IAM.9", "IAM.6", "IAM.4"].map(|control| samples.status(control));
+    let samples = exporter.wait_for(&format!("{wanted:?}"), Duration::from_secs(25), |samples| {
+        samples.value("aws_mfa_exporter_initial_pass_complete") == Some(1.0) && statuses(samples) == wanted
+    });
+    // It was no passing state.
+    thread::sleep(Duration::from_millis(2_500));
+    assert_eq!(statuses(&exporter.metrics()), wanted, "{}", exporter.log());
+    samples
+}
+
+#[test]
+fn root_with_a_hardware_key_passes_all() {
+    let samples = expect(&sim(healthy()), ["passed", "passed", "passed"]);
+    assert_eq!(samples.value(r#"aws_mfa_root_mfa_enabled{account_id="111111111111"}"#), Some(1.0));
+    assert_eq!(samples.value(r#"aws_mfa_root_virtual_devices{account_id="111111111111"}"#), Some(0.0));
+}
+
+/// 13.1: Scout Suite, Steampipe and others call this a failure.
+#[test]
+fn root_credentials_removed_is_not_applicable() {
+    let samples = expect(&sim(account(Root::default())), ["not_applicable", "not_applicable", "passed"]);
+    assert_eq!(samples.value(r#"aws_mfa_root_mfa_enabled{account_id="111111111111"}"#), Some(0.0));
+}
+
+/// 13.2 and peers 14: what the organization's feature says is not asked.
+#[test]
+fn root_password_without_mfa_fails() {
+    expect(&sim(account(Root { password: true, ..Root::default() })), ["failed", "failed", "passed"]);
+}
+
+/// 13.3: seen by the next heartbeat, not in four hours.
+#[test]
+fn password_recovery_just_allowed_fails() {
+    let sim = sim(account(Root::default()));
+    let exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.9", "not_applicable");
+    sim.edit(ID, |account| account.root.password = true);
+    let samples = exporter.expect("IAM.9", "failed");
+    let time = |kind| samples.value(&format!(r#"aws_mfa_control_last_{kind}_timestamp_seconds{{account_id="{ID}",control="IAM.9"}}"#));
+    assert!(time("failed").unwrap() > time("protected").unwrap(), "the regression can be told");
+}
+
+/// 13.4: AWS's own rule passes it.
+#[test]
+fn root_with_only_an_access_key_fails() {
+    expect(&sim(account(Root { access_keys: 1, ..Root::default() })), ["failed", "failed", "failed"]);
+}
+
+/// 13.5: Steampipe reads the missing flag as "no password" and passes it.
+#[test]
+fn password_flag_missing_is_unknown() {
+    let account = Account { summary_omit: vec!["AccountPasswordPresent".into()], ..account(Root::default()) };
+    let sim = sim(account);
+    let samples = expect(&sim, ["unknown", "unknown", "passed"]);
+    assert_eq!(samples.fault("root"), "incomplete_reply");
+}
+
+/// 13.5: failed where another credential is known to be there.
+#[test]
+fn password_flag_missing_and_a_key_present_fails() {
+    let root = Root { access_keys: 1, ..Root::default() };
+    let account = Account { summary_omit: vec!["AccountPasswordPresent".into()], ..account(root) };
+    expect(&sim(account), ["failed", "failed", "failed"]);
+}
+
+/// 13.6, peers 2: by owner, whatever the device is called.
+#[test]
+fn root_virtual_device_with_a_name_of_its_own_is_no_hardware() {
+    expect(&sim(virtual_root("my-phone")), ["passed", "failed", "passed"]);
+}
+
+/// 13.7, peers 3: the usual name on somebody else's device.
+#[test]
+fn a_users_device_with_roots_usual_name_is_the_users() {
+    let user = User { name: "ann".into(), devices: vec![format!("arn:aws:iam::{ID}:mfa/root-account-mfa-device")], ..User::default() };
+    expect(&sim(Account { users: vec![user], ..healthy() }), ["passed", "passed", "passed"]);
+}
+
+/// 13.7, peers 9: a device that nobody has activated.
+#[test]
+fn an_unassigned_device_with_roots_usual_name_is_nobodys() {
+    let serial = format!("arn:aws:iam::{ID}:mfa/root-account-mfa-device");
+    expect(&sim(Account { unassigned_devices: vec![serial], ..healthy() }), ["passed", "passed", "passed"]);
+}
+
+/// 13.8, peers 4: Prowler looks for "root" anywhere in the ARN.
+#[test]
+fn users_named_like_root_are_not_root() {
+    let user = |name: &str, path: &str| User {
+        name: name.into(),
+        path: path.into(),
+        devices: vec![format!("arn:aws:iam::{ID}:mfa/{name}")],
+    };
+    let users = vec![user("root", ""), user("rootbeer", ""), user("ann", "/root/"), user("team-root", "")];
+    expect(&sim(Account { users, ..healthy() }), ["passed", "passed", "passed"]);
+}
+
+/// 13.9, peers 8: as Security Hub has it.
+#[test]
+fn root_with_fido_and_virtual_is_no_hardware() {
+    let mut account = healthy();
+    account.root.devices.push(format!("arn:aws:iam::{ID}:mfa/phone"));
+    let samples = expect(&sim(account), ["passed", "failed", "passed"]);
+    assert_eq!(samples.value(r#"aws_mfa_root_virtual_devices{account_id="111111111111"}"#), Some(1.0));
+}
+
+/// 13.11, peers 6: Scout Suite reads the first page only.
+#[test]
+fn roots_device_on_the_last_of_many_pages_is_found() {
+    let mut account = virtual_root("zzz");
+    account.users = (0..250)
+        .map(|n| User { name: format!("u{n}"), devices: vec![format!("arn:aws:iam::{ID}:mfa/u{n}")], ..User::default() })
+        .collect();
+    account.page_size = Some(50);
+    expect(&sim(account), ["passed", "failed", "passed"]);
+}
+
+/// Peers 6: an empty first page that goes on.
+#[test]
+fn an_empty_page_is_not_the_last() {
+    let sim = sim(virtual_root("phone"));
+    sim.fault(ID, LIST, Fault::EmptyFirstPage);
+    expect(&sim, ["passed", "failed", "passed"]);
+}
+
+/// Peers 7: ElectricEye compares with `arn:aws:` in every partition.
+#[test]
+fn china_has_its_own_root_arn() {
+    let mut account = Account { partition: "aws-cn".into(), ..account(Root { password: true, ..Root::default() }) };
+    account.root.devices.push(format!("arn:aws-cn:iam::{ID}:mfa/phone"));
+    expect(&sim(account), ["passed", "failed", "passed"]);
+}
+
+/// 13.35, peers 14 and 18: Scout Suite and Prowler raise a critical finding.
+#[test]
+fn govcloud_root_cannot_have_mfa_but_can_have_a_key() {
+    let root = Root { password: true, access_keys: 1, ..Root::default() };
+    expect(&sim(Account { partition: "aws-us-gov".into(), ..account(root) }), ["not_applicable", "not_applicable", "failed"]);
+}
+
+/// 13.12 and 13.13, peers 5: an error in the list says nothing of the devices.
+#[test]
+fn whatever_is_wrong_with_the_list_hardware_is_unknown() {
+    let rows = [
+        (Fault::AccessDenied, "access_denied"),
+        (Fault::Throttled, "throttled"),
+        (Fault::ServerError, "server_error"),
+        (Fault::Unavailable, "server_error"),
+        (Fault::Rejected, "rejected"),
+        (Fault::Omit("VirtualMFADevices"), "incomplete_reply"),
+        (Fault::Omit("IsTruncated"), "incomplete_reply"),
+        (Fault::NoMarker, "incomplete_reply"),
+        (Fault::OddTruncation, "malformed_reply"),
+        (Fault::MarkerLoop, "malformed_reply"),
+        (Fault::HalfDocument, "malformed_reply"),
+        (Fault::Malformed, "malformed_reply"),
+        (Fault::NotXml, "malformed_reply"),
+        (Fault::EmptyBody, "malformed_reply"),
+        (Fault::Oversized(9 << 20), "oversized_reply"),
+        (Fault::Endless, "oversized_reply"),
+        (Fault::Reset, "connection"),
+        (Fault::ResetMidBody, "connection"),
+        (Fault::Hang, "timeout"),
+        (Fault::Drip, "timeout"),
+    ];
+    strike(LIST, "devices", &rows, |samples| samples.status("IAM.9") == "passed" && samples.status("IAM.6") == "unknown");
+}
+
+/// Peers 17: an answer that cannot be read is never "no MFA", nor "fine".
+#[test]
+fn whatever_is_wrong_with_the_summary_root_is_unknown() {
+    let rows = [
+        (Fault::AccessDenied, "access_denied"),
+        (Fault::Throttled, "throttled"),
+        (Fault::ServerError, "server_error"),
+        (Fault::Unavailable, "server_error"),
+        (Fault::Rejected, "rejected"),
+        (Fault::ExpiredToken, "invalid_credentials"),
+        (Fault::Omit("SummaryMap"), "incomplete_reply"),
+        (Fault::HalfDocument, "malformed_reply"),
+        (Fault::Malformed, "malformed_reply"),
+        (Fault::NotXml, "malformed_reply"),
+        (Fault::EmptyBody, "malformed_reply"),
+        (Fault::NotANumber("AccountMFAEnabled"), "malformed_reply"),
+        (Fault::DuplicateKey("AccountMFAEnabled", 0), "malformed_reply"),
+        (Fault::Oversized(9 << 20), "oversized_reply"),
+        (Fault::Endless, "oversized_reply"),
+        (Fault::Reset, "connection"),
+        (Fault::ResetMidBody, "connection"),
+        (Fault::Hang, "timeout"),
+        (Fault::Drip, "timeout"),
+    ];
+    strike(SUMMARY, "root", &rows, |samples| {
+        ["IAM.9", "IAM.6", "IAM.4"].iter().all(|control| samples.status(control) == "unknown")
+    });
+}
+
+/// Each fault in a simulation and an exporter of its own, all at once.
+fn strike(operation: Option<&'static str>, collector: &str, rows: &[(Fault, &str)], wanted: fn(&Samples) -> bool) {
+    thread::scope(|scope| {
+        for (fault, class) in rows {
+            scope.spawn(move || {
+                let sim = sim(healthy());
+                sim.fault(ID, operation, fault.clone());
+                let exporter = Exporter::fast(&sim);
+                let what = format!("{fault:?} is {class}");
+                let what = what.chars().take(120).collect::<String>();
+                exporter.wait_for(&what, Duration::from_secs(60), |samples| samples.fault(collector) == *class && wanted(samples));
+                assert!(!exporter.log().contains("secret-name"), "AWS's own words stay out of the log");
+            });
+        }
+    });
+}
+
+/// 13.10's neighbour: a key that is missing from the summary hides changes.
+#[test]
+fn without_the_counters_hardware_is_unknown() {
+    let account = Account { summary_omit: vec!["MFADevicesInUse".into()], ..healthy() };
+    let samples = expect(&sim(account), ["passed", "unknown", "passed"]);
+    assert_eq!(samples.fault("root"), "incomplete_reply");
+}
+
+/// One lagging replica must not page, two answers that agree must.
+#[test]
+fn a_stale_replica_that_shows_no_mfa_does_not_fail_the_control() {
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.9", "passed");
+    let old = account(Root { password: true, ..Root::default() });
+    sim.fault_after(ID, SUMMARY, Fault::Stale(Box::new(old)), 0, 1);
+    thread::sleep(Duration::from_secs(8));
+    let samples = exporter.expect("IAM.9", "passed");
+    let failed = format!(r#"aws_mfa_control_last_failed_timestamp_seconds{{account_id="{ID}",control="IAM.9"}}"#);
+    assert_eq!(samples.value(&failed), None, "{}", exporter.log());
+}
+
+#[test]
+fn a_failing_answer_whose_confirmation_is_lost_is_no_longer_passed() {
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.9", "passed");
+    sim.edit(ID, |account| account.root.devices.clear());
+    // The first summary tells; every later one is denied.
+    sim.fault_after(ID, SUMMARY, Fault::AccessDenied, 2, usize::MAX);
+    exporter.wait_for("unknown", Duration::from_secs(15), |samples| samples.status("IAM.9") == "unknown");
+    assert!(exporter.log().contains("no second one has confirmed it"), "{}", exporter.log());
+}
+
+#[test]
+fn root_losing_and_regaining_mfa_is_followed() {
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.6", "passed");
+    let devices = sim.account(ID).root.devices;
+    sim.edit(ID, |account| account.root.devices.clear());
+    exporter.expect("IAM.9", "failed");
+    exporter.expect("IAM.6", "failed");
+    sim.edit(ID, |account| account.root.devices = devices);
+    exporter.expect("IAM.9", "passed");
+    exporter.expect("IAM.6", "passed");
+}
+
+/// A virtual device takes a hardware key's place and no counter moves: the list
+/// tells at its next run, and until then the verdict's as-of time says its age.
+#[test]
+fn a_change_of_the_fingerprint_reads_the_devices_at_once() {
+    let sim = sim(healthy());
+    let exporter = Exporter::start(&sim.endpoint(), &["--collector.root.interval=1s", "--collector.devices.interval=24h"]);
+    exporter.expect("IAM.6", "passed");
+    sim.edit(ID, |account| account.root.devices.push(format!("arn:aws:iam::{ID}:mfa/phone")));
+    exporter.expect("IAM.6", "failed");
+}
+
+#[test]
+fn a_change_while_the_list_is_read_voids_it() {
+    let sim = sim(healthy());
+    sim.on_request(|seen, account| {
+        if seen.operation == "ListVirtualMFADevices" {
+            account.users.push(User { name: format!("u{}", account.users.len()), ..User::default() });
+        }
+    });
+    let exporter = Exporter::fast(&sim);
+    exporter.wait_for("changed", Duration::from_secs(20), |samples| {
+        samples.fault("devices") == "changed" && samples.status("IAM.6") == "unknown"
+    });
+}
+
+#[test]
+fn a_passed_verdict_becomes_unknown_when_nothing_arrives_any_more() {
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.6", "passed");
+    sim.fault(ID, None, Fault::Hang);
+    let as_of = |samples: &Samples| samples.value(&format!(r#"aws_mfa_control_as_of_timestamp_seconds{{account_id="{ID}",control="IAM.9"}}"#));
+    let before = as_of(&exporter.metrics());
+    thread::sleep(Duration::from_secs(8));
+    let retained = exporter.metrics();
+    assert_eq!(retained.status("IAM.9"), "passed", "it is kept for a while");
+    assert!(as_of(&retained) <= before.map(|at| at + 2.0), "with its own time");
+    let aged = exporter.wait_for("unknown", Duration::from_secs(45), |samples| samples.status("IAM.9") == "unknown");
+    assert_eq!(aged.status("IAM.6"), "unknown");
+    assert_eq!(as_of(&aged), None);
+    assert!(aged.value(&format!(r#"aws_mfa_root_mfa_enabled{{account_id="{ID}"}}"#)).is_none(), "facts age too");
+}
+
+/// Peers 34: an account never changes under a label.
+#[test]
+fn credentials_of_another_account_are_refused() {
+    let sim = sim(healthy());
+    sim.fault(ID, Some("GetCallerIdentity"), Fault::Identity("222222222222"));
+    let exporter = Exporter::fast(&sim);
+    // Here it is simply the other account's; that it says so is what counts.
+    exporter.wait_for("the other's label", Duration::from_secs(10), |samples| {
+        samples.names().any(|name| name.contains(r#"account_id="222222222222""#))
+    });
+    assert!(!exporter.metrics().names().any(|name| name.contains(&format!("account_id=\"{ID}\""))));
+}
+
+#[test]
+fn without_credentials_it_serves_unknown_and_says_what_is_missing() {
+    let exporter = Exporter::with_environment(&[], &[]);
+    let samples = exporter.wait_for("a fault", Duration::from_secs(20), |samples| samples.fault("root") == "no_credentials");
+    assert_eq!(samples.status("IAM.9"), "unknown");
+    assert_eq!(samples.value("aws_mfa_discovery_up"), Some(0.0));
+    let log = exporter.log();
+    assert!(log.contains("AWS_ACCESS_KEY_ID") && log.contains("AWS_PROFILE"), "{log}");
+    assert_eq!(log.matches("level=error").count(), 1, "one clear line\n{log}");
+}
+
+#[test]
+fn a_key_that_aws_does_not_know_is_named_as_such() {
+    let sim = sim(healthy());
+    let environment = [("AWS_ENDPOINT_URL", &*sim.endpoint()), ("AWS_ACCESS_KEY_ID", "AKIANOBODYS"), ("AWS_SECRET_ACCESS_KEY", "hush-hush")];
+    let exporter = Exporter::with_environment(&["--log.level=debug"], &environment);
+    exporter.wait_for("invalid", Duration::from_secs(20), |samples| samples.fault("root") == "invalid_credentials");
+    assert!(!exporter.log().contains("hush-hush") && !exporter.log().contains("AKIANOBODYS"), "{}", exporter.log());
+}
+
+#[test]
+fn one_call_a_heartbeat_and_no_hidden_retry() {
+    let sim = sim(healthy());
+    let exporter = Exporter::start(&sim.endpoint(), &["--collector.root.interval=1h", "--collector.devices.interval=24h"]);
+    exporter.expect("IAM.6", "passed");
+    thread::sleep(Duration::from_secs(1));
+    // One heartbeat; a list between two summaries; whose credentials they are.
+    assert_eq!(sim.count(ID, "GetAccountSummary"), 3);
+    assert_eq!(sim.count(ID, "ListVirtualMFADevices"), 1);
+    assert_eq!(sim.count(ID, "GetCallerIdentity"), 1);
+    let requests = r#"aws_mfa_exporter_aws_requests_total{operation="GetAccountSummary",service="iam"}"#;
+    assert_eq!(exporter.metrics().value(requests), Some(3.0), "what is counted is what was sent");
+}
+
+/// A denied call is final: it is not tried again within the run.
+#[test]
+fn denied_calls_are_not_repeated_and_throttled_ones_thrice() {
+    for (fault, calls) in [(Fault::AccessDenied, 1), (Fault::Throttled, 3)] {
+        let sim = sim(healthy());
+        sim.fault(ID, SUMMARY, fault.clone());
+        let exporter = Exporter::start(&sim.endpoint(), &["--collector.root.interval=1h", "--no-collector.devices"]);
+        exporter.wait_for("a fault", Duration::from_secs(10), |samples| !["pending", ""].contains(&&*samples.fault("root")));
+        assert_eq!(sim.count(ID, "GetAccountSummary"), calls, "{fault:?}");
+    }
+}

@@ -1,0 +1,222 @@
+//! What the tests share.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use aws_sim::{Account, Scenario, Sim};
+
+pub const ID: &str = "111111111111";
+pub const KEY: &str = "AKIASIMULATEDEXAMPLE";
+
+/// A simulation of one account, whose credentials are the exporter's.
+pub fn sim(account: Account) -> Sim {
+    let credentials = BTreeMap::from([(KEY.to_owned(), account.id.clone())]);
+    Sim::start(Scenario { accounts: vec![account], credentials, latency_ms: 0 }).unwrap()
+}
+
+/// An account whose root user has a password and a hardware key, and nothing else.
+pub fn healthy() -> Account {
+    let fido = Account { id: ID.into(), ..Account::default() }.root_fido_serial("key");
+    Account::with_root_devices(ID, &[&fido])
+}
+
+/// The exporter, as a child process. It ends with the test.
+pub struct Exporter {
+    child: Child,
+    pub address: String,
+    log: Arc<Mutex<String>>,
+}
+
+impl Exporter {
+    /// Starts the exporter on a free port with `endpoint` for AWS's.
+    pub fn start(endpoint: &str, flags: &[&str]) -> Self {
+        Self::with_environment(flags, &[("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "x")])
+    }
+
+    /// Starts the exporter with heartbeats every second.
+    pub fn fast(sim: &Sim) -> Self {
+        Self::start(&sim.endpoint(), &["--collector.root.interval=1s", "--collector.devices.interval=2s"])
+    }
+
+    /// Starts the exporter with these variables and no others.
+    pub fn with_environment(flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .args(flags)
+            .env_clear()
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(environment.iter().copied())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut address = None;
+        while let Some(line) = lines.next().map(Result::unwrap) {
+            address = line.split_once("address=").map(|(_, address)| address.trim_matches(['"', '}']).to_owned());
+            let _ = writeln_to(&log, &line);
+            if address.is_some() {
+                break;
+            }
+        }
+        let rest = Arc::clone(&log);
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| writeln_to(&rest, &line)));
+        Self { child, address: address.expect("the exporter says where it listens"), log }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap().success());
+    }
+
+    /// The exit code, once it has ended.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    pub fn get(&self, path: &str) -> Response {
+        request(&self.address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    }
+
+    pub fn metrics(&self) -> Samples {
+        Samples::parse(&self.get("/metrics").text())
+    }
+
+    /// Scrapes until `wanted` holds.
+    pub fn wait_for(&self, what: &str, patience: Duration, wanted: impl Fn(&Samples) -> bool) -> Samples {
+        let began = Instant::now();
+        loop {
+            let samples = self.metrics();
+            if wanted(&samples) {
+                return samples;
+            }
+            assert!(began.elapsed() < patience, "{what}: not within {patience:?}\n{samples}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits for a verdict on the account.
+    pub fn expect(&self, control: &str, status: &str) -> Samples {
+        self.wait_for(&format!("{control} {status}"), Duration::from_secs(25), |samples| samples.status(control) == status)
+    }
+}
+
+fn writeln_to(log: &Mutex<String>, line: &str) {
+    let mut log = log.lock().unwrap();
+    log.push_str(line);
+    log.push('\n');
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An HTTP answer, taken apart by hand.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// Sends bytes, and reads until the server closes.
+pub fn request(address: &str, bytes: &str) -> Response {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(bytes.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Response { status, head, body: answer[end + 4..].to_vec() }
+}
+
+/// An exposition in the text format, read strictly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples(BTreeMap<String, f64>);
+
+impl Samples {
+    /// Refuses what Prometheus would, and duplicate samples, which promtool lets
+    /// pass: each line a comment or a sample, each family in one piece.
+    pub fn parse(text: &str) -> Self {
+        let mut samples = BTreeMap::new();
+        let (mut families, mut family) = (BTreeSet::new(), String::new());
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# ") {
+                let mut words = rest.splitn(3, ' ');
+                let (kind, name) = (words.next().unwrap(), words.next().unwrap_or_default());
+                if kind == "HELP" {
+                    family = name.to_owned();
+                    assert!(families.insert(family.clone()), "family {name} stands in two places");
+                }
+                continue;
+            }
+            let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line}"));
+            assert!(series.starts_with(&family), "{series} is outside its family {family}");
+            assert!(samples.insert(series.to_owned(), value.parse().unwrap()).is_none(), "{series} stands twice");
+        }
+        Self(samples)
+    }
+
+    pub fn value(&self, series: &str) -> Option<f64> {
+        self.0.get(series).copied()
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The one status of a control of the only account.
+    pub fn status(&self, control: &str) -> String {
+        let wanted = format!("control=\"{control}\",status=");
+        let of = |series: &&String| series.starts_with("aws_mfa_control_status{") && series.contains(&wanted);
+        let states: Vec<_> = self.0.iter().filter(|(series, _)| of(series)).collect();
+        assert_eq!(states.len(), 4, "a control has four states");
+        let ones: Vec<_> = states.iter().filter(|(_, value)| **value == 1.0).collect();
+        assert_eq!(ones.len(), 1, "exactly one state holds");
+        ones[0].0.split("status=\"").nth(1).unwrap().trim_end_matches(['"', '}']).to_owned()
+    }
+
+    /// The class of a collector's fault; empty while it is up.
+    pub fn fault(&self, collector: &str) -> String {
+        let wanted = format!("collector=\"{collector}\",fault=\"");
+        let mut faults = self.0.keys().filter(|series| series.starts_with("aws_mfa_collector_fault{"));
+        let series = faults.find(|series| series.contains(&wanted));
+        series.map_or(String::new(), |s| s.split("fault=\"").nth(1).unwrap().trim_end_matches(['"', '}']).to_owned())
+    }
+}
+
+impl std::fmt::Display for Samples {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().filter(|(series, _)| !series.contains("_bucket")).try_for_each(|(s, v)| writeln!(f, "{s} {v}"))
+    }
+}
