@@ -17,12 +17,12 @@ use crate::{
 /// A control of AWS Security Hub, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Control {
-    /// MFA should be enabled for the root user.
-    Iam9,
-    /// Hardware MFA should be enabled for the root user.
-    Iam6,
     /// The root user should have no access key.
     Iam4,
+    /// Hardware MFA should be enabled for the root user.
+    Iam6,
+    /// MFA should be enabled for the root user.
+    Iam9,
 }
 
 /// What can be said of a control. All four states are always exported.

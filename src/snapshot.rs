@@ -258,7 +258,8 @@ impl AccountState {
     /// What is said of one control.
     #[must_use]
     pub fn standing(&self, control: Control) -> &Standing {
-        &self.standings[control as usize]
+        let place = Control::ALL.iter().position(|known| *known == control);
+        &self.standings[place.expect("every control is in the list of all")]
     }
 
     /// Whether the credentials turned out to be another account's.

@@ -36,7 +36,10 @@ pub struct Exporter {
 impl Exporter {
     /// Starts the exporter on a free port with `endpoint` for AWS's.
     pub fn start(endpoint: &str, flags: &[&str]) -> Self {
-        Self::with_environment(flags, &[("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "x")])
+        Self::with_environment(
+            flags,
+            &[("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "x")],
+        )
     }
 
     /// Starts the exporter with heartbeats every second.
@@ -68,7 +71,11 @@ impl Exporter {
         }
         let rest = Arc::clone(&log);
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| writeln_to(&rest, &line)));
-        Self { child, address: address.expect("the exporter says where it listens"), log }
+        let exporter = Self { child, address: address.expect("the exporter says where it listens"), log };
+        while exporter.get("/-/ready").status != 200 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        exporter
     }
 
     pub fn pid(&self) -> u32 {
@@ -111,7 +118,9 @@ impl Exporter {
 
     /// Waits for a verdict on the account.
     pub fn expect(&self, control: &str, status: &str) -> Samples {
-        self.wait_for(&format!("{control} {status}"), Duration::from_secs(25), |samples| samples.status(control) == status)
+        self.wait_for(&format!("{control} {status}"), Duration::from_secs(25), |samples| {
+            samples.status(control) == status
+        })
     }
 }
 
