@@ -1,1 +1,251 @@
-//! (written next)
+//! The web server's manners, over real sockets.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use aws_mfa_exporter::{
+    clock::Clock,
+    exposition::{Encoder, Exposition},
+    http::{Landing, Limits, Site, listen::ListenAddr, serve},
+    metrics::own::Own,
+};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use crate::support::{Exporter, Response, healthy, request, sim};
+
+/// The server alone, with what it serves in the test's hand.
+struct Server {
+    address: String,
+    clock: Clock,
+    published: watch::Sender<Option<Arc<Exposition>>>,
+    stop: Option<oneshot::Sender<()>>,
+    running: Option<thread::JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(max_age: Duration, limits: Limits, slots: usize) -> Self {
+        let listener = "127.0.0.1:0".parse::<ListenAddr>().unwrap().bind().unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (published, exposition) = watch::channel(None);
+        let (stop, stopped) = oneshot::channel();
+        let clock = Clock::new();
+        let site = Site {
+            exposition,
+            telemetry_path: "/metrics".into(),
+            landing: Arc::new(|| Landing { html: "<p>hello".into(), policy: "default-src 'none'".into() }),
+            clock,
+            max_age,
+            slots: Some(Arc::new(Semaphore::new(slots))),
+            requests: Own::new(false).unwrap().http_requests().clone(),
+        };
+        let running = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(serve(vec![listener], site, limits, async { stopped.await.unwrap_or_default() })).unwrap();
+        });
+        Self { address, clock, published, stop: Some(stop), running: Some(running) }
+    }
+
+    fn publish(&self, bytes: usize) {
+        let own = Own::new(false).unwrap();
+        let gauge = prometheus::Gauge::new("padding", "x".repeat(bytes)).unwrap();
+        let mut head = Encoder::default();
+        head.family(&prometheus::core::Collector::collect(&gauge)[0]).unwrap();
+        let mut tail = Encoder::default();
+        own.gather().iter().for_each(|family| tail.family(family).unwrap());
+        let exposition = Exposition::new(&head.head(), &tail.tail(), self.clock.now());
+        self.published.send_replace(Some(Arc::new(exposition)));
+    }
+
+    fn get(&self, path: &str) -> Response {
+        request(&self.address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(running) = self.running.take() {
+            let _ = running.join();
+        }
+    }
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A frozen encoder or keeper ends in 503, not in yesterday's "passed".
+#[test]
+fn what_is_no_longer_published_is_no_longer_served() {
+    let server = Server::start(Duration::from_millis(300), Limits::default(), 40);
+    server.publish(10);
+    assert_eq!([server.get("/metrics").status, server.get("/-/healthy").status], [200, 200]);
+    thread::sleep(Duration::from_millis(400));
+    let late = server.get("/metrics");
+    assert_eq!(late.status, 503);
+    assert!(late.text().contains("stopped publishing") && !late.text().contains("padding"), "{late:?}");
+    assert_eq!(server.get("/-/healthy").status, 503);
+    server.publish(10);
+    assert_eq!([server.get("/metrics").status, server.get("/-/healthy").status], [200, 200]);
+}
+
+#[test]
+fn before_the_first_exposition_it_is_healthy_and_not_ready() {
+    let server = Server::start(Duration::from_millis(300), Limits::default(), 40);
+    assert_eq!(
+        [server.get("/metrics").status, server.get("/-/ready").status, server.get("/-/healthy").status],
+        [503, 503, 200]
+    );
+    thread::sleep(Duration::from_millis(400));
+    assert_eq!(server.get("/-/healthy").status, 503, "an exporter that never publishes is not healthy");
+    server.publish(10);
+    assert_eq!(server.get("/-/ready").status, 200);
+}
+
+#[test]
+fn a_client_that_sends_no_headers_is_cut_off() {
+    let limits = Limits { headers: Duration::from_millis(300), ..Limits::default() };
+    let server = Server::start(LONG, limits, 40);
+    server.publish(10);
+    for beginning in ["", "GET /metrics HTTP/1.1\r\nHost: "] {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(beginning.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let began = Instant::now();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert!(began.elapsed() < Duration::from_secs(3), "closed, not waited for");
+        assert!(!String::from_utf8_lossy(&answer).contains("padding"));
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_loses_its_slot() {
+    let limits = Limits { stall: Duration::from_millis(300), ..Limits::default() };
+    let server = Server::start(LONG, limits, 1);
+    server.publish(64 << 20);
+    let mut silent = TcpStream::connect(&server.address).unwrap();
+    silent.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    thread::sleep(Duration::from_millis(150));
+    let refused = server.get("/metrics");
+    assert_eq!((refused.status, refused.text().contains("--web.max-requests")), (503, true));
+    assert_eq!(server.get("/-/healthy").status, 200, "only scrapes have slots");
+    thread::sleep(Duration::from_millis(800));
+    assert_eq!(server.get("/metrics").status, 200);
+}
+
+#[test]
+fn connections_over_the_limit_wait_and_are_served() {
+    let limits = Limits { connections: 2, headers: Duration::from_millis(400), ..Limits::default() };
+    let server = Server::start(LONG, limits, 40);
+    server.publish(10);
+    let _idle: Vec<_> = (0..2).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    thread::sleep(Duration::from_millis(50));
+    let began = Instant::now();
+    assert_eq!(server.get("/metrics").status, 200);
+    assert!(began.elapsed() > Duration::from_millis(200), "it waited for a place");
+}
+
+#[test]
+fn methods_paths_and_headers() {
+    let sim = sim(healthy());
+    let exporter =
+        Exporter::start(&sim.endpoint(), &["--collector.root.interval=1h", "--collector.devices.interval=24h"]);
+    exporter.expect("IAM.6", "passed");
+    let ask =
+        |line: &str| request(&exporter.address, &format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    let get = ask("GET /metrics");
+    assert_eq!(get.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8; escaping=underscores"));
+    assert_eq!(get.header("vary"), Some("Accept, Accept-Encoding"));
+    assert_eq!(get.header("cache-control"), Some("no-store"));
+    assert_eq!(get.header("content-length").unwrap().parse(), Ok(get.body.len()));
+    let head = ask("HEAD /metrics");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert!(
+        head.header("content-length").unwrap().parse::<usize>().unwrap() > 1_000,
+        "a HEAD tells the length of the GET"
+    );
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let refused = ask(&format!("{method} /metrics"));
+        assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD")), "{method}");
+    }
+    assert_eq!(ask("GET /metric").status, 404);
+    assert!(ask("GET /metric").text().contains("/metrics"), "a lost visitor is shown the way");
+    assert_eq!(ask("GET /metrics?x=1").status, 200);
+    assert!(ask("GET /").header("content-security-policy").unwrap().contains("default-src 'none'"));
+    assert_eq!(request(&exporter.address, "nonsense\r\n\r\n").status, 400);
+    assert_eq!(ask(&format!("GET /{}", "x".repeat(20_000))).status / 100, 4);
+}
+
+#[test]
+fn two_requests_on_one_connection() {
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    let twice =
+        "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\nGET /-/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answer = request(&exporter.address, twice);
+    assert!(answer.text().contains("Healthy") && answer.text().contains("Ready"), "{answer:?}");
+}
+
+#[test]
+fn what_is_under_way_at_a_signal_is_finished() {
+    for signal in ["-TERM", "-INT"] {
+        let sim = sim(healthy());
+        let mut exporter = Exporter::fast(&sim);
+        let mut stream = TcpStream::connect(&exporter.address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        exporter.signal(signal);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert_eq!(exporter.wait(), Some(0), "{}", exporter.log());
+        assert!(TcpStream::connect(&exporter.address).is_err());
+    }
+}
+
+#[test]
+fn an_address_in_use_is_an_error_that_says_so() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
+        .arg(format!("--web.listen-address={}", taken.local_addr().unwrap()))
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("something else listens there") && error.contains("--web.listen-address"), "{error}");
+}
+
+/// From the start of the process to the first answered scrape, AWS out of reach.
+#[test]
+fn it_answers_at_once_when_aws_is_out_of_reach() {
+    let began = Instant::now();
+    let exporter = Exporter::start("http://127.0.0.1:9", &[]);
+    let samples = exporter.metrics();
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(samples.status("IAM.9"), "unknown");
+    exporter.wait_for("connection", Duration::from_secs(20), |samples| samples.fault("root") == "connection");
+}
+
+#[test]
+fn logs_are_logfmt_or_json() {
+    let sim = sim(healthy());
+    let exporter = Exporter::start(&sim.endpoint(), &["--log.format=json"]);
+    exporter.expect("IAM.9", "passed");
+    for line in exporter.log().lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(event["message"].is_string() && event["level"].is_string() && event["timestamp"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn exporter_metrics_can_be_left_out() {
+    let sim = sim(healthy());
+    let exporter = Exporter::start(&sim.endpoint(), &["--web.disable-exporter-metrics"]);
+    let samples = exporter.metrics();
+    assert!(!samples.names().any(|name| name.starts_with("process_") || name.contains("_http_")));
+    assert!(samples.names().any(|name| name.starts_with("aws_mfa_exporter_build_info")));
+}

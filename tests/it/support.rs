@@ -63,8 +63,9 @@ impl Exporter {
         let log = Arc::new(Mutex::new(String::new()));
         let mut address = None;
         while let Some(line) = lines.next().map(Result::unwrap) {
-            address = line.split_once("address=").map(|(_, address)| address.trim_matches(['"', '}']).to_owned());
-            let _ = writeln_to(&log, &line);
+            let found = line.split_once("address=").or_else(|| line.split_once("\"address\":\""));
+            address = found.map(|(_, rest)| rest.trim_end_matches(['"', '}']).to_owned());
+            writeln_to(&log, &line);
             if address.is_some() {
                 break;
             }
