@@ -17,7 +17,7 @@ pub mod wire;
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
 pub use call::Caller;
 pub use meter::Meter;
@@ -47,7 +47,13 @@ impl Clients {
     /// Reads the environment's and the profile's region, endpoint and proxy
     /// settings, and builds the clients. Sends nothing.
     pub async fn from_environment() -> Self {
-        let environment = aws_config::defaults(behavior())
+        Self::load(aws_config::defaults(behavior())).await
+    }
+
+    /// As [`Self::from_environment`], on top of what `loader` was told. Whatever
+    /// credentials it was told of are left behind.
+    pub async fn load(loader: ConfigLoader) -> Self {
+        let environment = loader
             .no_credentials()
             .region(aws_config::meta::region::RegionProviderChain::default_provider().or_else(FALLBACK_REGION))
             .retry_config(RetryConfig::disabled())

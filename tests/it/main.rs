@@ -12,6 +12,8 @@ mod judge;
 /// Real Prometheus, promtool and an independent OpenMetrics parser.
 mod peers;
 mod properties;
+/// What the AWS SDK must not do behind our back.
+mod sdk;
 /// The server's manners: methods, limits, drains, staleness.
 mod server;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.

@@ -1,1 +1,192 @@
-//! (written next)
+//! The exporter against programs that nobody here wrote: Prometheus, promtool,
+//! the OpenMetrics parser of the Python client, and moto. `tests/run` installs
+//! them; a missing one is a failure, never a skipped test.
+
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::support::{Exporter, ID, KEY, Samples, healthy, request, sim};
+
+const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
+
+/// A program that ends with the test.
+struct Peer(Child);
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The Python that `tests/run` has set up.
+fn python(program: &str) -> Command {
+    let bin =
+        std::env::var("TEST_PYTHON_BIN").expect("tests/run sets TEST_PYTHON_BIN to the folder of its Python programs");
+    Command::new(PathBuf::from(bin).join(program))
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn wait_until(what: &str, patience: Duration, ready: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !ready() {
+        assert!(began.elapsed() < patience, "{what}: not within {patience:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn get(address: &str, path: &str) -> String {
+    request(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).text()
+}
+
+/// Feeds `input` to a command and tells whether it was content, and what it said.
+fn feed(mut command: Command, input: &[u8]) -> (bool, String) {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+fn openmetrics(exporter: &Exporter) -> Vec<u8> {
+    let line = format!("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: {OPENMETRICS}\r\n\r\n");
+    request(&exporter.address, &line).body
+}
+
+#[test]
+fn promtool_finds_nothing_to_say() {
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.6", "passed");
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]);
+    let (content, said) = feed(promtool, &exporter.get("/metrics").body);
+    assert!(content && said.is_empty(), "{said}");
+}
+
+#[test]
+fn an_independent_parser_reads_the_same_from_openmetrics() {
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.6", "passed");
+    let mut python = python("python");
+    let program = "import sys\n\
+        from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse\n\
+        seen = set()\n\
+        for family in parse(sys.stdin.read()):\n\
+        \x20   for s in family.samples:\n\
+        \x20       key = (s.name, tuple(sorted(s.labels.items())))\n\
+        \x20       assert key not in seen, key\n\
+        \x20       seen.add(key)\n\
+        print(len(seen))\n";
+    python.args(["-c", program]);
+    let (content, said) = feed(python, &openmetrics(&exporter));
+    assert!(content, "{said}");
+    assert_eq!(
+        said.trim().parse::<usize>().unwrap(),
+        exporter.metrics().names().count(),
+        "as many samples as in the text format"
+    );
+}
+
+/// Prometheus asks for OpenMetrics with gzip, by default; then for text.
+#[test]
+fn a_real_prometheus_scrapes_both_formats() {
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.6", "passed");
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+         scrape_configs:\n- job_name: exporter\n  static_configs: [{{targets: ['{}']}}]\n",
+        exporter.address
+    );
+    fs::write(folder.path().join("prometheus.yml"), config).unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
+    let prometheus = Command::new("prometheus")
+        .arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()))
+        .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+        .arg(format!("--web.listen-address={address}"))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _prometheus = Peer(prometheus);
+    wait_until("prometheus listens", Duration::from_secs(20), || std::net::TcpStream::connect(&address).is_ok());
+    let ask = |query: &str| get(&address, &format!("/api/v1/query?query={query}"));
+    wait_until("a scrape", Duration::from_secs(30), || ask("up").contains(r#""1"]"#));
+    let passed = ask("aws_mfa_control_status%7Bcontrol%3D%22IAM.9%22%2Cstatus%3D%22passed%22%7D");
+    assert!(passed.contains(&format!(r#""account_id":"{ID}""#)) && passed.contains(r#""1"]"#), "{passed}");
+    let kind = get(&address, "/api/v1/metadata?metric=aws_mfa_exporter_aws_requests");
+    assert!(kind.contains(r#""type":"counter""#), "the OpenMetrics names are those of the families: {kind}");
+    let targets = get(&address, "/api/v1/targets");
+    assert!(targets.contains(r#""lastError":"""#), "{targets}");
+}
+
+/// The golden exposition: a healthy account, volatile values blotted out.
+#[test]
+fn the_golden_exposition() {
+    let sim = sim(healthy());
+    let exporter = Exporter::start(&sim.endpoint(), &["--web.disable-exporter-metrics"]);
+    exporter.expect("IAM.6", "passed");
+    let blot = |line: &str| match line.rsplit_once(' ') {
+        Some((series, _))
+            if !line.starts_with('#') && (series.contains("timestamp") || series.contains("duration")) =>
+        {
+            format!("{series} <time>\n")
+        }
+        Some((_, value)) if line.starts_with("aws_mfa_exporter_build_info") => {
+            format!("aws_mfa_exporter_build_info{{<build>}} {value}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    let text: String = exporter.get("/metrics").text().lines().map(blot).collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/golden.prom");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, &text).unwrap();
+    }
+    let golden = fs::read_to_string(path).unwrap();
+    assert!(
+        text == golden,
+        "the exposition has changed; if that is meant, run with UPDATE_GOLDEN=1 and read the diff:\n{text}"
+    );
+}
+
+/// moto knows nothing of root's password: the wire and the credential chain hold
+/// against foreign code, and the verdict is unknown.
+#[test]
+fn moto_answers_and_what_it_leaves_out_is_unknown() {
+    let port = free_port();
+    let server = python("moto_server")
+        .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn();
+    let _moto = Peer(server.unwrap());
+    let address = format!("127.0.0.1:{port}");
+    wait_until("moto listens", Duration::from_secs(60), || std::net::TcpStream::connect(&address).is_ok());
+    let profile = tempfile::tempdir().unwrap();
+    let credentials = profile.path().join("credentials");
+    fs::write(&credentials, format!("[audit]\naws_access_key_id = {KEY}\naws_secret_access_key = x\n")).unwrap();
+    let environment = [
+        ("AWS_ENDPOINT_URL", &*format!("http://{address}")),
+        ("AWS_PROFILE", "audit"),
+        ("AWS_SHARED_CREDENTIALS_FILE", credentials.to_str().unwrap()),
+    ];
+    let exporter =
+        Exporter::with_environment(&["--collector.root.interval=1s", "--collector.devices.interval=1s"], &environment);
+    let read = |samples: &Samples| samples.fault("root") == "incomplete_reply" && samples.fault("devices") != "pending";
+    let samples = exporter.wait_for("moto's answer", Duration::from_secs(30), read);
+    assert_eq!(["IAM.9", "IAM.6"].map(|control| samples.status(control)), ["unknown", "unknown"]);
+    assert_eq!(samples.value(r#"aws_mfa_root_mfa_enabled{account_id="123456789012"}"#), Some(0.0));
+    assert!(
+        samples.value(r#"aws_mfa_root_credential_present{account_id="123456789012",credential="password"}"#).is_none()
+    );
+}
