@@ -14,7 +14,11 @@ use crate::{
     aws::{Caller, Clients, Meter, Session},
     cli::Flags,
     clock::Clock,
-    http::{self, Limits, MAX_EXPOSITION_AGE, Site, listen::BindError},
+    http::{
+        self, Limits, MAX_EXPOSITION_AGE, Site,
+        guard::{Guard, GuardError},
+        listen::BindError,
+    },
     landing,
     limit::Bucket,
     metrics::own::Own,
@@ -34,6 +38,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The web configuration cannot be used.
+    #[error(transparent)]
+    Web(#[from] GuardError),
     /// Two metrics have one name: a bug.
     #[error("the exporter's own metrics are inconsistent: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -44,6 +51,7 @@ pub struct Bound {
     flags: Flags,
     clock: Clock,
     listeners: Vec<TcpListener>,
+    guard: Option<Arc<Guard>>,
     own: Own,
     meter: Meter,
 }
@@ -55,15 +63,17 @@ impl fmt::Debug for Bound {
 }
 
 impl Bound {
-    /// Takes the addresses, and nothing else.
+    /// Reads the web configuration and takes the addresses, and nothing else.
     ///
     /// # Errors
-    /// When one of them cannot be had.
+    /// When either cannot be done.
     pub fn new(flags: Flags) -> Result<Self, StartError> {
         let own = Own::new(flags.disable_exporter_metrics)?;
         let meter = Meter::register(own.registry())?;
+        let clock = Clock::new();
+        let guard = flags.web_config.clone().map(|path| Guard::new(path, clock)).transpose()?.map(Arc::new);
         let listeners = flags.listen.iter().map(|address| address.bind()).collect::<Result<_, _>>()?;
-        Ok(Self { flags, clock: Clock::new(), listeners, own, meter })
+        Ok(Self { flags, clock, listeners, guard, own, meter })
     }
 
     /// Serves and collects until `shutdown`, then drains.
@@ -111,7 +121,8 @@ impl Bound {
         let build = crate::build_info::BUILD;
         tracing::info!(version = build.version, revision = build.revision, "Starting aws-mfa-exporter.");
         for address in self.listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
-            tracing::info!(%address, "Listening.");
+            let tls = self.guard.as_ref().is_some_and(|guard| guard.is_tls());
+            tracing::info!(tls, %address, "Listening.");
         }
     }
 
@@ -129,6 +140,7 @@ impl Bound {
             max_age: MAX_EXPOSITION_AGE,
             slots: (self.flags.max_requests > 0).then(|| Arc::new(Semaphore::new(self.flags.max_requests))),
             requests: self.own.http_requests().clone(),
+            guard: self.guard.clone(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The command line. It reads flags and says what they mean; it starts nothing.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::Parser;
 
@@ -33,6 +33,10 @@ pub struct Flags {
     /// Path under which to expose metrics.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = telemetry_path, help_heading = "Web")]
     pub telemetry_path: String,
+
+    /// Web configuration: TLS, client certificates, passwords, in the format of the Prometheus exporter toolkit.
+    #[arg(long = "web.config.file", value_name = "FILE", help_heading = "Web")]
+    pub web_config: Option<PathBuf>,
 
     /// How many scrapes may be under way at once; 0 for any number. Over it: 503.
     #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40, help_heading = "Web")]

@@ -7,10 +7,12 @@
 //! client may take over its headers or over reading the answer, and on scrapes
 //! at once.
 
+pub mod guard;
 pub mod listen;
 pub mod negotiate;
 mod route;
 mod stall;
+mod tls;
 
 use std::{fmt, future::Future, io, net::TcpListener, pin::pin, sync::Arc, time::Duration};
 
@@ -21,13 +23,17 @@ use hyper_util::{
 };
 use prometheus::IntCounterVec;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
 
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
 use crate::{clock::Clock, exposition::Exposition};
+use guard::{Guard, Rules};
 use stall::Stall;
 
 /// An exposition older than this is not served.
@@ -62,6 +68,8 @@ pub struct Site {
     pub slots: Option<Arc<Semaphore>>,
     /// Counts answers by status code.
     pub requests: IntCounterVec,
+    /// Who may ask; `None` for everybody, in plain text.
+    pub guard: Option<Arc<Guard>>,
 }
 
 /// What a client may take.
@@ -151,22 +159,47 @@ impl Server {
 
     fn connect(&self, stream: TcpStream, slot: OwnedSemaphorePermit) {
         let _ = stream.set_nodelay(true);
+        let (stream, server) = (Stall::new(stream, self.limits.stall), self.clone());
+        tokio::spawn(async move {
+            let _slot = slot;
+            let Some(tls) = server.site.guard.as_ref().map(|guard| guard.rules()).filter(|rules| rules.tls.is_some())
+            else {
+                return server.converse(stream).await;
+            };
+            match timeout(HANDSHAKE, shake_hands(&tls, stream)).await {
+                Ok(Ok(stream)) => server.converse(stream).await,
+                Ok(Err(error)) => tracing::debug!(%error, "A TLS handshake failed."),
+                Err(_) => tracing::debug!("A TLS handshake took too long."),
+            }
+        });
+    }
+
+    async fn converse<S>(&self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let site = Arc::clone(&self.site);
-        let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-            let response = site.answer(&request);
-            async move { Ok::<_, std::convert::Infallible>(response) }
+        let service = service_fn(move |request| {
+            let site = Arc::clone(&site);
+            async move { Ok::<_, std::convert::Infallible>(site.attend(&request).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.headers)
             .max_buf_size(16 << 10)
-            .serve_connection(TokioIo::new(Stall::new(stream, self.limits.stall)), service);
-        let connection = self.graceful.watch(connection);
-        tokio::spawn(async move {
-            let _slot = slot;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "A connection ended early.");
-            }
-        });
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = self.graceful.watch(connection).await {
+            tracing::debug!(%error, "A connection ended early.");
+        }
     }
+}
+
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+async fn shake_hands(rules: &Rules, stream: Stall<TcpStream>) -> io::Result<TlsStream<Stall<TcpStream>>> {
+    let config = rules.tls.clone().ok_or(io::ErrorKind::Unsupported)?;
+    let stream = TlsAcceptor::from(config).accept(stream).await?;
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    if rules.admits(certificate) { Ok(stream) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }

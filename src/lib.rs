@@ -26,3 +26,4 @@ pub mod publish;
 pub mod schedule;
 pub mod snapshot;
 pub mod transitions;
+pub mod web_config;

@@ -74,7 +74,7 @@ pub fn encoding<'a>(accept: impl IntoIterator<Item = &'a str>) -> Encoding {
     for coding in accept.into_iter().flat_map(|header| header.split(',')) {
         let mut parts = coding.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
-        let weight = parts.filter_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="))).last();
+        let weight = parts.filter_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="))).next();
         let Some(weight) = weight.map_or(Some(1000), thousandths) else { continue };
         match name {
             _ if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => gzip = Some(weight),

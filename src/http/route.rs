@@ -41,8 +41,24 @@ const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const CSP: HeaderName = HeaderName::from_static("content-security-policy");
 
 impl Site {
+    /// Answers a request of whoever may ask. Waits for nothing but the check of a
+    /// password that was not seen before.
+    pub(super) async fn attend<B>(&self, request: &Request<B>) -> Response<Frames> {
+        let Some(guard) = &self.guard else { return self.answer(request) };
+        let rules = guard.rules();
+        let mut response = match guard.admit(&rules, request.headers()).await {
+            Ok(()) => self.answer(request),
+            Err(refusal) => {
+                self.requests.with_label_values(&[refusal.status().as_str()]).inc();
+                refusal
+            }
+        };
+        rules.decorate(response.headers_mut());
+        response
+    }
+
     /// Answers a request. Never waits for anything.
-    pub(super) fn answer<B>(&self, request: &Request<B>) -> Response<Frames> {
+    fn answer<B>(&self, request: &Request<B>) -> Response<Frames> {
         let mut response = self.route(request);
         if request.method() == Method::HEAD {
             response.body_mut().next = usize::MAX;

@@ -18,3 +18,5 @@ mod sdk;
 mod server;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.
 mod support;
+/// TLS, client certificates and passwords.
+mod web;

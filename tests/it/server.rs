@@ -43,6 +43,7 @@ impl Server {
             max_age,
             slots: Some(Arc::new(Semaphore::new(slots))),
             requests: Own::new(false).unwrap().http_requests().clone(),
+            guard: None,
         };
         let running = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -49,6 +49,15 @@ impl Exporter {
 
     /// Starts the exporter with these variables and no others.
     pub fn with_environment(flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        let exporter = Self::listening(flags, environment);
+        while exporter.get("/-/ready").status != 200 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        exporter
+    }
+
+    /// As [`Self::with_environment`], and asks nothing of it.
+    pub fn listening(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
             .arg("--web.listen-address=127.0.0.1:0")
             .args(flags)
@@ -72,11 +81,7 @@ impl Exporter {
         }
         let rest = Arc::clone(&log);
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| writeln_to(&rest, &line)));
-        let exporter = Self { child, address: address.expect("the exporter says where it listens"), log };
-        while exporter.get("/-/ready").status != 200 {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        exporter
+        Self { child, address: address.expect("the exporter says where it listens"), log }
     }
 
     pub fn pid(&self) -> u32 {
