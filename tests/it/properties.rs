@@ -240,7 +240,7 @@ enum Step {
     Root(Vec<Beat>),
     Devices(Vec<Beat>),
     Wait(u64),
-    StepClock(i64),
+    SetClock(i64),
     Restart,
     Late,
 }
@@ -252,7 +252,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => script().prop_map(Step::Root),
         3 => script().prop_map(Step::Devices),
         5 => (1..400_000u64).prop_map(Step::Wait),
-        1 => (-4_000_000..4_000_000i64).prop_map(Step::StepClock),
+        1 => (-4_000_000..4_000_000i64).prop_map(Step::SetClock),
         1 => Just(Step::Restart),
         1 => Just(Step::Late),
     ]
@@ -296,7 +296,7 @@ proptest! {
                     history.push((clocks.mono, world));
                 }
                 Step::Wait(time) => clocks.mono += time,
-                Step::StepClock(by) => clocks.step += by,
+                Step::SetClock(by) => clocks.step += by,
                 Step::Restart => {
                     snapshot = fresh_snapshot(clocks);
                     believed = None;
