@@ -103,7 +103,7 @@ impl Bound {
                 Bucket::new(ACCOUNT_RATE.0, ACCOUNT_RATE.1),
                 clock,
             );
-            let run = AccountRun::new(Session::ambient(caller).await, plan, events, counted.clone());
+            let run = AccountRun::new(Session::ambient(caller), plan, events, counted.clone());
             let beat = run.clone();
             let heartbeat = forever("root", counted.clone(), move || beat.clone().heartbeat());
             let devices = forever("devices", counted, move || run.clone().devices());

@@ -408,3 +408,80 @@ impl Snapshot {
         self.discovery.fault = Some(fault);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        account::Identity,
+        facts::{Confirmation, Summary},
+    };
+
+    const PLAN: Plan =
+        Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, devices: true };
+
+    fn at(mono: u64, step: i64) -> Moment {
+        let wall = 1_764_000_000_000 + i64::try_from(mono).unwrap() * 1000 + step * 1000;
+        Moment { wall: Timestamp::from_millis(wall), mono: Duration::from_secs(mono) }
+    }
+
+    fn account() -> Account {
+        Account::ambient(Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap())
+    }
+
+    fn watching() -> Snapshot {
+        let mut snapshot = Snapshot::new(PLAN, at(0, 0));
+        snapshot.fold(Event::Identified { account: account(), at: at(0, 0) }, at(0, 0));
+        snapshot
+    }
+
+    fn beat(snapshot: &mut Snapshot, mfa: bool, started: Moment) {
+        let summary = Summary { mfa_enabled: Some(mfa), password: Some(true), ..Summary::default() };
+        let news = News::Root(RootReading { summary, confirmation: Confirmation::Agreed });
+        let outcome = Outcome { collector: Collector::Root, started, duration: Duration::ZERO, news, fault: None };
+        snapshot.fold(Event::Collected { account: account().identity.account, outcome }, started);
+    }
+
+    fn only(snapshot: &Snapshot) -> &AccountState {
+        snapshot.accounts().next().unwrap()
+    }
+
+    #[test]
+    fn a_regression_can_be_told_though_the_clock_was_stepped_back() {
+        let mut snapshot = watching();
+        beat(&mut snapshot, true, at(10, 0));
+        beat(&mut snapshot, false, at(70, -86_400));
+        let standing = only(&snapshot).standing(Control::Iam9);
+        assert_eq!(standing.verdict.status, Status::Failed);
+        assert!(standing.last_failed > standing.last_protected, "{standing:?}");
+    }
+
+    #[test]
+    fn a_collector_that_does_not_report_is_down_whatever_it_said_last() {
+        let mut snapshot = watching();
+        beat(&mut snapshot, true, at(10, 0));
+        let fault = |snapshot: &Snapshot| {
+            let (_, health) = only(snapshot).health().find(|(collector, _)| *collector == Collector::Root).unwrap();
+            health.fault.as_ref().map(|fault| fault.class)
+        };
+        snapshot.age(at(310, 0));
+        assert_eq!(fault(&snapshot), None);
+        snapshot.age(at(311, 0));
+        assert_eq!(fault(&snapshot), Some(FaultClass::Stalled));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Unknown);
+        beat(&mut snapshot, true, at(320, 0));
+        assert_eq!(fault(&snapshot), None, "it recovers by reporting");
+    }
+
+    #[test]
+    fn a_lost_identity_is_every_collectors_fault_and_ends_no_verdict_early() {
+        let mut snapshot = watching();
+        beat(&mut snapshot, true, at(10, 0));
+        let fault = Fault::new(FaultClass::WrongAccount, "another's");
+        snapshot.fold(Event::Unidentified { fault, at: at(20, 0) }, at(20, 0));
+        assert!(only(&snapshot).is_refused() && only(&snapshot).health().all(|(_, health)| !health.is_up()));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Passed);
+        snapshot.age(at(191, 0));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Unknown);
+    }
+}

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_credential_types::{
     Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
+    provider::{ProvideCredentials, error::CredentialsError},
 };
 use tokio::sync::Mutex;
 
@@ -44,7 +44,6 @@ pub struct Verified {
 #[derive(Clone, Debug)]
 pub struct Session {
     caller: Caller,
-    provider: SharedCredentialsProvider,
     held: Arc<Mutex<Held>>,
 }
 
@@ -56,16 +55,10 @@ struct Held {
 }
 
 impl Session {
-    /// The chain of ambient credentials. Looks nothing up yet.
-    pub async fn ambient(caller: Caller) -> Self {
-        let chain = DefaultCredentialsChain::builder().region(caller.clients.region.clone()).build().await;
-        Self::with_provider(caller, SharedCredentialsProvider::new(chain))
-    }
-
-    /// Credentials from `provider`.
+    /// The ambient credentials, for `caller` to use. Looks nothing up yet.
     #[must_use]
-    pub fn with_provider(caller: Caller, provider: SharedCredentialsProvider) -> Self {
-        Self { caller, provider, held: Arc::default() }
+    pub fn ambient(caller: Caller) -> Self {
+        Self { caller, held: Arc::default() }
     }
 
     /// Credentials that are good now and belong to the account they always did.
@@ -109,11 +102,15 @@ impl Session {
         &self.caller
     }
 
+    /// The chain is built anew each time: its provider of profiles reads the
+    /// files once in its life, and would never see a rotated key.
     async fn load(&self) -> Result<Credentials, Fault> {
-        let loaded = tokio::time::timeout(CHAIN_TIMEOUT, self.provider.provide_credentials()).await;
-        loaded
-            .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_TIMEOUT)))
-            .map_err(|error| no_credentials(&error))
+        let region = self.caller.clients.region.clone();
+        let look =
+            async { DefaultCredentialsChain::builder().region(region).build().await.provide_credentials().await };
+        let loaded = tokio::time::timeout(CHAIN_TIMEOUT, look).await;
+        let loaded = loaded.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_TIMEOUT)));
+        loaded.map_err(|error| no_credentials(&error))
     }
 
     async fn identify(&self, credentials: &Credentials) -> Result<Identity, Fault> {

@@ -4,9 +4,9 @@
 
 use std::{thread, time::Duration};
 
-use aws_sim::{Account, Fault, Root, Sim, User};
+use aws_sim::{Account, Fault, Root, Scenario, Sim, User};
 
-use crate::support::{Exporter, ID, Samples, healthy, sim};
+use crate::support::{Exporter, ID, KEY, Samples, healthy, sim};
 
 const SUMMARY: Option<&str> = Some("GetAccountSummary");
 const LIST: Option<&str> = Some("ListVirtualMFADevices");
@@ -347,17 +347,78 @@ fn a_passed_verdict_becomes_unknown_when_nothing_arrives_any_more() {
     assert!(aged.value(&format!(r#"aws_mfa_root_mfa_enabled{{account_id="{ID}"}}"#)).is_none(), "facts age too");
 }
 
-/// Peers 34: an account never changes under a label.
+/// Peers 34: an account never changes under a label. Here a profile's key is
+/// replaced by another account's while the exporter runs.
 #[test]
-fn credentials_of_another_account_are_refused() {
+fn credentials_that_become_another_accounts_are_refused() {
+    const OTHER: &str = "222222222222";
+    let other = Account { id: OTHER.into(), ..Account::default() };
+    let credentials = [(KEY.into(), ID.into()), ("AKIAOTHER".into(), OTHER.into())].into();
+    let sim =
+        Sim::start(Scenario { accounts: vec![virtual_root("phone"), other], credentials, latency_ms: 0 }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("credentials");
+    let write = |key: &str| {
+        std::fs::write(&file, format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = x\n")).unwrap();
+    };
+    write(KEY);
+    let environment = [("AWS_ENDPOINT_URL", &*sim.endpoint()), ("AWS_SHARED_CREDENTIALS_FILE", file.to_str().unwrap())];
+    let exporter =
+        Exporter::with_environment(&["--collector.root.interval=1s", "--collector.devices.interval=2s"], &environment);
+    exporter.expect("IAM.9", "passed");
+    write("AKIAOTHER");
+    sim.fault(ID, None, Fault::ExpiredToken);
+    let samples =
+        exporter.wait_for("refused", Duration::from_secs(20), |samples| samples.fault("root") == "wrong_account");
+    assert_eq!(samples.value(r#"aws_mfa_accounts{state="refused"}"#), Some(1.0));
+    // The other account's root has no credentials: its answer would be "not applicable".
+    assert!(!samples.names().any(|name| name.contains(OTHER)), "{samples}");
+    exporter.wait_for("aged", Duration::from_secs(45), |samples| samples.status("IAM.9") == "unknown");
+    assert_eq!(sim.count(OTHER, "GetAccountSummary"), 0, "nothing is read of an account that is not the wanted one");
+}
+
+/// A rotated key of the same account is taken over.
+#[test]
+fn a_rotated_key_is_found_when_the_old_one_stops_working() {
     let sim = sim(healthy());
-    sim.fault(ID, Some("GetCallerIdentity"), Fault::Identity("222222222222"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("credentials");
+    let write = |key: &str| {
+        std::fs::write(&file, format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = x\n")).unwrap();
+    };
+    write("AKIAREVOKED");
+    let environment = [("AWS_ENDPOINT_URL", &*sim.endpoint()), ("AWS_SHARED_CREDENTIALS_FILE", file.to_str().unwrap())];
+    let exporter = Exporter::with_environment(&["--collector.root.interval=1s"], &environment);
+    exporter.wait_for("invalid", Duration::from_secs(20), |samples| samples.fault("root") == "invalid_credentials");
+    write(KEY);
+    exporter.expect("IAM.9", "passed");
+}
+
+/// Peers 35, 36 and 41: errors end nothing, and no series comes and goes but the
+/// reason of the fault; the four states of a control are there all the time.
+#[test]
+fn no_series_vanishes_while_collectors_fail_and_recover() {
+    let sim = sim(healthy());
     let exporter = Exporter::fast(&sim);
-    // Here it is simply the other account's; that it says so is what counts.
-    exporter.wait_for("the other's label", Duration::from_secs(10), |samples| {
-        samples.names().any(|name| name.contains(r#"account_id="222222222222""#))
+    let lasting = |samples: &Samples| -> Vec<String> {
+        let names = samples
+            .names()
+            .filter(|name| name.starts_with("aws_mfa_control_status") || name.starts_with("aws_mfa_collector_up"));
+        names.map(str::to_owned).collect()
+    };
+    let before = lasting(&exporter.expect("IAM.6", "passed"));
+    for fault in [Fault::ServerError, Fault::Reset, Fault::AccessDenied, Fault::NotXml] {
+        let id = sim.fault(ID, None, fault.clone());
+        for _ in 0..20 {
+            assert_eq!(lasting(&exporter.metrics()), before, "{fault:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
+        sim.clear(id);
+    }
+    exporter.wait_for("up again", Duration::from_secs(20), |samples| {
+        samples.fault("root").is_empty() && samples.fault("devices").is_empty()
     });
-    assert!(!exporter.metrics().names().any(|name| name.contains(&format!("account_id=\"{ID}\""))));
+    assert_eq!(exporter.metrics().value("aws_mfa_exporter_task_panics_total"), None, "nothing panicked");
 }
 
 #[test]

@@ -250,3 +250,52 @@ fn exporter_metrics_can_be_left_out() {
     assert!(!samples.names().any(|name| name.starts_with("process_") || name.contains("_http_")));
     assert!(samples.names().any(|name| name.starts_with("aws_mfa_exporter_build_info")));
 }
+
+/// Collectors that have frozen report nothing at all. Time passes without them.
+#[test]
+fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
+    use aws_mfa_exporter::{
+        account::{Account, Identity},
+        exposition::{Encoding, Format},
+        facts::{Confirmation, RootReading, Summary},
+        judge::Cadence,
+        publish::{Keeper, encode},
+        snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
+    };
+    let clock = Clock::new();
+    let plan =
+        Plan { cadence: Cadence { root: Duration::from_secs(1), devices: Duration::from_secs(1) }, devices: false };
+    let snapshot = Snapshot::new(plan, clock.now());
+    let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
+    let (published, exposition) = watch::channel(None);
+    let (events, inbox) = tokio::sync::mpsc::channel(8);
+    let identity = Identity::parse("arn:aws:iam::111111111111:user/a", "111111111111").unwrap();
+    let yes = Some(true);
+    let summary = Summary { mfa_enabled: yes, password: yes, access_keys: Some(false), ..Summary::default() };
+    let news = News::Root(RootReading { summary, confirmation: Confirmation::NotNeeded });
+    let outcome =
+        Outcome { collector: Collector::Root, started: clock.now(), duration: Duration::ZERO, news, fault: None };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.spawn(Keeper::new(clock, snapshot, inbox, latest).run());
+    runtime.spawn(encode(snapshots, published, Own::new(true).unwrap()));
+    let account = identity.account;
+    events.blocking_send(Event::Identified { account: Account::ambient(identity), at: clock.now() }).unwrap();
+    events.blocking_send(Event::Collected { account, outcome }).unwrap();
+    let status = || {
+        let exposition = exposition.borrow().clone();
+        let body = exposition.map(|e| e.body(Format::Text, Encoding::Identity).frames.concat()).unwrap_or_default();
+        let text = String::from_utf8(body).unwrap();
+        let line = text.lines().find(|line| line.contains("IAM.9") && line.contains("status") && line.ends_with(" 1"));
+        line.map(|line| line.split("status=\"").nth(1).unwrap().split('"').next().unwrap().to_owned())
+    };
+    let began = Instant::now();
+    let mut passed = false;
+    // The sender is kept alive and silent: frozen, not gone.
+    while status().as_deref() != Some("unknown") || !passed {
+        passed |= status().as_deref() == Some("passed");
+        assert!(began.elapsed() < Duration::from_secs(40), "{:?}", status());
+        thread::sleep(Duration::from_millis(200));
+    }
+    assert!(passed && began.elapsed() >= Duration::from_secs(29), "it was kept for its maximum age, and no longer");
+    drop(events);
+}
