@@ -66,6 +66,18 @@ impl AccountRun {
         Self { session, plan, events, own, wake: Arc::new(Notify::new()) }
     }
 
+    /// Runs each collector once.
+    pub async fn once(self) {
+        let heartbeat =
+            |iam: AccountIam, id: Identity| async move { collect::root::collect(&iam, doubt(&id, None)).await };
+        self.run(Collector::Root, ROOT_DEADLINE, &mut 0, heartbeat).await;
+        if self.plan.devices {
+            let list =
+                |iam: AccountIam, id: Identity| async move { collect::devices::collect(&iam, &id.root_arn()).await };
+            self.run(Collector::Devices, LONGEST_RUN, &mut 0, list).await;
+        }
+    }
+
     /// Runs the heartbeat for ever.
     pub async fn heartbeat(self) {
         let mut trigger = Trigger::default();

@@ -97,12 +97,7 @@ impl Bound {
         let (clock, meter) = (self.clock, self.meter.clone());
         let counted = own.clone();
         tasks.spawn(async move {
-            let caller = Caller::new(
-                Clients::from_environment().await,
-                meter,
-                Bucket::new(ACCOUNT_RATE.0, ACCOUNT_RATE.1),
-                clock,
-            );
+            let caller = caller(Clients::from_environment().await, meter, clock);
             let run = AccountRun::new(Session::ambient(caller), plan, events, counted.clone());
             let beat = run.clone();
             let heartbeat = forever("root", counted.clone(), move || beat.clone().heartbeat());
@@ -143,6 +138,12 @@ impl Bound {
             guard: self.guard.clone(),
         }
     }
+}
+
+/// A caller for one account, with the rate that every account gets.
+#[must_use]
+pub fn caller(clients: Clients, meter: Meter, clock: Clock) -> Caller {
+    Caller::new(clients, meter, Bucket::new(ACCOUNT_RATE.0, ACCOUNT_RATE.1), clock)
 }
 
 /// Keeps a task going: a panic ends it, is counted, and a new one is made.

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
     build_info,
@@ -21,6 +21,10 @@ use crate::{
 #[derive(Clone, Debug, Parser)]
 #[command(name = "aws-mfa-exporter", version = build_info::VERSION, max_term_width = 100)]
 pub struct Flags {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Address to listen on, as HOST:PORT or :PORT for every address. Repeatable.
     #[arg(
         long = "web.listen-address",
@@ -47,28 +51,77 @@ pub struct Flags {
     pub disable_exporter_metrics: bool,
 
     /// How often to read the account summary: root's MFA and credentials.
-    #[arg(long = "collector.root.interval", value_name = "DURATION", default_value = "1m", value_parser = root_interval, help_heading = "Collectors")]
+    #[arg(long = "collector.root.interval", global = true, value_name = "DURATION", default_value = "1m", value_parser = root_interval, help_heading = "Collectors")]
     pub root_interval: Duration,
 
     /// Enable the devices collector (default: enabled).
-    #[arg(long = "collector.devices", overrides_with = "no_devices", help_heading = "Collectors")]
+    #[arg(long = "collector.devices", global = true, overrides_with = "no_devices", help_heading = "Collectors")]
     pub devices: bool,
 
     /// Disable the devices collector: the hardware MFA control, IAM.6, stays unknown.
-    #[arg(long = "no-collector.devices", overrides_with = "devices", help_heading = "Collectors")]
+    #[arg(long = "no-collector.devices", global = true, overrides_with = "devices", help_heading = "Collectors")]
     pub no_devices: bool,
 
     /// How often to list virtual devices where nothing has changed.
-    #[arg(long = "collector.devices.interval", value_name = "DURATION", default_value = "15m", value_parser = devices_interval, help_heading = "Collectors")]
+    #[arg(long = "collector.devices.interval", global = true, value_name = "DURATION", default_value = "15m", value_parser = devices_interval, help_heading = "Collectors")]
     pub devices_interval: Duration,
 
     /// Only log messages of this severity or above.
-    #[arg(long = "log.level", value_enum, default_value_t, help_heading = "Log")]
+    #[arg(long = "log.level", global = true, value_enum, default_value_t, help_heading = "Log")]
     pub log_level: LogLevel,
 
     /// Format of log messages, which go to standard error.
-    #[arg(long = "log.format", value_enum, default_value_t, help_heading = "Log")]
+    #[arg(long = "log.format", global = true, value_enum, default_value_t, help_heading = "Log")]
     pub log_format: LogFormat,
+}
+
+/// What the program can do beside serving.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum Command {
+    /// Read everything once, say what was found, and exit.
+    ///
+    /// Exit status: 0 all controls passed or not applicable, 1 one failed, 2 one is unknown and
+    /// none failed, 3 the check could not be run.
+    Check {
+        /// How to print the result.
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Print the least-privilege IAM policy for the enabled collectors, as JSON.
+    IamPolicy,
+    /// Print a document made from the program's own tables.
+    Generate {
+        /// Which document.
+        #[arg(value_enum)]
+        document: Document,
+    },
+}
+
+/// How `check` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A table for people; in colour on a terminal, unless NO_COLOR is set.
+    #[default]
+    Table,
+    /// One JSON object, described in the README.
+    Json,
+    /// The metrics of the account, for the textfile collector of node_exporter.
+    Prometheus,
+}
+
+/// What `generate` can print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// The manual page, in roff.
+    Man,
+    /// Completions for bash.
+    CompleteBash,
+    /// Completions for fish.
+    CompleteFish,
+    /// Completions for zsh.
+    CompleteZsh,
+    /// The page on metrics, in Markdown.
+    Metrics,
 }
 
 impl Flags {

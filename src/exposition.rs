@@ -122,6 +122,14 @@ impl Encoder {
     }
 }
 
+impl Half {
+    /// The half in the text format.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text.plain
+    }
+}
+
 impl Part {
     fn head(text: String) -> Self {
         Self { deflated: Deflated::open(text.as_bytes()), plain: text.into() }

@@ -155,6 +155,28 @@ impl fmt::Display for Status {
 
 // === impl Reason ===
 
+impl Reason {
+    /// What a person can do about it; `None` where nothing has to be done, or
+    /// where a collector's fault says more.
+    #[must_use]
+    pub const fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::RootUnprotected => Some(
+                "sign in as root and register an MFA device, or remove root's credentials centrally from the management account",
+            ),
+            Self::RootHasVirtualDevice => Some(
+                "register a FIDO security key for root, then deactivate its virtual device: AWS counts any virtual one",
+            ),
+            Self::RootHasAccessKey => Some("delete root's access key, and give its user a role"),
+            Self::ManagementWithoutCredentials => {
+                Some("check whether the account is configured as the management account by mistake")
+            }
+            Self::DeviceWithoutOwner => Some("list the account's virtual devices by hand; the next run decides"),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

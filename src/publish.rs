@@ -117,7 +117,9 @@ pub async fn encode(
     }
 }
 
-fn encode_head(snapshot: &Snapshot) -> Half {
+/// Encodes what is known of the accounts.
+#[must_use]
+pub fn encode_head(snapshot: &Snapshot) -> Half {
     let mut encoder = Encoder::default();
     render::render(snapshot, |family| log_refusal(encoder.family(family)));
     encoder.head()

@@ -5,6 +5,8 @@
 
 /// Every root row of the facts, and every fault, through the real binary.
 mod aws;
+/// The commands beside serving.
+mod commands;
 /// The rules of the house, read off the source.
 mod house;
 /// The verdict tables, row by row, and the two layers of properties.

@@ -1,0 +1,144 @@
+//! `check`, `iam-policy` and `generate`, as a shell sees them.
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+use aws_sim::{Account, Fault, Root, Sim};
+
+use crate::support::{ID, KEY, Samples, healthy, sim};
+
+fn run(endpoint: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+    command.args(arguments).env_clear().env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", endpoint);
+    command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", "x");
+    command.output().unwrap()
+}
+
+fn check(sim: &Sim, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = run(&sim.endpoint(), &[&["check"], arguments].concat());
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+fn account(root: Root) -> Account {
+    Account { id: ID.into(), root, ..Account::default() }
+}
+
+#[test]
+fn check_exits_0_where_all_is_well() {
+    let (code, table) = check(&sim(healthy()), &[]);
+    assert_eq!(code, Some(0), "{table}");
+    assert!(table.contains("Account 111111111111 (aws)") && !table.contains('\x1b'), "a pipe gets no colours: {table}");
+    assert_eq!(check(&sim(account(Root::default())), &[]).0, Some(0), "not applicable is well");
+}
+
+#[test]
+fn check_exits_1_where_something_failed_and_says_what_to_do() {
+    let (code, table) = check(&sim(account(Root { password: true, ..Root::default() })), &[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        table.contains("root has credentials and no MFA device") && table.contains("register an MFA device"),
+        "{table}"
+    );
+}
+
+#[test]
+fn check_exits_2_where_something_is_unknown() {
+    let sim = sim(healthy());
+    sim.fault(ID, Some("ListVirtualMFADevices"), Fault::AccessDenied);
+    let (code, table) = check(&sim, &[]);
+    assert_eq!(code, Some(2), "{table}");
+    assert!(table.contains("access_denied") && table.contains("grant the reads"), "{table}");
+}
+
+#[test]
+fn check_exits_1_where_something_failed_and_something_is_unknown() {
+    let sim = sim(account(Root { access_keys: 1, devices: vec!["GAHT12345678".into()], ..Root::default() }));
+    sim.fault(ID, Some("ListVirtualMFADevices"), Fault::AccessDenied);
+    assert_eq!(check(&sim, &[]).0, Some(1));
+}
+
+#[test]
+fn check_exits_3_where_it_could_not_be_run() {
+    let output = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
+        .arg("check")
+        .env_clear()
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .output()
+        .unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{table}");
+    assert!(table.contains("no AWS credentials were found") && table.contains("AWS_PROFILE"), "{table}");
+}
+
+#[test]
+fn check_prints_json_of_the_documented_form() {
+    let sim = sim(healthy());
+    sim.fault(ID, Some("ListVirtualMFADevices"), Fault::Throttled);
+    let (_, text) = check(&sim, &["--output", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&report["schema_version"], &report["fault"]), (&1.into(), &serde_json::Value::Null));
+    let account = &report["accounts"][0];
+    assert_eq!((&account["account_id"], &account["partition"]), (&ID.into(), &"aws".into()));
+    let control = &account["controls"][2];
+    assert_eq!((&control["control"], &control["status"]), (&"IAM.9".into(), &"passed".into()));
+    assert!(control["as_of"].as_str().unwrap().ends_with('Z') && account["controls"][1]["as_of"].is_null());
+    let devices = &account["collectors"][0];
+    assert_eq!((&devices["up"], &devices["fault"]["class"]), (&false.into(), &"throttled".into()));
+    assert!(devices["fault"]["remedy"].is_string());
+}
+
+#[test]
+fn check_prints_metrics_for_the_textfile_collector() {
+    let (code, text) = check(&sim(healthy()), &["--output=prometheus"]);
+    assert_eq!((code, Samples::parse(&text).status("IAM.9").as_str()), (Some(0), "passed"));
+}
+
+/// Eight calls are what the design allows; a failing root costs one more.
+#[test]
+fn check_is_frugal() {
+    let sim = sim(healthy());
+    check(&sim, &[]);
+    assert_eq!(sim.seen().len(), 5, "whose credentials; the heartbeat; a list between two summaries");
+}
+
+#[test]
+fn the_readme_shows_the_policy_that_is_printed() {
+    let printed = String::from_utf8(run("http://127.0.0.1:9", &["iam-policy"]).stdout).unwrap();
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    assert!(readme.contains(&printed), "{printed}");
+    let less = String::from_utf8(run("http://127.0.0.1:9", &["iam-policy", "--no-collector.devices"]).stdout).unwrap();
+    assert!(less.contains("GetAccountSummary") && !less.contains("ListVirtualMFADevices"), "{less}");
+}
+
+/// The policy is enough, and all of it is needed: what is asked is what it grants.
+#[test]
+fn the_policy_is_what_is_asked_for() {
+    let sim = sim(healthy());
+    check(&sim, &[]);
+    let mut asked: Vec<_> =
+        sim.seen().into_iter().filter(|seen| seen.service == "iam").map(|seen| seen.operation).collect();
+    asked.sort();
+    asked.dedup();
+    let policy: serde_json::Value = serde_json::from_slice(&run("http://127.0.0.1:9", &["iam-policy"]).stdout).unwrap();
+    let granted: Vec<_> =
+        policy["Statement"][0]["Action"].as_array().unwrap().iter().map(|action| action.as_str().unwrap()).collect();
+    assert_eq!(granted, asked.iter().map(|operation| format!("iam:{operation}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_page_on_metrics_is_the_programs_own() {
+    let printed = String::from_utf8(run("http://127.0.0.1:9", &["generate", "metrics"]).stdout).unwrap();
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/METRICS.md")).unwrap();
+    assert!(printed == page, "renew it: cargo run -- generate metrics > METRICS.md");
+}
+
+#[test]
+fn manual_and_completions_name_the_flags() {
+    for document in ["man", "complete-bash", "complete-fish", "complete-zsh"] {
+        let printed = String::from_utf8(run("http://127.0.0.1:9", &["generate", document]).stdout).unwrap();
+        let plain = printed.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "");
+        assert!(plain.contains("web.listen-address") && plain.contains("check"), "{document}");
+    }
+}
