@@ -27,6 +27,9 @@ use crate::{
 /// heartbeat wakes it.
 const DEVICES_GAP: Duration = Duration::from_secs(4);
 
+/// How long the first list waits for the first heartbeat.
+const FIRST_LIST: Duration = Duration::from_secs(15);
+
 /// A heartbeat that takes longer than this is cut off: confirmation, retries
 /// and waiting for the account's bucket included.
 const ROOT_DEADLINE: Duration = Duration::from_secs(45);
@@ -104,13 +107,15 @@ impl AccountRun {
     /// Runs the list of devices, for ever: at its interval, and when woken.
     pub async fn devices(self) {
         let mut denials = 0;
+        // The first heartbeat wakes it. If none succeeds, the list is asked for all
+        // the same, so that what is wrong with it is not called "pending" for long.
+        let mut pause = FIRST_LIST.min(self.plan.cadence.devices);
         loop {
-            // The first heartbeat wakes it; until then there is nothing to hold a list against.
-            let pause = self.next(self.plan.cadence.devices, denials);
             let _ = timeout(pause, self.wake.notified()).await;
             let collect =
                 |iam: AccountIam, id: Identity| async move { collect::devices::collect(&iam, &id.root_arn()).await };
             self.run(Collector::Devices, LONGEST_RUN, &mut denials, collect).await;
+            pause = self.next(self.plan.cadence.devices, denials);
             sleep(DEVICES_GAP).await;
         }
     }

@@ -19,7 +19,7 @@ use std::{fmt, future::Future, io, net::TcpListener, pin::pin, sync::Arc, time::
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
 };
 use prometheus::IntCounterVec;
 use tokio::{
@@ -107,23 +107,20 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let server = Server {
-        site: Arc::new(site),
-        limits,
-        open: Arc::new(Semaphore::new(limits.connections)),
-        graceful: Arc::new(GracefulShutdown::new()),
-    };
+    let graceful = Arc::new(GracefulShutdown::new());
+    let open = Arc::new(Semaphore::new(limits.connections));
+    let server = Server { site: Arc::new(site), limits, open };
     let mut accepting = JoinSet::new();
     for listener in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.spawn(server.clone().accept(listener));
+        accepting.spawn(server.clone().accept(listener, Arc::clone(&graceful)));
     }
     let mut shutdown = pin!(shutdown);
     shutdown.as_mut().await;
     accepting.shutdown().await;
-    if let Some(graceful) = Arc::into_inner(server.graceful)
-        && timeout(DRAIN, graceful.shutdown()).await.is_err()
-    {
+    // Connections hold a watcher of it each; only the loops above held the whole.
+    let graceful = Arc::into_inner(graceful).expect("no loop accepts any more");
+    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("Some connections did not finish in time and were cut.");
     }
     Ok(())
@@ -134,18 +131,17 @@ struct Server {
     site: Arc<Site>,
     limits: Limits,
     open: Arc<Semaphore>,
-    graceful: Arc<GracefulShutdown>,
 }
 
 impl Server {
-    async fn accept(self, listener: tokio::net::TcpListener) {
+    async fn accept(self, listener: tokio::net::TcpListener, graceful: Arc<GracefulShutdown>) {
         let mut back_off = Duration::from_millis(5);
         loop {
             let slot = Arc::clone(&self.open).acquire_owned().await.expect("the semaphore is never closed");
             match listener.accept().await {
                 Ok((stream, _)) => {
                     back_off = Duration::from_millis(5);
-                    self.connect(stream, slot);
+                    self.connect(stream, slot, graceful.watcher());
                 }
                 // Out of descriptors, most likely: they come back as connections end.
                 Err(error) => {
@@ -157,24 +153,24 @@ impl Server {
         }
     }
 
-    fn connect(&self, stream: TcpStream, slot: OwnedSemaphorePermit) {
+    fn connect(&self, stream: TcpStream, slot: OwnedSemaphorePermit, watcher: Watcher) {
         let _ = stream.set_nodelay(true);
         let (stream, server) = (Stall::new(stream, self.limits.stall), self.clone());
         tokio::spawn(async move {
             let _slot = slot;
             let Some(tls) = server.site.guard.as_ref().map(|guard| guard.rules()).filter(|rules| rules.tls.is_some())
             else {
-                return server.converse(stream).await;
+                return server.converse(stream, watcher).await;
             };
             match timeout(HANDSHAKE, shake_hands(&tls, stream)).await {
-                Ok(Ok(stream)) => server.converse(stream).await,
+                Ok(Ok(stream)) => server.converse(stream, watcher).await,
                 Ok(Err(error)) => tracing::debug!(%error, "A TLS handshake failed."),
                 Err(_) => tracing::debug!("A TLS handshake took too long."),
             }
         });
     }
 
-    async fn converse<S>(&self, stream: S)
+    async fn converse<S>(&self, stream: S, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -188,7 +184,7 @@ impl Server {
             .header_read_timeout(self.limits.headers)
             .max_buf_size(16 << 10)
             .serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = self.graceful.watch(connection).await {
+        if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "A connection ended early.");
         }
     }

@@ -208,6 +208,22 @@ fn what_is_under_way_at_a_signal_is_finished() {
     }
 }
 
+/// The exporter once forgot, at shutdown, every connection that was still open.
+#[test]
+fn a_long_answer_is_finished_while_draining() {
+    let mut server = Server::start(LONG, Limits::default(), 40);
+    server.publish(32 << 20);
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    thread::sleep(Duration::from_millis(200));
+    drop(server.stop.take());
+    thread::sleep(Duration::from_millis(500));
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.len() > 32 << 20, "{} bytes", answer.len());
+    assert!(TcpStream::connect(&server.address).is_err(), "nobody new is let in");
+}
+
 #[test]
 fn an_address_in_use_is_an_error_that_says_so() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
