@@ -1,0 +1,96 @@
+//! The product's own encoder and server over a made-up snapshot of N accounts,
+//! for the bench beside it: no AWS, no collectors.
+//!
+//! `bench-serve ADDRESS ACCOUNTS` prints how long one full encoding takes, in
+//! both formats and compressed, and then serves it.
+
+#![allow(clippy::print_stdout)]
+
+use std::{
+    env,
+    error::Error,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aws_mfa_exporter::{
+    account::{Account, Identity},
+    clock::Clock,
+    exposition::{Encoder, Encoding, Exposition, Format},
+    facts::{Confirmation, RootReading, Summary, VirtualDevices},
+    http::{Landing, Limits, Site, listen::ListenAddr, serve},
+    judge::Cadence,
+    metrics::own::Own,
+    publish,
+    snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
+};
+use tokio::sync::watch;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args().skip(1);
+    let (Some(address), Some(accounts)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: bench-serve ADDRESS ACCOUNTS".into());
+    };
+    let clock = Clock::new();
+    let snapshot = snapshot(&clock, accounts.parse()?)?;
+    let began = Instant::now();
+    let head = publish::encode_head(&snapshot);
+    let took = began.elapsed();
+    let own = Own::new(false)?;
+    let mut tail = Encoder::default();
+    for family in own.gather() {
+        tail.family(&family)?;
+    }
+    let exposition = Exposition::new(&head, &tail.tail(), clock.now());
+    let length = |encoding| exposition.body(Format::OpenMetrics, encoding).length;
+    println!(
+        "{accounts} accounts: encoded in {:.1} ms, {} bytes plain, {} gzip",
+        took.as_secs_f64() * 1e3,
+        length(Encoding::Identity),
+        length(Encoding::Gzip)
+    );
+    let (_published, exposition) = watch::channel(Some(Arc::new(exposition)));
+    let site = Site {
+        exposition,
+        telemetry_path: "/metrics".to_owned(),
+        landing: Arc::new(|| Landing { html: String::new(), policy: String::new() }),
+        clock,
+        max_age: Duration::from_secs(3_600),
+        slots: None,
+        requests: own.http_requests().clone(),
+        guard: None,
+    };
+    let listener = address.parse::<ListenAddr>()?.bind()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(serve(vec![listener], site, Limits::default(), std::future::pending()))?;
+    Ok(())
+}
+
+fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
+    let cadence = Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) };
+    let mut snapshot = Snapshot::new(Plan { cadence, devices: true }, clock.now());
+    for n in 0..accounts {
+        let id = format!("{:012}", n * 7_919 + 100_000_000_000);
+        let account = Account::ambient(Identity::parse(&format!("arn:aws:iam::{id}:root"), &id)?);
+        let key = account.identity.account;
+        let (on, off) = (Some(n % 7 != 0), Some(false));
+        let summary = Summary {
+            mfa_enabled: on,
+            password: Some(true),
+            access_keys: off,
+            signing_certificates: off,
+            users: Some(100),
+            mfa_devices: Some(100),
+            mfa_devices_in_use: Some(101),
+        };
+        let list = VirtualDevices { root_owned: u32::from(n % 3 == 0), unowned: 0, fingerprint: summary.fingerprint() };
+        let reading = RootReading { summary, confirmation: Confirmation::Agreed };
+        snapshot.fold(Event::Identified { account, at: clock.now() }, clock.now());
+        for (collector, news) in [(Collector::Root, News::Root(reading)), (Collector::Devices, News::Devices(list))] {
+            let duration = Duration::from_millis(80 + n % 40);
+            let outcome = Outcome { collector, started: clock.now(), duration, news, fault: None };
+            snapshot.fold(Event::Collected { account: key, outcome }, clock.now());
+        }
+    }
+    Ok(snapshot)
+}
