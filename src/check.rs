@@ -118,7 +118,7 @@ fn table(snapshot: &Snapshot, now: Moment, paint: Paint) -> String {
         if let Some(account) = &state.account {
             let identity = &account.identity;
             let _ = writeln!(out, "Account {} ({})\n", identity.account, identity.partition);
-            let _ = writeln!(out, "  {:<8} {:<14} {:>5}  {}", "CONTROL", "STATUS", "AGE", "WHY");
+            let _ = writeln!(out, "  {:<8} {:<14} {:>5}  WHY", "CONTROL", "STATUS", "AGE");
             for (control, standing) in state.standings() {
                 let verdict = standing.verdict;
                 let age = verdict
