@@ -164,3 +164,27 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_panicking_task_is_counted_and_started_again() {
+        let own = Own::new(true).unwrap();
+        let starts = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&starts);
+        let make = move || {
+            let start = counted.fetch_add(1, Ordering::SeqCst);
+            async move { assert!(start > 0, "the first start panics") }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(forever("example", own.clone(), make));
+        assert_eq!(starts.load(Ordering::SeqCst), 2);
+        let families = own.gather();
+        let panics = families.iter().find(|family| family.name() == "aws_mfa_exporter_task_panics_total").unwrap();
+        assert!((panics.get_metric()[0].get_counter().get_value() - 1.0).abs() < f64::EPSILON);
+    }
+}

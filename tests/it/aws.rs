@@ -157,6 +157,18 @@ fn an_empty_page_is_not_the_last() {
     expect(&sim, ["passed", "failed", "passed"]);
 }
 
+/// Peers 11: an assigned device that comes without its owner could be root's.
+#[test]
+fn an_assigned_device_without_owner_leaves_hardware_unknown() {
+    let sim = sim(virtual_root("root-account-mfa-device"));
+    sim.fault(ID, LIST, Fault::Omit("User"));
+    let samples = expect(&sim, ["passed", "unknown", "passed"]);
+    assert!(
+        samples.value(r#"aws_mfa_root_virtual_devices{account_id="111111111111"}"#).is_none(),
+        "no count is made up"
+    );
+}
+
 /// Peers 7: ElectricEye compares with `arn:aws:` in every partition.
 #[test]
 fn china_has_its_own_root_arn() {

@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{Read, Write},
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -97,7 +97,30 @@ fn an_independent_parser_reads_the_same_from_openmetrics() {
     );
 }
 
-/// Prometheus asks for OpenMetrics with gzip, by default; then for text.
+/// A proxy that keeps OpenMetrics out of the `Accept` header, which this
+/// Prometheus has no setting for. Answers one request a connection.
+fn without_openmetrics(exporter: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, mut head, mut buffer) = (client.unwrap(), String::new(), [0; 4096]);
+            while !head.ends_with("\r\n\r\n") {
+                match client.read(&mut buffer) {
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => head.push_str(&String::from_utf8_lossy(&buffer[..read])),
+                }
+            }
+            let head = head.replace("application/openmetrics-text", "application/x-unheard-of");
+            let mut server = std::net::TcpStream::connect(&exporter).unwrap();
+            server.write_all(head.replacen("\r\n", "\r\nConnection: close\r\n", 1).as_bytes()).unwrap();
+            let _ = std::io::copy(&mut server, &mut client);
+        }
+    });
+    address
+}
+
+/// Prometheus asks for OpenMetrics with gzip, by default; through the proxy, for text.
 #[test]
 fn a_real_prometheus_scrapes_both_formats() {
     let sim = sim(healthy());
@@ -106,8 +129,10 @@ fn a_real_prometheus_scrapes_both_formats() {
     let folder = tempfile::tempdir().unwrap();
     let config = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-         scrape_configs:\n- job_name: exporter\n  static_configs: [{{targets: ['{}']}}]\n",
-        exporter.address
+         scrape_configs:\n- job_name: exporter\n  static_configs: [{{targets: ['{}']}}]\n\
+         - job_name: text\n  static_configs: [{{targets: ['{}']}}]\n",
+        exporter.address,
+        without_openmetrics(exporter.address.clone())
     );
     fs::write(folder.path().join("prometheus.yml"), config).unwrap();
     let address = format!("127.0.0.1:{}", free_port());
@@ -121,11 +146,14 @@ fn a_real_prometheus_scrapes_both_formats() {
     let _prometheus = Peer(prometheus);
     wait_until("prometheus listens", Duration::from_secs(20), || std::net::TcpStream::connect(&address).is_ok());
     let ask = |query: &str| get(&address, &format!("/api/v1/query?query={query}"));
-    wait_until("a scrape", Duration::from_secs(30), || ask("up").contains(r#""1"]"#));
+    wait_until("two scrapes", Duration::from_secs(30), || ask("up").matches(r#""1"]"#).count() == 2);
     let passed = ask("aws_mfa_control_status%7Bcontrol%3D%22IAM.9%22%2Cstatus%3D%22passed%22%7D");
-    assert!(passed.contains(&format!(r#""account_id":"{ID}""#)) && passed.contains(r#""1"]"#), "{passed}");
+    assert_eq!(passed.matches(&format!(r#""account_id":"{ID}""#)).count(), 2, "{passed}");
+    assert_eq!(passed.matches(r#""1"]"#).count(), 2, "both formats say the same: {passed}");
     let kind = get(&address, "/api/v1/metadata?metric=aws_mfa_exporter_aws_requests");
     assert!(kind.contains(r#""type":"counter""#), "the OpenMetrics names are those of the families: {kind}");
+    let kind = get(&address, "/api/v1/metadata?metric=aws_mfa_exporter_aws_requests_total");
+    assert!(kind.contains(r#""type":"counter""#), "the text format's are those of the samples: {kind}");
     let targets = get(&address, "/api/v1/targets");
     assert!(targets.contains(r#""lastError":"""#), "{targets}");
 }
