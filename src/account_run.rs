@@ -85,19 +85,21 @@ impl AccountRun {
     pub async fn heartbeat(self) {
         let mut trigger = Trigger::default();
         let mut last: Option<RootReading> = None;
+        // Only the run just before this one can confirm it; a gap starts anew.
+        let mut before: Option<RootReading> = None;
         let mut denials = 0;
         loop {
             let began = Instant::now();
-            let before = last;
             let collect = move |iam: AccountIam, id: Identity| async move {
                 collect::root::collect(&iam, doubt(&id, before)).await
             };
             let news = self.run(Collector::Root, ROOT_DEADLINE, &mut denials, collect).await;
+            before = None;
             if let News::Root(reading) = news {
                 if trigger.beat(reading.summary.fingerprint()) {
                     self.wake.notify_one();
                 }
-                last = Some(reading);
+                (last, before) = (Some(reading), Some(reading));
             }
             let interval = last.map_or(self.plan.cadence.root, |reading| self.plan.cadence.heartbeat(&reading));
             sleep(self.next(interval, denials).saturating_sub(began.elapsed())).await;
