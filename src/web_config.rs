@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -179,7 +180,7 @@ impl WebConfig {
     pub fn parse(text: &str, folder: &Path) -> Result<Self, WebConfigError> {
         // An empty file, or one of comments alone, asks for nothing.
         let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
-        let file = if blank { Ok(File::default()) } else { serde_saphyr::from_str(text) };
+        let file = if blank { Ok(File::default()) } else { read(text) };
         let file: File = file.map_err(|error| WebConfigError::Form(error.to_string()))?;
         let mut wrong = Vec::new();
         let tls = file.tls_server_config.map(|tls| tls.check(folder, &mut wrong));
@@ -194,6 +195,9 @@ impl WebConfig {
                 HEADERS.join(", ")
             ));
         }
+        for (name, _) in file.http_server_config.headers.iter().filter(|(name, value)| !is_header_value(name, value)) {
+            wrong.push(format!("http_server_config.headers: the value of {name} cannot be sent; X-Frame-Options takes deny or sameorigin, X-Content-Type-Options takes nosniff, and all take a line of visible characters"));
+        }
         for (name, _) in file.basic_auth_users.iter().filter(|(_, hash)| !is_bcrypt(&hash.0)) {
             wrong.push(format!(
                 "basic_auth_users: the value for {name:?} is no bcrypt hash; make one with htpasswd -nBC 10 NAME"
@@ -206,13 +210,31 @@ impl WebConfig {
     }
 }
 
-/// `$2a$`, `$2b$` or `$2y$`, a cost, and 53 characters.
+/// What the toolkit lets through, and what can be sent at all.
+fn is_header_value(name: &str, value: &str) -> bool {
+    match name {
+        "X-Frame-Options" => ["deny", "sameorigin"].contains(&value.to_ascii_lowercase().as_str()),
+        "X-Content-Type-Options" => value.eq_ignore_ascii_case("nosniff"),
+        _ => !value.is_empty() && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+    }
+}
+
+/// The parser would show the lines about a mistake. Those may well hold a hash
+/// or a private key, and the error goes to the log: the place has to do.
+fn read(text: &str) -> Result<File, serde_saphyr::Error> {
+    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false })
+}
+
+/// `$2a$`, `$2b$` or `$2y$`, two digits of cost, and 53 characters of its own
+/// base64. A hash that is cut or mistyped would lock its user out silently.
 fn is_bcrypt(hash: &str) -> bool {
-    let mut parts = hash.split('$').skip(1);
-    let (version, cost, rest) = (parts.next(), parts.next(), parts.next());
-    matches!(version, Some("2a" | "2b" | "2y"))
-        && cost.and_then(|cost| cost.parse().ok()).is_some_and(|cost: u32| (4..=31).contains(&cost))
-        && rest.is_some_and(|rest| rest.len() == 53)
+    let parts: Vec<_> = hash.split('$').collect();
+    let ["", "2a" | "2b" | "2y", cost, rest] = parts[..] else { return false };
+    let is_own = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'/';
+    cost.len() == 2
+        && cost.parse().is_ok_and(|cost: u32| (4..=31).contains(&cost))
+        && rest.len() == 53
+        && rest.bytes().all(is_own)
 }
 
 impl FileTls {
@@ -231,6 +253,9 @@ impl FileTls {
         }
         if client_ca.is_none() && client_auth != ClientAuth::None {
             wrong.push("tls_server_config: client_auth_type wants a client_ca_file to verify clients by".to_owned());
+        }
+        if !self.client_allowed_sans.is_empty() && client_auth == ClientAuth::None {
+            wrong.push("tls_server_config: client_allowed_sans without a client_auth_type would let nobody in; RequireAndVerifyClientCert makes use of it".to_owned());
         }
         let (least, most) =
             (version("min_version", self.min_version, 12, wrong), version("max_version", self.max_version, 13, wrong));
@@ -313,6 +338,10 @@ fn among(key: &str, names: &[String], known: &[&str], wrong: &mut Vec<String>) {
     }
 }
 
+/// Beyond a day between requests it is a mistake, and beyond some centuries the
+/// arithmetic of waiting ends.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
+
 impl FileRate {
     fn check(self, wrong: &mut Vec<String>) -> Option<RateLimit> {
         if self.interval == "0" || self.burst == 0 && self.interval.starts_with("0s") {
@@ -320,6 +349,10 @@ impl FileRate {
         }
         match humantime::parse_duration(&self.interval) {
             Ok(interval) if interval.is_zero() => None,
+            Ok(interval) if interval > LONGEST_INTERVAL => {
+                wrong.push(format!("rate_limit.interval: {:?} is more than a day between two requests", self.interval));
+                None
+            }
             Ok(interval) => Some(RateLimit { per_second: interval.as_secs_f64().recip(), burst: self.burst.max(1) }),
             Err(_) => {
                 wrong.push(format!("rate_limit.interval: {:?} is no duration; write 1s, say", self.interval));
@@ -395,5 +428,60 @@ mod tests {
         let error = parse("tls_server_config: {cert_file: a, key_file: b, client_auth_type: RequireAnyClientCert}")
             .unwrap_err();
         assert!(error.contains("RequireAnyClientCert") && error.contains("RequireAndVerifyClientCert"), "{error}");
+    }
+
+    /// The parser quotes the lines about a mistake unless it is told not to.
+    #[test]
+    fn no_secret_is_quoted_beside_a_mistake() {
+        for text in [
+            "basic_auth_users:\n  ann: SESAME\nbasic_auth_user: {}\n",
+            "basic_auth_users: SESAME\n",
+            "basic_auth_users: [SESAME]\n",
+            "basic_auth_users: {ann: [SESAME]}\n",
+            "basic_auth_users:\n  ann: SESAME\n  ann: SESAME\n",
+            "basic_auth_users: {ann: 'SESAME\n",
+            "basic_auth_users: {ann: \"SESAME\\q\"}\n",
+            "tls_server_config:\n  key: |\n    SESAME\n  keyy: 1\n",
+            "tls_server_config:\n  key: |\n  SESAME\n",
+            "tls_server_config: SESAME\n",
+            "basic_auth_users: {ann: !!int SESAME}\n",
+            "basic_auth_users: {ann: *SESAME}\n",
+            "basic_auth_users: {ann: !!binary SESAME}\n",
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(!error.contains("SESAME"), "{text}: {error}");
+            assert!(error.contains("line ") || error.contains("htpasswd"), "it is said where: {error}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_could_never_match_is_refused() {
+        let good = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
+        assert!(is_bcrypt(good));
+        let bad = [
+            &good[1..],
+            &good[..59],
+            "",
+            "$2y$10$",
+            &format!("x{good}"),
+            &format!("{good}$"),
+            &good.replace("10", "3"),
+        ];
+        for bad in bad.into_iter().chain([&*good.replace('Z', "!"), &good.replace("2y", "1")]) {
+            assert!(!is_bcrypt(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_sent_or_waited_for_is_refused() {
+        for (text, named) in [
+            ("http_server_config: {headers: {X-Frame-Options: sometimes}}", "sameorigin"),
+            ("http_server_config: {headers: {Strict-Transport-Security: \"a\\nb\"}}", "Strict-Transport-Security"),
+            ("rate_limit: {interval: 18446744073709551615s, burst: 1}", "more than a day"),
+            ("tls_server_config: {cert_file: a, key_file: b, client_allowed_sans: [c]}", "client_allowed_sans"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
     }
 }
