@@ -17,10 +17,7 @@ mod tls;
 use std::{fmt, future::Future, io, net::TcpListener, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
-};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntCounterVec;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -29,7 +26,6 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{clock::Clock, exposition::Exposition};
@@ -107,22 +103,25 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let graceful = Arc::new(GracefulShutdown::new());
+    let (stop, stopping) = watch::channel(false);
     let open = Arc::new(Semaphore::new(limits.connections));
-    let server = Server { site: Arc::new(site), limits, open };
+    let server = Server { site: Arc::new(site), limits, open, stopping };
+    let mut helpers = JoinSet::new();
+    if let Some(guard) = &server.site.guard {
+        helpers.spawn(Arc::clone(guard).follow());
+    }
     let mut accepting = JoinSet::new();
     for listener in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.spawn(server.clone().accept(listener, Arc::clone(&graceful)));
+        accepting.spawn(server.clone().accept(listener));
     }
-    let mut shutdown = pin!(shutdown);
-    shutdown.as_mut().await;
-    accepting.shutdown().await;
-    // Connections hold a watcher of it each; only the loops above held the whole.
-    let graceful = Arc::into_inner(graceful).expect("no loop accepts any more");
-    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("Some connections did not finish in time and were cut.");
+    tokio::select! {
+        () = shutdown => {}
+        // It ends by a panic alone, and a port that nobody answers is no exporter.
+        Some(_) = accepting.join_next() => return Err(io::Error::other("a listener has ended before its time")),
     }
+    stop.send_replace(true);
+    while accepting.join_next().await.is_some() {}
     Ok(())
 }
 
@@ -131,46 +130,78 @@ struct Server {
     site: Arc<Site>,
     limits: Limits,
     open: Arc<Semaphore>,
+    stopping: watch::Receiver<bool>,
 }
 
 impl Server {
-    async fn accept(self, listener: tokio::net::TcpListener, graceful: Arc<GracefulShutdown>) {
-        let mut back_off = Duration::from_millis(5);
+    /// Lets connections in until the server stops, and then only out.
+    async fn accept(self, listener: tokio::net::TcpListener) {
+        let mut back_off = FIRST_BACK_OFF;
+        let mut open = JoinSet::new();
         loop {
-            let slot = Arc::clone(&self.open).acquire_owned().await.expect("the semaphore is never closed");
+            tokio::select! {
+                biased;
+                () = self.stopped() => break,
+                Some(_) = open.join_next() => {}
+                (stream, slot) = self.next(&listener, &mut back_off) => {
+                    open.spawn(self.clone().connect(stream, slot));
+                }
+            }
+        }
+        drop(listener);
+        let ended = timeout(DRAIN, async { while open.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            tracing::warn!(connections = open.len(), "Some connections did not finish in time and were cut.");
+        }
+    }
+
+    async fn stopped(&self) {
+        // An error means that the server is gone altogether.
+        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+    }
+
+    /// The next connection, once there is a slot for it.
+    async fn next(
+        &self,
+        listener: &tokio::net::TcpListener,
+        back_off: &mut Duration,
+    ) -> (TcpStream, OwnedSemaphorePermit) {
+        let slot = Arc::clone(&self.open).acquire_owned().await.expect("the semaphore is never closed");
+        loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    back_off = Duration::from_millis(5);
-                    self.connect(stream, slot, graceful.watcher());
+                    *back_off = FIRST_BACK_OFF;
+                    return (stream, slot);
                 }
                 // Out of descriptors, most likely: they come back as connections end.
                 Err(error) => {
                     tracing::warn!(%error, "A connection could not be accepted.");
-                    sleep(back_off).await;
-                    back_off = (back_off * 2).min(Duration::from_secs(1));
+                    sleep(*back_off).await;
+                    *back_off = (*back_off * 2).min(Duration::from_secs(1));
                 }
             }
         }
     }
 
-    fn connect(&self, stream: TcpStream, slot: OwnedSemaphorePermit, watcher: Watcher) {
+    async fn connect(self, stream: TcpStream, _slot: OwnedSemaphorePermit) {
         let _ = stream.set_nodelay(true);
-        let (stream, server) = (Stall::new(stream, self.limits.stall), self.clone());
-        tokio::spawn(async move {
-            let _slot = slot;
-            let Some(tls) = server.site.guard.as_ref().map(|guard| guard.rules()).filter(|rules| rules.tls.is_some())
-            else {
-                return server.converse(stream, watcher).await;
-            };
-            match timeout(HANDSHAKE, shake_hands(&tls, stream)).await {
-                Ok(Ok(stream)) => server.converse(stream, watcher).await,
-                Ok(Err(error)) => tracing::debug!(%error, "A TLS handshake failed."),
-                Err(_) => tracing::debug!("A TLS handshake took too long."),
-            }
-        });
+        let stream = Stall::new(stream, self.limits.stall);
+        let rules = self.site.guard.as_ref().map(|guard| guard.rules());
+        let Some(rules) = rules.filter(|rules| rules.tls.is_some()) else { return self.converse(stream).await };
+        let shaken = tokio::select! {
+            biased;
+            // Nothing has been asked yet, so nothing is lost.
+            () = self.stopped() => return,
+            shaken = timeout(HANDSHAKE, shake_hands(&rules, stream)) => shaken,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.converse(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "A TLS handshake failed."),
+            Err(_) => tracing::debug!("A TLS handshake took too long."),
+        }
     }
 
-    async fn converse<S>(&self, stream: S, watcher: Watcher)
+    async fn converse<S>(&self, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -184,11 +215,23 @@ impl Server {
             .header_read_timeout(self.limits.headers)
             .max_buf_size(16 << 10)
             .serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection).await {
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = self.stopped() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "A connection ended early.");
         }
     }
 }
+
+/// How long to wait after a connection could not be accepted, the first time.
+const FIRST_BACK_OFF: Duration = Duration::from_millis(5);
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);

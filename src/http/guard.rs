@@ -6,20 +6,20 @@
 //! and the last good one stays in force: refusing every scrape until somebody
 //! mends a typo would blind the monitoring, and open nothing it closed.
 
+mod passwords;
+
 use std::{
-    collections::HashSet,
     fs,
-    hash::{BuildHasher as _, RandomState},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-    header::{AUTHORIZATION, WWW_AUTHENTICATE},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
 use rustls::{ServerConfig, pki_types::CertificateDer};
+use tokio::{task::spawn_blocking, time::sleep};
+
+use passwords::Passwords;
 
 use super::{
     route::{Frames, text},
@@ -28,18 +28,11 @@ use super::{
 use crate::{
     clock::Clock,
     limit::Bucket,
-    web_config::{RateLimit, Secret, Source, WebConfig, WebConfigError},
+    web_config::{RateLimit, Source, WebConfig, WebConfigError},
 };
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// Whom an unknown user is compared with, so that an answer takes as long as a
-/// known user's: the hash of a password that nobody has kept.
-const NOBODY: &str = "$2b$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
-
-/// So many verified passwords are remembered; more than any scraper has.
-const REMEMBERED: usize = 100;
 
 /// The web configuration cannot be put to work.
 #[derive(Debug, thiserror::Error)]
@@ -60,24 +53,30 @@ pub enum GuardError {
 pub struct Guard {
     path: PathBuf,
     clock: Clock,
+    /// Held for as long as a clone takes, never while a file is read.
     state: Mutex<State>,
-    /// The digests of what was verified, under a key that only this process has.
-    verified: tokio::sync::Mutex<HashSet<u64>>,
-    digest: RandomState,
+    passwords: Passwords,
 }
 
 #[derive(Debug)]
 struct State {
     rules: Arc<Rules>,
-    stamp: Vec<Option<(SystemTime, u64)>>,
-    looked: Duration,
+    seen: Arc<Vec<Seen>>,
     bucket: Option<Bucket>,
+}
+
+/// A file, and what would be different if it had changed.
+#[derive(Debug)]
+struct Seen {
+    path: PathBuf,
+    stamp: Option<(SystemTime, u64)>,
 }
 
 /// What holds for one request or handshake.
 #[derive(Debug)]
 pub(super) struct Rules {
     config: WebConfig,
+    headers: HeaderMap,
     pub(super) tls: Option<Arc<ServerConfig>>,
 }
 
@@ -87,15 +86,14 @@ impl Guard {
     /// # Errors
     /// When any of it cannot be used.
     pub fn new(path: PathBuf, clock: Clock) -> Result<Self, GuardError> {
-        let rules = load(&path)?;
-        let (stamp, bucket) = (stamp(&path, &rules.config), bucket(rules.config.rate_limit));
-        let state = State { rules: Arc::new(rules), stamp, looked: clock.now().mono, bucket };
+        let (rules, seen) = load(&path);
+        let rules = Arc::new(rules?);
+        let bucket = bucket(rules.config.rate_limit);
         Ok(Self {
             path,
             clock,
-            state: Mutex::new(state),
-            verified: tokio::sync::Mutex::default(),
-            digest: RandomState::new(),
+            state: Mutex::new(State { rules, seen: Arc::new(seen), bucket }),
+            passwords: Passwords::default(),
         })
     }
 
@@ -105,35 +103,57 @@ impl Guard {
         self.rules().tls.is_some()
     }
 
-    /// The rules as the file has them now.
+    /// The rules in force.
     pub(super) fn rules(&self) -> Arc<Rules> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.now().mono;
-        if now.saturating_sub(state.looked) >= LOOK {
-            state.looked = now;
-            self.look_again(&mut state);
-        }
-        Arc::clone(&state.rules)
+        Arc::clone(&self.state().rules)
     }
 
-    fn look_again(&self, state: &mut State) {
-        let stamp = stamp(&self.path, &state.rules.config);
-        if stamp == state.stamp {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the files for ever, off the threads that serve: a certificate may
+    /// lie on a network disk, and a scrape is not to wait for that.
+    pub(super) async fn follow(self: Arc<Self>) {
+        loop {
+            sleep(LOOK).await;
+            let guard = Arc::clone(&self);
+            if spawn_blocking(move || guard.look_again()).await.is_err() {
+                tracing::error!("Reading the web configuration panicked; the last good one stays in force.");
+            }
+        }
+    }
+
+    fn look_again(&self) {
+        let (rules, seen) = {
+            let state = self.state();
+            (Arc::clone(&state.rules), Arc::clone(&state.seen))
+        };
+        if seen.iter().all(Seen::is_same) {
             return;
         }
-        state.stamp = stamp;
-        let switched = |rules: &Rules| rules.tls.is_some() != state.rules.tls.is_some();
-        match load(&self.path).and_then(|rules| if switched(&rules) { Err(GuardError::Switched) } else { Ok(rules) }) {
-            Ok(rules) => {
-                tracing::info!("The web configuration has changed and was taken over.");
-                state.stamp = self::stamp(&self.path, &rules.config);
-                state.bucket = bucket(rules.config.rate_limit);
-                state.rules = Arc::new(rules);
-            }
+        let (loaded, seen) = load(&self.path);
+        let loaded = loaded.and_then(|new| match new.tls.is_some() == rules.tls.is_some() {
+            true => Ok(new),
+            false => Err(GuardError::Switched),
+        });
+        self.state().seen = Arc::new(seen);
+        match loaded {
+            Ok(new) => self.take_over(new, &rules),
             Err(error) => {
-                tracing::error!(%error, "The web configuration has changed and cannot be used; the last good one stays in force.")
+                tracing::error!(%error, "The web configuration has changed and cannot be used; the last good one stays in force.");
             }
         }
+    }
+
+    /// A bucket that was emptied is not filled by a certificate's rotation.
+    fn take_over(&self, new: Rules, old: &Rules) {
+        let mut state = self.state();
+        if new.config.rate_limit != old.config.rate_limit {
+            state.bucket = bucket(new.config.rate_limit);
+        }
+        state.rules = Arc::new(new);
+        tracing::info!("The web configuration has changed and was taken over.");
     }
 
     /// Lets a request in, or answers it: the rate first, then the password.
@@ -144,7 +164,7 @@ impl Guard {
                 "Too many requests; see rate_limit in the web configuration.\n",
             ));
         }
-        if rules.config.users.is_empty() || self.is_known(rules, headers).await {
+        if rules.config.users.is_empty() || self.passwords.admit(&rules.config.users, headers).await {
             return Ok(());
         }
         let mut refusal = text(StatusCode::UNAUTHORIZED, "Unauthorized\n");
@@ -154,7 +174,7 @@ impl Guard {
 
     fn is_too_often(&self) -> bool {
         let now = self.clock.now().mono;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let Some(bucket) = &mut state.bucket else { return false };
         // A refused request is no debt: only what is let in is paid for.
         let before = *bucket;
@@ -164,75 +184,70 @@ impl Guard {
         }
         over
     }
-
-    /// One comparison at a time, off the threads that serve: a hash costs a tenth
-    /// of a second by design, and guesses must not add up.
-    async fn is_known(&self, rules: &Rules, headers: &HeaderMap) -> bool {
-        let Some((user, password)) = headers.get(AUTHORIZATION).and_then(credentials) else { return false };
-        let hash = rules.config.users.get(&user).map(|Secret(hash)| hash.clone());
-        let digest = self.digest.hash_one((&user, &hash, &password));
-        let mut verified = self.verified.lock().await;
-        if verified.contains(&digest) {
-            return true;
-        }
-        let known = hash.is_some();
-        let against = hash.unwrap_or_else(|| NOBODY.to_owned());
-        let matches = tokio::task::spawn_blocking(move || bcrypt::verify(password, &against).unwrap_or(false)).await;
-        let admitted = known && matches.unwrap_or(false);
-        if admitted {
-            if verified.len() >= REMEMBERED {
-                verified.clear();
-            }
-            verified.insert(digest);
-        }
-        admitted
-    }
 }
 
 impl Rules {
+    fn new(config: WebConfig) -> Result<Self, GuardError> {
+        let tls = config.tls.as_ref().map(tls::server).transpose()?.map(Arc::new);
+        let pairs = config.headers.iter().filter_map(|(name, value)| {
+            // Both were checked when the file was read.
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        });
+        Ok(Self { headers: pairs.collect(), tls, config })
+    }
+
     /// Whether a client with this certificate may come in.
     pub(super) fn admits(&self, certificate: Option<&CertificateDer<'_>>) -> bool {
         let names = self.config.tls.as_ref().map_or(&[][..], |tls| &tls.allowed_sans);
         names.is_empty() || tls::bears_one_of(names, certificate)
     }
 
-    /// Adds the headers that the file asks for.
+    /// Adds the headers that the file asks for, over any of the same name.
     pub(super) fn decorate(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.config.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                headers.insert(name, value);
-            }
-        }
+        headers.extend(self.headers.clone());
     }
 }
 
-fn load(path: &Path) -> Result<Rules, GuardError> {
-    let text =
-        fs::read_to_string(path).map_err(|source| WebConfigError::Read { path: path.display().to_string(), source })?;
-    let config = WebConfig::parse(&text, path.parent().unwrap_or(Path::new(".")))?;
-    let tls = config.tls.as_ref().map(tls::server).transpose()?.map(Arc::new);
-    Ok(Rules { config, tls })
+impl Seen {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), stamp: Self::stamp(path) }
+    }
+
+    fn is_same(&self) -> bool {
+        Self::stamp(&self.path) == self.stamp
+    }
+
+    fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+        let file = fs::metadata(path).ok()?;
+        Some((file.modified().ok()?, file.len()))
+    }
 }
 
-/// What would be different if a file had changed.
-fn stamp(path: &Path, config: &WebConfig) -> Vec<Option<(SystemTime, u64)>> {
+/// The rules, and the files to watch for other ones. Each file is looked at
+/// before it is read, so that a change in between is seen next time; and the
+/// files of a configuration that cannot be used are watched too, since it is
+/// often one of them that is still to come.
+fn load(path: &Path) -> (Result<Rules, GuardError>, Vec<Seen>) {
+    let mut seen = vec![Seen::new(path)];
+    let config = match read(path) {
+        Ok(config) => config,
+        Err(error) => return (Err(error.into()), seen),
+    };
+    seen.extend(files(&config).map(Seen::new));
+    (Rules::new(config), seen)
+}
+
+fn read(path: &Path) -> Result<WebConfig, WebConfigError> {
+    let text =
+        fs::read_to_string(path).map_err(|source| WebConfigError::Read { path: path.display().to_string(), source })?;
+    WebConfig::parse(&text, path.parent().unwrap_or(Path::new(".")))
+}
+
+fn files(config: &WebConfig) -> impl Iterator<Item = &Path> {
     let sources = config.tls.iter().flat_map(|tls| [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref()]);
-    let files = sources
-        .flatten()
-        .filter_map(|source| if let Source::File(path) = source { Some(path.as_path()) } else { None });
-    let stamp = |path: &Path| fs::metadata(path).ok().and_then(|file| Some((file.modified().ok()?, file.len())));
-    std::iter::once(path).chain(files).map(stamp).collect()
+    sources.flatten().filter_map(|source| if let Source::File(path) = source { Some(path.as_path()) } else { None })
 }
 
 fn bucket(limit: Option<RateLimit>) -> Option<Bucket> {
     limit.map(|limit| Bucket::new(limit.per_second, f64::from(limit.burst)))
-}
-
-/// The name and password of a `Basic` header.
-fn credentials(header: &HeaderValue) -> Option<(String, String)> {
-    let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
-    let bytes =
-        scheme.eq_ignore_ascii_case("basic").then(|| aws_smithy_types::base64::decode(encoded.trim()).ok())??;
-    let (user, password) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
 }

@@ -36,12 +36,13 @@ impl Choice {
 
     /// The `Content-Type` of the answer.
     #[must_use]
-    pub fn content_type(self) -> String {
-        match self.format {
-            Format::Text => format!("text/plain; version=0.0.4; charset=utf-8; escaping={}", self.escaping),
-            Format::OpenMetrics => {
-                format!("application/openmetrics-text; version=1.0.0; charset=utf-8; escaping={}", self.escaping)
-            }
+    pub fn content_type(self) -> &'static str {
+        match (self.format, self.escaping) {
+            (Format::Text, _) => "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+            (_, "allow-utf-8") => "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+            (_, "dots") => "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=dots",
+            (_, "values") => "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=values",
+            _ => "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
         }
     }
 }
@@ -134,6 +135,18 @@ mod tests {
             assert_eq!(format(accept).0, Format::Text, "{accept}");
         }
         assert_eq!(Choice::of([]), Choice::TEXT);
+    }
+
+    /// Prometheus 3 fails a scrape whose content type it does not know.
+    #[test]
+    fn the_escaping_asked_for_is_named_in_the_answer() {
+        for escaping in ESCAPINGS {
+            let accept = format!("application/openmetrics-text; version=1.0.0; escaping={escaping}");
+            let named = format!("application/openmetrics-text; version=1.0.0; charset=utf-8; escaping={escaping}");
+            assert_eq!(Choice::of([accept.as_str()]).content_type(), named);
+        }
+        let text = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+        assert_eq!(Choice::of(["text/plain;version=0.0.4;escaping=dots"]).content_type(), text);
     }
 
     #[test]

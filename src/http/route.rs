@@ -44,23 +44,20 @@ impl Site {
     /// Answers a request of whoever may ask. Waits for nothing but the check of a
     /// password that was not seen before.
     pub(super) async fn attend<B>(&self, request: &Request<B>) -> Response<Frames> {
-        let Some(guard) = &self.guard else { return self.answer(request) };
+        let Some(guard) = &self.guard else { return self.finish(request.method(), self.route(request)) };
         let rules = guard.rules();
-        let mut response = match guard.admit(&rules, request.headers()).await {
-            Ok(()) => self.answer(request),
-            Err(refusal) => {
-                self.requests.with_label_values(&[refusal.status().as_str()]).inc();
-                refusal
-            }
+        let answer = match guard.admit(&rules, request.headers()).await {
+            Ok(()) => self.route(request),
+            Err(refusal) => refusal,
         };
+        let mut response = self.finish(request.method(), answer);
         rules.decorate(response.headers_mut());
         response
     }
 
-    /// Answers a request. Never waits for anything.
-    fn answer<B>(&self, request: &Request<B>) -> Response<Frames> {
-        let mut response = self.route(request);
-        if request.method() == Method::HEAD {
+    /// What all answers have in common, refusals included.
+    fn finish(&self, method: &Method, mut response: Response<Frames>) -> Response<Frames> {
+        if method == Method::HEAD {
             response.body_mut().next = usize::MAX;
         }
         let headers = response.headers_mut();
@@ -157,8 +154,7 @@ fn scrape(exposition: &Exposition, headers: &HeaderMap, slot: Option<OwnedSemaph
     let frames = Frames { frames: body.frames.clone(), next: 0, left: body.length, _slot: slot };
     let mut response = Response::new(frames);
     let headers = response.headers_mut();
-    let content_type = HeaderValue::try_from(choice.content_type()).expect("a content type is ASCII");
-    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(choice.content_type()));
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     if encoding == Encoding::Gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -9,6 +9,8 @@ mod aws;
 mod commands;
 /// The rules of the house, read off the source.
 mod house;
+/// The web server alone, over real sockets.
+mod http;
 /// The verdict tables, row by row, and the two layers of properties.
 mod judge;
 /// Real Prometheus, promtool and an independent OpenMetrics parser.
@@ -20,5 +22,7 @@ mod sdk;
 mod server;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.
 mod support;
+/// TLS and passwords, the server alone.
+mod tls;
 /// TLS, client certificates and passwords.
 mod web;
