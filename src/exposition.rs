@@ -7,15 +7,20 @@
 //! copies nothing: it is handed the two halves and, for gzip, ten bytes before
 //! and eight after them.
 
+mod duplicates;
 mod gzip;
 mod openmetrics;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
-use prometheus::{TextEncoder, proto::MetricFamily};
+use prometheus::{
+    TextEncoder,
+    proto::{MetricFamily, MetricType},
+};
 
 use crate::clock::Moment;
+pub use duplicates::find_duplicate_series;
 use gzip::Deflated;
 
 /// The formats on offer.
@@ -39,6 +44,7 @@ pub enum Encoding {
 /// One half in both formats, plain and compressed.
 #[derive(Clone, Debug)]
 pub struct Half {
+    names: Arc<BTreeSet<String>>,
     text: Part,
     openmetrics: Part,
 }
@@ -78,9 +84,13 @@ pub struct Encoder {
 /// A family cannot be encoded. It is left out, whole, and the rest goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
-    /// A family of this name was encoded before: Prometheus would reject all.
-    #[error("metric family {0} was given twice")]
+    /// A name of this family's was taken by an earlier one: Prometheus would
+    /// reject all.
+    #[error("metric family {0} was given twice, or clashes with another's samples")]
     Twice(String),
+    /// Only gauges, counters and histograms are spoken here.
+    #[error("metric family {0} is a {1:?}, which cannot be encoded")]
+    Kind(String, MetricType),
     /// The Prometheus library refuses the family.
     #[error("metric family {0} cannot be encoded: {1}")]
     Refused(String, prometheus::Error),
@@ -89,37 +99,60 @@ pub enum EncodeError {
 // === impl Encoder ===
 
 impl Encoder {
+    /// An encoder of what is to follow `head`, whose names are taken.
+    #[must_use]
+    pub fn after(head: &Half) -> Self {
+        Self { names: BTreeSet::clone(&head.names), ..Self::default() }
+    }
+
     /// Adds a family.
     ///
     /// # Errors
-    /// When there was one of its name, or the family is empty.
+    /// When one of its names is taken, its kind is none of ours, or it is empty.
     pub fn family(&mut self, family: &MetricFamily) -> Result<(), EncodeError> {
-        let name = family.name();
-        if !self.names.insert(name.to_owned()) {
-            return Err(EncodeError::Twice(name.to_owned()));
+        let name = || family.name().to_owned();
+        let kind = family.get_field_type();
+        if !matches!(kind, MetricType::GAUGE | MetricType::COUNTER | MetricType::HISTOGRAM) {
+            return Err(EncodeError::Kind(name(), kind));
+        }
+        let claims = claims(family);
+        if claims.iter().any(|claim| self.names.contains(claim)) {
+            return Err(EncodeError::Twice(name()));
         }
         let before = self.text.len();
         let encoded = TextEncoder::new().encode_utf8(std::slice::from_ref(family), &mut self.text);
         encoded.map_err(|error| {
             self.text.truncate(before);
-            EncodeError::Refused(name.to_owned(), error)
+            EncodeError::Refused(name(), error)
         })?;
-        openmetrics::write(family, &mut self.openmetrics);
+        openmetrics::write(family, &self.text[before..], &mut self.openmetrics);
+        self.names.extend(claims);
         Ok(())
     }
 
     /// The half that more may follow.
     #[must_use]
     pub fn head(self) -> Half {
-        Half { text: Part::head(self.text), openmetrics: Part::head(self.openmetrics) }
+        Half { names: Arc::new(self.names), text: Part::head(self.text), openmetrics: Part::head(self.openmetrics) }
     }
 
     /// The half that ends the exposition.
     #[must_use]
     pub fn tail(mut self) -> Half {
         self.openmetrics.push_str("# EOF\n");
-        Half { text: Part::tail(self.text), openmetrics: Part::tail(self.openmetrics) }
+        Half { names: Arc::new(self.names), text: Part::tail(self.text), openmetrics: Part::tail(self.openmetrics) }
     }
+}
+
+/// The names that no other family may have: its own in either format, and those
+/// of its samples.
+fn claims(family: &MetricFamily) -> Vec<String> {
+    let suffixes: &[&str] = match family.get_field_type() {
+        MetricType::COUNTER => &["", "_total"],
+        MetricType::HISTOGRAM => &["", "_bucket", "_count", "_sum"],
+        _ => &[""],
+    };
+    suffixes.iter().map(|suffix| format!("{}{suffix}", openmetrics::name(family))).collect()
 }
 
 impl Half {
@@ -182,7 +215,10 @@ impl Body {
 mod tests {
     use std::{io::Read, time::Duration};
 
-    use prometheus::{Counter, Gauge, IntCounterVec, Opts, Registry};
+    use prometheus::{
+        Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, core::Collector,
+    };
+    use proptest::prelude::*;
 
     use super::*;
     use crate::clock::Timestamp;
@@ -202,8 +238,11 @@ mod tests {
         own.register(Box::new(Counter::new("c_total", "C.").unwrap())).unwrap();
         let mut tail = Encoder::default();
         own.gather().iter().for_each(|family| tail.family(family).unwrap());
-        let at = Moment { wall: Timestamp::default(), mono: Duration::ZERO };
-        Exposition::new(&head.head(), &tail.tail(), at)
+        Exposition::new(&head.head(), &tail.tail(), at())
+    }
+
+    fn at() -> Moment {
+        Moment { wall: Timestamp::default(), mono: Duration::ZERO }
     }
 
     fn text(body: &Body) -> String {
@@ -256,5 +295,78 @@ mod tests {
         assert!(matches!(encoder.family(family), Err(EncodeError::Twice(name)) if name == "c_total"));
         assert!(matches!(encoder.family(&MetricFamily::default()), Err(EncodeError::Refused(..))));
         assert_eq!(encoder.text.matches("c_total 0").count(), 1);
+    }
+
+    #[test]
+    fn a_name_taken_by_the_head_or_by_samples_is_refused() {
+        let of = |metric: &dyn Collector| metric.collect().remove(0);
+        let mut head = Encoder::default();
+        head.family(&of(&Counter::new("jobs_total", "J.").unwrap())).unwrap();
+        head.family(&of(&Histogram::with_opts(HistogramOpts::new("wait_seconds", "W.")).unwrap())).unwrap();
+        let mut tail = Encoder::after(&head.head());
+        for taken in ["jobs_total", "jobs", "wait_seconds", "wait_seconds_count"] {
+            let refused = tail.family(&of(&Gauge::new(taken, "T.").unwrap()));
+            assert!(matches!(refused, Err(EncodeError::Twice(name)) if name == taken), "{taken}");
+        }
+        tail.family(&of(&Gauge::new("wait", "W.").unwrap())).unwrap();
+    }
+
+    /// The library would end the process at the first, and we would call the
+    /// second a gauge of 0.
+    #[test]
+    fn a_kind_that_is_not_spoken_is_refused() {
+        for kind in [MetricType::UNTYPED, MetricType::SUMMARY] {
+            let mut family = Gauge::new("odd", "O.").unwrap().collect().remove(0);
+            family.set_field_type(kind);
+            assert!(matches!(Encoder::default().family(&family), Err(EncodeError::Kind(..))));
+        }
+    }
+
+    #[test]
+    fn a_new_tail_leaves_the_head_where_it_is() {
+        let head = one("head", "").head();
+        let [old, new] = ["1", "2"].map(|value| Exposition::new(&head, &one("tail", value).tail(), at()));
+        for format in [Format::Text, Format::OpenMetrics] {
+            for (encoding, head) in [(Encoding::Identity, 0), (Encoding::Gzip, 1)] {
+                let [old, new] = [&old, &new].map(|exposition| &exposition.body(format, encoding).frames);
+                assert_eq!(old[head].as_ptr(), new[head].as_ptr());
+                assert_ne!(old[head + 1], new[head + 1]);
+            }
+        }
+    }
+
+    /// One gauge with one label.
+    fn one(name: &str, value: &str) -> Encoder {
+        let gauge = GaugeVec::new(Opts::new(name, "Help."), &["label"]).unwrap();
+        gauge.with_label_values(&[value]).set(1.0);
+        let mut encoder = Encoder::default();
+        encoder.family(&gauge.collect()[0]).unwrap();
+        encoder
+    }
+
+    /// Undoes the escapes of a label value, as a scraper does.
+    fn unescape(text: &str) -> String {
+        let (mut out, mut chars) = (String::new(), text.chars());
+        while let Some(char) = chars.next() {
+            out.push(match char {
+                '\\' => chars.next().map(|next| if next == 'n' { '\n' } else { next }).unwrap(),
+                _ => char,
+            });
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn any_label_value_comes_back(value in "(?s).*") {
+            let exposition = Exposition::new(&one("head", &value).head(), &one("tail", "").tail(), at());
+            for format in [Format::Text, Format::OpenMetrics] {
+                let text = text(exposition.body(format, Encoding::Identity));
+                let line = text.lines().find(|line| line.starts_with("head{")).unwrap();
+                let escaped = line.strip_prefix("head{label=\"").unwrap().strip_suffix("\"} 1").unwrap();
+                prop_assert_eq!(unescape(escaped), &*value);
+                prop_assert_eq!(find_duplicate_series(&text), None);
+            }
+        }
     }
 }

@@ -111,7 +111,7 @@ pub async fn encode(
             due = began + (took * ENCODE_SHARE).clamp(TICK, ENCODE_LATEST).saturating_sub(TICK / 4);
         }
         if let Some((snapshot, half)) = &head {
-            published.send_replace(Some(Arc::new(Exposition::new(half, &encode_tail(&own), snapshot.tick))));
+            published.send_replace(Some(Arc::new(Exposition::new(half, &encode_tail(half, &own), snapshot.tick))));
         }
         sleep_until(began + TICK).await;
     }
@@ -125,8 +125,8 @@ pub fn encode_head(snapshot: &Snapshot) -> Half {
     encoder.head()
 }
 
-fn encode_tail(own: &Own) -> Half {
-    let mut encoder = Encoder::default();
+fn encode_tail(head: &Half, own: &Own) -> Half {
+    let mut encoder = Encoder::after(head);
     own.gather().iter().for_each(|family| log_refusal(encoder.family(family)));
     encoder.tail()
 }
