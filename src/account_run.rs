@@ -75,8 +75,9 @@ impl AccountRun {
             |iam: AccountIam, id: Identity| async move { collect::root::collect(&iam, doubt(&id, None)).await };
         self.run(Collector::Root, ROOT_DEADLINE, &mut 0, heartbeat).await;
         if self.plan.devices {
-            let list =
-                |iam: AccountIam, id: Identity| async move { collect::devices::collect(&iam, &id.root_arn()).await };
+            let list = |iam: AccountIam, id: Identity| async move {
+                collect::devices::collect(&iam, &id.root_arn(), None).await
+            };
             self.run(Collector::Devices, LONGEST_RUN, &mut 0, list).await;
         }
     }
@@ -109,14 +110,19 @@ impl AccountRun {
     /// Runs the list of devices, for ever: at its interval, and when woken.
     pub async fn devices(self) {
         let mut denials = 0;
+        let mut before = None;
         // The first heartbeat wakes it. If none succeeds, the list is asked for all
         // the same, so that what is wrong with it is not called "pending" for long.
         let mut pause = FIRST_LIST.min(self.plan.cadence.devices);
         loop {
             let _ = timeout(pause, self.wake.notified()).await;
-            let collect =
-                |iam: AccountIam, id: Identity| async move { collect::devices::collect(&iam, &id.root_arn()).await };
-            self.run(Collector::Devices, LONGEST_RUN, &mut denials, collect).await;
+            let collect = move |iam: AccountIam, id: Identity| async move {
+                collect::devices::collect(&iam, &id.root_arn(), before).await
+            };
+            before = match self.run(Collector::Devices, LONGEST_RUN, &mut denials, collect).await {
+                News::Devices(devices) => Some(devices),
+                _ => None,
+            };
             pause = self.next(self.plan.cadence.devices, denials);
             sleep(DEVICES_GAP).await;
         }

@@ -258,6 +258,42 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The script that makes the account do `act` before the request of that number.
+fn script(acts: &[(usize, u8)]) -> Vec<Beat> {
+    let quiet = Beat { change: None, fault: false, hide: 0 };
+    let mut beats = vec![quiet; 16];
+    acts.iter().for_each(|(at, act)| beats[*at].change = Some(*act));
+    beats
+}
+
+/// Root's virtual device is off while the devices are listed, and on again when
+/// the second summary is read: equal summaries, and a list without it.
+#[test]
+fn root_virtual_device_off_around_the_list_is_no_pass() {
+    let world = World { password: true, key: false, root_fido: 0, root_virtual: 1, user_virtual: 0, spare: 0 };
+    let model = Model::new(world, script(&[(1, 5), (2, 4)]));
+    let finding = now(collect::devices::collect(&model, ROOT, None));
+    match finding.news {
+        News::Devices(devices) => assert_eq!(devices.root_owned, 1, "what the second reading saw"),
+        news => assert_eq!(news, News::None),
+    }
+}
+
+#[test]
+fn a_list_that_speaks_for_a_pass_is_read_twice_unless_the_one_before_said_so() {
+    let world = World { password: true, key: false, root_fido: 1, root_virtual: 0, user_virtual: 1, spare: 0 };
+    let model = Model::new(world, script(&[]));
+    let requests = |model: &Model| 16 - model.0.lock().unwrap().script.len();
+    let News::Devices(devices) = now(collect::devices::collect(&model, ROOT, None)).news else { panic!("no list") };
+    assert_eq!(requests(&model), 5, "summary, list, summary, list, summary");
+    let model = Model::new(world, script(&[]));
+    now(collect::devices::collect(&model, ROOT, Some(devices)));
+    assert_eq!(requests(&model), 3);
+    let model = Model::new(World { spare: 1, ..world }, script(&[]));
+    now(collect::devices::collect(&model, ROOT, Some(devices)));
+    assert_eq!(requests(&model), 5, "the one before spoke of another state of the account");
+}
+
 proptest! {
     #![proptest_config(Config { cases: 10_000, failure_persistence: None, ..Config::default() })]
 
@@ -266,7 +302,7 @@ proptest! {
         let clocks = Clocks { mono: 1_000, step: 0 };
         let model = Model::new(world, script);
         let mut snapshot = fresh_snapshot(clocks);
-        let list = now(collect::devices::collect(&model, ROOT));
+        let list = now(collect::devices::collect(&model, ROOT, None));
         let heartbeat = now(collect::root::collect(&model, Doubt::Ask));
         snapshot.fold(collected(Collector::Devices, clocks.read(), list), clocks.read());
         let later = Clocks { mono: 2_000, step: 0 }.read();
@@ -287,6 +323,7 @@ proptest! {
         // What was true from when on, by the clock that is never stepped.
         let mut history = vec![(clocks.mono, world)];
         let mut believed = None;
+        let mut listed = None;
         let mut last = None;
         for step in steps {
             match step {
@@ -299,8 +336,7 @@ proptest! {
                 Step::SetClock(by) => clocks.step += by,
                 Step::Restart => {
                     snapshot = fresh_snapshot(clocks);
-                    believed = None;
-                    last = None;
+                    (believed, listed, last) = (None, None, None);
                 }
                 Step::Late => {
                     // A run that hung reports after later ones did.
@@ -325,7 +361,11 @@ proptest! {
                 Step::Devices(script) => {
                     let started = clocks.read();
                     let model = Model::new(world, script);
-                    let finding = now(collect::devices::collect(&model, ROOT));
+                    let finding = now(collect::devices::collect(&model, ROOT, listed));
+                    listed = match finding.news {
+                        News::Devices(devices) => Some(devices),
+                        _ => None,
+                    };
                     (clocks, world) = relive(&model, clocks, &mut history);
                     snapshot.fold(collected(Collector::Devices, started, finding), clocks.read());
                 }
