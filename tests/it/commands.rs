@@ -100,7 +100,7 @@ fn check_prints_metrics_for_the_textfile_collector() {
 fn check_is_frugal() {
     let sim = sim(healthy());
     check(&sim, &[]);
-    assert_eq!(sim.seen().len(), 5, "whose credentials; the heartbeat; a list between two summaries");
+    assert_eq!(sim.seen().len(), 7, "whose credentials; the heartbeat; two lists that agree between three summaries");
 }
 
 #[test]
