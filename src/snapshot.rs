@@ -474,6 +474,17 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_was_overtaken_changes_nothing() {
+        let mut snapshot = watching();
+        beat(&mut snapshot, false, at(70, 0));
+        let before = format!("{snapshot:?}");
+        beat(&mut snapshot, true, at(69, 0));
+        assert_eq!(format!("{snapshot:?}"), before, "neither its verdict nor its health");
+        beat(&mut snapshot, true, at(71, 0));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Passed);
+    }
+
+    #[test]
     fn a_lost_identity_is_every_collectors_fault_and_ends_no_verdict_early() {
         let mut snapshot = watching();
         beat(&mut snapshot, true, at(10, 0));
