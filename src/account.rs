@@ -42,11 +42,31 @@ pub enum ParseIdentityError {
     Contradiction,
 }
 
+/// Whether an account's collectors run, and why not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standby {
+    /// They run.
+    #[default]
+    Scanned,
+    /// Organizations has suspended the account: nothing in it can be used.
+    Suspended,
+    /// The account is closed; Organizations lists it for 90 days more.
+    Closed,
+    /// The account is not activated yet.
+    Pending,
+    /// The configuration excludes it.
+    Excluded,
+}
+
 /// An account as the exporter knows it before it has read anything in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Whose credentials these proved to be.
-    pub identity: Identity,
+    /// Its id.
+    pub id: AccountId,
+    /// The partition, once credentials have proved it.
+    pub partition: Option<Partition>,
+    /// Whether its collectors run.
+    pub standby: Standby,
     /// The name Organizations or the configuration has for it; may be empty.
     pub name: String,
     /// The path of its organizational unit; empty while it is not known.
@@ -132,6 +152,15 @@ impl Identity {
     /// # Errors
     /// When the ARN cannot be taken apart, or contradicts `account`.
     pub fn parse(arn: &str, account: &str) -> Result<Self, ParseIdentityError> {
+        let identity = Self::of_arn(arn)?;
+        if identity.account.as_str() == account { Ok(identity) } else { Err(ParseIdentityError::Contradiction) }
+    }
+
+    /// Reads the partition and the account of an ARN.
+    ///
+    /// # Errors
+    /// When the ARN cannot be taken apart.
+    pub fn of_arn(arn: &str) -> Result<Self, ParseIdentityError> {
         let mut fields = arn.splitn(6, ':');
         let (Some("arn"), Some(partition), Some(_), Some(_), Some(owner), Some(_)) =
             (fields.next(), fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
@@ -139,8 +168,7 @@ impl Identity {
             return Err(ParseIdentityError::Arn);
         };
         let partition = Partition::parse(partition).ok_or(ParseIdentityError::Arn)?;
-        let identity = Self { account: owner.parse().map_err(|_| ParseIdentityError::Arn)?, partition };
-        if owner == account { Ok(identity) } else { Err(ParseIdentityError::Contradiction) }
+        Ok(Self { account: owner.parse().map_err(|_| ParseIdentityError::Arn)?, partition })
     }
 
     /// The ARN of the account's root user: the one owner that makes a virtual
@@ -155,7 +183,40 @@ impl Account {
     /// An account of which only its credentials' identity is known.
     #[must_use]
     pub fn ambient(identity: Identity) -> Self {
-        Self { identity, name: String::new(), ou: String::new(), management: false }
+        Self { partition: Some(identity.partition), ..Self::named(identity.account, String::new()) }
+    }
+
+    /// An account that somebody has named, and whose credentials have proved nothing yet.
+    #[must_use]
+    pub fn named(id: AccountId, name: String) -> Self {
+        Self { id, partition: None, standby: Standby::Scanned, name, ou: String::new(), management: false }
+    }
+
+    /// Whether a list describes the account as `other` does. The partition is not
+    /// a list's to say.
+    #[must_use]
+    pub fn is_described_as(&self, other: &Self) -> bool {
+        let described = |account: &Self| (account.standby, account.management);
+        described(self) == described(other) && self.name == other.name && self.ou == other.ou
+    }
+}
+
+// === impl Standby ===
+
+impl Standby {
+    /// Every state, in the order of the label's values.
+    pub const ALL: [Self; 5] = [Self::Closed, Self::Excluded, Self::Pending, Self::Scanned, Self::Suspended];
+
+    /// The label value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scanned => "scanned",
+            Self::Suspended => "suspended",
+            Self::Closed => "closed",
+            Self::Pending => "pending",
+            Self::Excluded => "excluded",
+        }
     }
 }
 

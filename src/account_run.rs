@@ -14,8 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    account::{Account, AccountId, Identity},
-    aws::{Session, iam::AccountIam, session::Verified},
+    account::Identity,
+    aws::{Session, iam::AccountIam},
     collect::{self, Finding, root::Doubt},
     facts::{Confirmation, Fault, FaultClass, Fingerprint, RootReading},
     metrics::own::Own,
@@ -143,12 +143,13 @@ impl AccountRun {
         let verified = match self.session.verified().await {
             Ok(verified) => verified,
             Err(fault) => {
-                *denials = 0;
-                self.tell(Event::Unidentified { fault, at: asked }).await;
+                *denials = if fault.class == FaultClass::AccessDenied { *denials + 1 } else { 0 };
+                self.tell(Event::Unidentified { account: self.session.wanted(), fault, at: asked }).await;
                 return News::None;
             }
         };
-        let account = self.introduce(&verified, asked).await;
+        let account = verified.identity.account;
+        self.tell(Event::Identified { identity: verified.identity.clone(), at: asked }).await;
         let started = clock.now();
         let iam = AccountIam::new(self.session.clone(), verified.clone());
         let finding = self.watch_over(collector, deadline, collect(iam, verified.identity)).await;
@@ -162,13 +163,6 @@ impl AccountRun {
         let outcome = Outcome { collector, started, duration, news: news.clone(), fault };
         self.tell(Event::Collected { account, outcome }).await;
         news
-    }
-
-    async fn introduce(&self, verified: &Verified, at: crate::clock::Moment) -> AccountId {
-        let account = Account::ambient(verified.identity.clone());
-        let id = account.identity.account;
-        self.tell(Event::Identified { account, at }).await;
-        id
     }
 
     /// A run has a task of its own, so that its panic ends it and nothing else.

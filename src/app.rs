@@ -1,40 +1,38 @@
 //! Where everybody is introduced to everybody: flags become a bound server,
 //! the bound server a running exporter, and that one is drained.
 
-use std::{fmt, future::Future, io, net::TcpListener, sync::Arc, time::Duration};
+use std::{fmt, io, net::TcpListener, sync::Arc};
 
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
-    time::sleep,
 };
 
 use crate::{
-    account_run::AccountRun,
-    aws::{Caller, Clients, Meter, Session},
+    aws::{Caller, Clients, Meter},
     cli::Flags,
     clock::Clock,
+    fleet::Fleet,
     http::{
         self, Limits, MAX_EXPOSITION_AGE, Site,
         guard::{Guard, GuardError},
         listen::BindError,
     },
     landing,
-    limit::Bucket,
     metrics::own::Own,
+    orders::{Orders, OrdersError, Reloader},
     publish::{self, Keeper},
+    signals::Signals,
     snapshot::Snapshot,
+    supervise::forever,
 };
-
-/// Calls a second and account, and how many at once.
-const ACCOUNT_RATE: (f64, f64) = (5.0, 10.0);
-
-/// A task that panicked is started again after this.
-const RESTART: Duration = Duration::from_secs(1);
 
 /// The exporter could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// It is not clear what to watch.
+    #[error(transparent)]
+    Orders(#[from] OrdersError),
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -49,6 +47,7 @@ pub enum StartError {
 /// An exporter that listens and does nothing yet.
 pub struct Bound {
     flags: Flags,
+    orders: Orders,
     clock: Clock,
     listeners: Vec<TcpListener>,
     guard: Option<Arc<Guard>>,
@@ -63,26 +62,28 @@ impl fmt::Debug for Bound {
 }
 
 impl Bound {
-    /// Reads the web configuration and takes the addresses, and nothing else.
+    /// Reads the configuration files and takes the addresses, and nothing else.
     ///
     /// # Errors
     /// When either cannot be done.
     pub fn new(flags: Flags) -> Result<Self, StartError> {
+        let orders = Orders::read(&flags)?;
         let own = Own::new(flags.disable_exporter_metrics)?;
         let meter = Meter::register(own.registry())?;
         let clock = Clock::new();
         let guard = flags.web_config.clone().map(|path| Guard::new(path, clock)).transpose()?.map(Arc::new);
         let listeners = flags.listen.iter().map(|address| address.bind()).collect::<Result<_, _>>()?;
-        Ok(Self { flags, clock, listeners, guard, own, meter })
+        Ok(Self { flags, orders, clock, listeners, guard, own, meter })
     }
 
-    /// Serves and collects until `shutdown`, then drains.
+    /// Serves and collects until a signal asks it to stop, then drains.
     ///
     /// # Errors
     /// When a listener turns out to be unusable.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let plan = self.flags.plan();
-        let snapshot = Snapshot::new(plan, self.clock.now());
+    pub async fn run(self, signals: Signals) -> io::Result<()> {
+        let (reloader, orders) =
+            Reloader::new(self.flags.clone(), self.orders.clone(), self.own.clone(), self.clock);
+        let snapshot = first_snapshot(&self.orders, self.clock);
         let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
         let (published, exposition) = watch::channel(None);
         let (events, inbox) = mpsc::channel(256);
@@ -94,18 +95,13 @@ impl Bound {
         tasks.spawn(forever("encoder", own.clone(), move || {
             publish::encode(encoding.clone(), published.clone(), counted.clone())
         }));
-        let (clock, meter) = (self.clock, self.meter.clone());
-        let counted = own.clone();
-        tasks.spawn(async move {
-            let caller = caller(Clients::from_environment().await, meter, clock);
-            let run = AccountRun::new(Session::ambient(caller), plan, events, counted.clone());
-            let beat = run.clone();
-            let heartbeat = forever("root", counted.clone(), move || beat.clone().heartbeat());
-            let devices = forever("devices", counted, move || run.clone().devices());
-            if plan.devices { tokio::join!(heartbeat, devices).0 } else { heartbeat.await }
-        });
+        let (caller, counted) = (caller(self.meter.clone(), self.clock).await, own.clone());
+        tasks.spawn(forever("fleet", own, move || {
+            Fleet::new(caller.clone(), events.clone(), counted.clone()).run(orders.clone())
+        }));
         self.announce();
-        let site = self.site(exposition, snapshots);
+        let site = self.site(exposition, snapshots, &reloader);
+        let shutdown = signals.stop(move || drop(reloader.reload()));
         let served = http::serve(self.listeners, site, Limits::default(), shutdown).await;
         tasks.shutdown().await;
         tracing::info!("Stopped.");
@@ -125,7 +121,10 @@ impl Bound {
         &self,
         exposition: watch::Receiver<Option<Arc<crate::exposition::Exposition>>>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
+        reloader: &Reloader,
     ) -> Site {
+        let reloader = reloader.clone();
+        let reload: http::Reload = Arc::new(move || reloader.reload().map_err(|error| error.to_string()));
         let (path, clock) = (self.flags.telemetry_path.clone(), self.clock);
         Site {
             exposition,
@@ -135,56 +134,20 @@ impl Bound {
             max_age: MAX_EXPOSITION_AGE,
             slots: (self.flags.max_requests > 0).then(|| Arc::new(Semaphore::new(self.flags.max_requests))),
             requests: self.own.http_requests().clone(),
+            reload: self.flags.enable_lifecycle.then_some(reload),
             guard: self.guard.clone(),
         }
     }
 }
 
-/// A caller for one account, with the rate that every account gets.
+/// The picture before anything has been asked.
 #[must_use]
-pub fn caller(clients: Clients, meter: Meter, clock: Clock) -> Caller {
-    Caller::new(clients, meter, Bucket::new(ACCOUNT_RATE.0, ACCOUNT_RATE.1), clock)
+pub fn first_snapshot(orders: &Orders, clock: Clock) -> Snapshot {
+    let begin = if orders.config.is_lone() { Snapshot::new } else { Snapshot::awaiting_accounts };
+    begin(orders.plan, clock.now())
 }
 
-/// Keeps a task going: a panic ends it, is counted, and a new one is made.
-async fn forever<F>(name: &'static str, own: Own, make: impl Fn() -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    loop {
-        let mut task = JoinSet::new();
-        task.spawn(make());
-        match task.join_next().await {
-            Some(Err(error)) if error.is_panic() => {
-                own.task_panicked(name);
-                tracing::error!(task = name, "A task panicked and is started again.");
-                sleep(RESTART).await;
-            }
-            _ => return,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-
-    #[test]
-    fn a_panicking_task_is_counted_and_started_again() {
-        let own = Own::new(true).unwrap();
-        let starts = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&starts);
-        let make = move || {
-            let start = counted.fetch_add(1, Ordering::SeqCst);
-            async move { assert!(start > 0, "the first start panics") }
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(forever("example", own.clone(), make));
-        assert_eq!(starts.load(Ordering::SeqCst), 2);
-        let families = own.gather();
-        let panics = families.iter().find(|family| family.name() == "aws_mfa_exporter_task_panics_total").unwrap();
-        assert!((panics.get_metric()[0].get_counter().get_value() - 1.0).abs() < f64::EPSILON);
-    }
+/// What calls AWS for everybody, each with a rate of their own.
+pub async fn caller(meter: Meter, clock: Clock) -> Caller {
+    Caller::new(Clients::from_environment().await, meter, clock)
 }

@@ -12,6 +12,7 @@ pub mod call;
 pub mod fault;
 pub mod iam;
 pub mod meter;
+pub mod organizations;
 pub mod session;
 pub mod wire;
 
@@ -37,6 +38,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 pub struct Clients {
     /// IAM, which is the same in every region of a partition.
     pub iam: aws_sdk_iam::Client,
+    /// Organizations, which is the same in every region of a partition.
+    pub organizations: aws_sdk_organizations::Client,
     /// STS, regional.
     pub sts: aws_sdk_sts::Client,
     /// The region of the environment, for the chain of credential providers.
@@ -66,6 +69,7 @@ impl Clients {
     fn new(environment: &SdkConfig) -> Self {
         Self {
             iam: aws_sdk_iam::Client::new(environment),
+            organizations: aws_sdk_organizations::Client::new(environment),
             sts: aws_sdk_sts::Client::new(environment),
             region: environment.region().cloned().unwrap_or(Region::from_static(FALLBACK_REGION)),
         }

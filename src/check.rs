@@ -14,14 +14,15 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{
-    account_run::AccountRun,
     app::{self, StartError},
-    aws::{Clients, Meter, Session},
+    aws::Meter,
     cli::{Flags, Output},
     clock::{Clock, Moment, Timestamp},
     facts::Fault,
+    fleet::Fleet,
     judge::Status,
     metrics::own::Own,
+    orders::Orders,
     publish,
     snapshot::{AccountState, Snapshot},
 };
@@ -66,16 +67,17 @@ pub enum CheckError {
 async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {
     let own = Own::new(true)?;
     let meter = Meter::register(own.registry())?;
-    let caller = app::caller(Clients::from_environment().await, meter, clock);
-    let mut snapshot = Snapshot::new(flags.plan(), clock.now());
-    let (events, mut inbox) = mpsc::channel(16);
-    let run = AccountRun::new(Session::ambient(caller), flags.plan(), events, own);
+    let orders = Orders::read(flags)?;
+    let caller = app::caller(meter, clock).await;
+    let mut snapshot = app::first_snapshot(&orders, clock);
+    let (events, mut inbox) = mpsc::channel(256);
+    let fleet = Fleet::new(caller, events, own);
     let fold = async {
         while let Some(event) = inbox.recv().await {
             snapshot.fold(event, clock.now());
         }
     };
-    tokio::join!(run.once(), fold);
+    tokio::join!(fleet.once(&orders), fold);
     snapshot.age(clock.now());
     Ok(snapshot)
 }
@@ -83,9 +85,9 @@ async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {
 fn exit_code(snapshot: &Snapshot) -> u8 {
     let has = |status| snapshot.accounts().flat_map(AccountState::standings).any(|(_, s)| s.verdict.status == status);
     match () {
-        () if snapshot.discovery.fault.is_some() => NOT_RUN,
+        () if !snapshot.accounts().any(|state| state.account.is_some()) => NOT_RUN,
         () if has(Status::Failed) => 1,
-        () if has(Status::Unknown) => 2,
+        () if has(Status::Unknown) || snapshot.discovery.fault.is_some() => 2,
         () => 0,
     }
 }
@@ -116,8 +118,9 @@ fn table(snapshot: &Snapshot, now: Moment, paint: Paint) -> String {
     let mut out = String::new();
     for state in snapshot.accounts() {
         if let Some(account) = &state.account {
-            let identity = &account.identity;
-            let _ = writeln!(out, "Account {} ({})\n", identity.account, identity.partition);
+            let partition = account.partition.as_ref().map_or("partition not proved", |partition| partition.as_str());
+            let name = if account.name.is_empty() { String::new() } else { format!(" {}", account.name) };
+            let _ = writeln!(out, "Account {}{name} ({partition})\n", account.id);
             let _ = writeln!(out, "  {:<8} {:<14} {:>5}  WHY", "CONTROL", "STATUS", "AGE");
             for (control, standing) in state.standings() {
                 let verdict = standing.verdict;
@@ -192,7 +195,9 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct AccountReport<'a> {
     account_id: String,
-    partition: &'a str,
+    account_name: &'a str,
+    state: &'static str,
+    partition: Option<&'a str>,
     controls: Vec<ControlReport>,
     collectors: Vec<CollectorReport<'a>>,
 }
@@ -239,7 +244,7 @@ impl<'a> Problem<'a> {
 
 impl<'a> AccountReport<'a> {
     fn of(state: &'a AccountState) -> Option<Self> {
-        let identity = &state.account.as_ref()?.identity;
+        let account = state.account.as_ref()?;
         let controls = state.standings().map(|(control, standing)| ControlReport {
             control: control.as_str(),
             status: standing.verdict.status.as_str(),
@@ -253,8 +258,10 @@ impl<'a> AccountReport<'a> {
             fault: health.fault.as_ref().map(Problem::of),
         });
         Some(Self {
-            account_id: identity.account.to_string(),
-            partition: identity.partition.as_str(),
+            account_id: account.id.to_string(),
+            account_name: &account.name,
+            state: account.standby.as_str(),
+            partition: account.partition.as_ref().map(|partition| partition.as_str()),
             controls: controls.collect(),
             collectors: collectors.collect(),
         })

@@ -1,29 +1,55 @@
 //! The command line. It reads flags and says what they mean; it starts nothing.
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
     build_info,
     http::listen::ListenAddr,
-    judge::Cadence,
+    config::file::{DEVICES_INTERVALS, ROOT_INTERVALS, duration, is_role_name},
     log::{LogFormat, LogLevel},
-    snapshot::Plan,
 };
 
-/// Tells, as Prometheus metrics, whether the root user of an AWS account is
+/// Tells, as Prometheus metrics, whether the root users of AWS accounts are
 /// protected by multi-factor authentication.
 ///
-/// The account is that of the AWS credentials found where every AWS tool looks
-/// for them: environment, profile, SSO, web identity, pod, task or instance role.
-/// What it needs is iam:GetAccountSummary and iam:ListVirtualMFADevices.
+/// With neither --config.file nor --organization.role-name it watches one account:
+/// that of the AWS credentials found where every AWS tool looks for them, in the
+/// environment, a profile, SSO, a web identity, or the role of the pod, task or
+/// instance. What it needs there is iam:GetAccountSummary and
+/// iam:ListVirtualMFADevices; for an organization also organizations:ListAccounts,
+/// organizations:DescribeOrganization and sts:AssumeRole.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "aws-mfa-exporter", version = build_info::VERSION, max_term_width = 100)]
 pub struct Flags {
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
+
+    /// YAML file that says which accounts to watch. Read again on SIGHUP.
+    #[arg(long = "config.file", global = true, value_name = "FILE", help_heading = "Accounts")]
+    pub config_file: Option<PathBuf>,
+
+    /// Check the configuration file, say what is wrong with it, and exit.
+    #[arg(long = "config.check", requires = "config_file", help_heading = "Accounts")]
+    pub config_check: bool,
+
+    /// Watch every account of the organization, by assuming this role in each.
+    #[arg(long = "organization.role-name", global = true, value_name = "NAME", value_parser = role_name, help_heading = "Accounts")]
+    pub role_name: Option<String>,
+
+    /// External id that the roles' trust policies ask for.
+    #[arg(long = "organization.external-id", global = true, value_name = "ID", help_heading = "Accounts")]
+    pub external_id: Option<String>,
+
+    /// Which shard this is, from 0 (default: the number at the end of $POD_NAME).
+    #[arg(long = "shard", value_name = "N", help_heading = "Accounts")]
+    pub shard: Option<u32>,
+
+    /// Among how many shards the accounts are divided.
+    #[arg(long = "total-shards", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Accounts")]
+    pub total_shards: u32,
 
     /// Address to listen on, as HOST:PORT or :PORT for every address. Repeatable.
     #[arg(
@@ -46,13 +72,17 @@ pub struct Flags {
     #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40, help_heading = "Web")]
     pub max_requests: usize,
 
+    /// Let POST /-/reload read the configuration file again, as SIGHUP does.
+    #[arg(long = "web.enable-lifecycle", help_heading = "Web")]
+    pub enable_lifecycle: bool,
+
     /// Leave out metrics about the exporter itself (process_* and *_http_*).
     #[arg(long = "web.disable-exporter-metrics", help_heading = "Web")]
     pub disable_exporter_metrics: bool,
 
-    /// How often to read the account summary: root's MFA and credentials.
-    #[arg(long = "collector.root.interval", global = true, value_name = "DURATION", default_value = "1m", value_parser = root_interval, help_heading = "Collectors")]
-    pub root_interval: Duration,
+    /// How often to read the account summary: root's MFA and credentials (default: 1m).
+    #[arg(long = "collector.root.interval", global = true, value_name = "DURATION", value_parser = root_interval, help_heading = "Collectors")]
+    pub root_interval: Option<Duration>,
 
     /// Enable the devices collector (default: enabled).
     #[arg(long = "collector.devices", global = true, overrides_with = "no_devices", help_heading = "Collectors")]
@@ -62,9 +92,9 @@ pub struct Flags {
     #[arg(long = "no-collector.devices", global = true, overrides_with = "devices", help_heading = "Collectors")]
     pub no_devices: bool,
 
-    /// How often to list virtual devices where nothing has changed.
-    #[arg(long = "collector.devices.interval", global = true, value_name = "DURATION", default_value = "15m", value_parser = devices_interval, help_heading = "Collectors")]
-    pub devices_interval: Duration,
+    /// How often to list virtual devices where nothing has changed (default: 15m).
+    #[arg(long = "collector.devices.interval", global = true, value_name = "DURATION", value_parser = devices_interval, help_heading = "Collectors")]
+    pub devices_interval: Option<Duration>,
 
     /// Only log messages of this severity or above.
     #[arg(long = "log.level", global = true, value_enum, default_value_t, help_heading = "Log")]
@@ -124,17 +154,8 @@ pub enum Document {
     Metrics,
 }
 
-impl Flags {
-    /// What is to be collected, and how often.
-    #[must_use]
-    pub fn plan(&self) -> Plan {
-        let cadence = Cadence { root: self.root_interval, devices: self.devices_interval };
-        Plan { cadence, devices: !self.no_devices }
-    }
-}
-
 fn telemetry_path(text: &str) -> Result<String, String> {
-    let taken = ["/", "/-/healthy", "/-/ready"];
+    let taken = ["/", "/-/healthy", "/-/ready", "/-/reload"];
     match text {
         _ if taken.contains(&text) => Err(format!("{text} has a page of its own; take /metrics, say")),
         _ if !text.starts_with('/') => Err("a path begins with /".to_owned()),
@@ -144,21 +165,15 @@ fn telemetry_path(text: &str) -> Result<String, String> {
 }
 
 fn root_interval(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_secs(1)..=Duration::from_secs(3_600))
+    duration(text, ROOT_INTERVALS)
 }
 
 fn devices_interval(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_secs(1)..=Duration::from_secs(24 * 3_600))
+    duration(text, DEVICES_INTERVALS)
 }
 
-fn duration(text: &str, allowed: RangeInclusive<Duration>) -> Result<Duration, String> {
-    let duration =
-        humantime::parse_duration(text).map_err(|_| "no duration: write 30s, 5m or 1h30m, say".to_owned())?;
-    if allowed.contains(&duration) {
-        return Ok(duration);
-    }
-    let [least, most] = [allowed.start(), allowed.end()].map(|end| humantime::format_duration(*end));
-    Err(format!("out of range: between {least} and {most}"))
+fn role_name(text: &str) -> Result<String, String> {
+    if is_role_name(text) { Ok(text.to_owned()) } else { Err("the name of a role, with its path if it has one, and no ARN".to_owned()) }
 }
 
 #[cfg(test)]
@@ -166,6 +181,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::orders::Orders;
 
     fn parse(arguments: &[&str]) -> Result<Flags, String> {
         Flags::try_parse_from(["aws-mfa-exporter"].iter().chain(arguments)).map_err(|error| error.to_string())
@@ -186,8 +202,9 @@ mod tests {
 
     #[test]
     fn the_last_of_two_contrary_flags_wins() {
-        assert!(!parse(&["--collector.devices", "--no-collector.devices"]).unwrap().plan().devices);
-        assert!(parse(&["--no-collector.devices", "--collector.devices"]).unwrap().plan().devices);
-        assert!(parse(&[]).unwrap().plan().devices);
+        let devices = |flags: &[&str]| Orders::read(&parse(flags).unwrap()).unwrap().plan.devices;
+        assert!(!devices(&["--collector.devices", "--no-collector.devices"]));
+        assert!(devices(&["--no-collector.devices", "--collector.devices"]));
+        assert!(devices(&[]));
     }
 }

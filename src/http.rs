@@ -47,6 +47,9 @@ pub struct Landing {
     pub policy: String,
 }
 
+/// Reads the configuration again, or says why it cannot be used.
+pub type Reload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// All that the server serves, and from where it has it.
 #[derive(Clone)]
 pub struct Site {
@@ -64,6 +67,9 @@ pub struct Site {
     pub slots: Option<Arc<Semaphore>>,
     /// Counts answers by status code.
     pub requests: IntCounterVec,
+    /// Reads the configuration again, or says why it could not; `None` where that
+    /// may not be asked for over HTTP.
+    pub reload: Option<Reload>,
     /// Who may ask; `None` for everybody, in plain text.
     pub guard: Option<Arc<Guard>>,
 }

@@ -219,6 +219,9 @@ impl Verdict {
 // === impl Cadence ===
 
 impl Cadence {
+    /// What holds where nobody says otherwise.
+    pub const DEFAULT: Self = Self { root: Duration::from_secs(60), devices: Duration::from_secs(15 * 60) };
+
     /// How long after `reading` the next heartbeat is due.
     #[must_use]
     pub fn heartbeat(&self, reading: &RootReading) -> Duration {

@@ -29,7 +29,7 @@ pub fn page(snapshot: &Snapshot, telemetry_path: &str, now: Moment) -> Landing {
 }
 
 fn id(state: &AccountState) -> &str {
-    state.account.as_ref().map_or(UNIDENTIFIED, |account| account.identity.account.as_str())
+    state.account.as_ref().map_or(UNIDENTIFIED, |account| account.id.as_str())
 }
 
 /// A row for each control of each account, worst first.

@@ -18,7 +18,7 @@ pub struct Bucket {
 impl Bucket {
     /// A full bucket.
     #[must_use]
-    pub fn new(rate: f64, burst: f64) -> Self {
+    pub const fn new(rate: f64, burst: f64) -> Self {
         Self { rate, burst, tokens: burst, filled: Duration::ZERO }
     }
 

@@ -6,7 +6,10 @@ use aws_mfa_exporter::{
     app::Bound,
     check,
     cli::{Command, Flags},
-    generate, log, permissions, signals,
+    generate, log,
+    orders::Orders,
+    permissions,
+    signals::Signals,
 };
 use clap::Parser as _;
 use tokio::runtime::{Builder, Runtime};
@@ -22,9 +25,11 @@ fn main() -> ExitCode {
 
 fn run(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
     match flags.command {
-        None => {
-            runtime()?.block_on(async { Ok::<_, Box<dyn Error>>(Bound::new(flags)?.run(signals::first()?).await?) })?
+        None if flags.config_check => {
+            Orders::read(&flags)?;
+            tracing::info!("The configuration is good.");
         }
+        None => runtime()?.block_on(async { Ok::<_, Box<dyn Error>>(Bound::new(flags)?.run(Signals::listen()?).await?) })?,
         Some(Command::Check { output }) => {
             return Ok(runtime()?.block_on(check::run(&flags, output)).unwrap_or_else(|error| {
                 tracing::error!(%error, "The check could not be run.");
@@ -33,7 +38,7 @@ fn run(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
         }
         Some(Command::IamPolicy) => io::Write::write_all(
             &mut io::stdout(),
-            format!("{}\n", permissions::policy(flags.plan().collectors())).as_bytes(),
+            format!("{}\n", permissions::policy(Orders::read(&flags)?.plan.collectors())).as_bytes(),
         )?,
         Some(Command::Generate { document }) => generate::print(document, &mut io::stdout())?,
     }

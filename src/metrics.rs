@@ -57,7 +57,7 @@ pub const UNIDENTIFIED: &str = "unknown";
 pub(crate) const ACCOUNT_INFO: Metric = gauge(
     "aws_mfa_account_info",
     &["account_id", "account_name", "partition", "ou", "state"],
-    "An account that the exporter knows of, with its name and its state: scanned or refused (the credentials are another account's). Always 1.",
+    "An account that the exporter knows of, with its name and its state: scanned, refused (its credentials are another account's), excluded by the configuration, or, as AWS Organizations says, suspended, closed or pending. The partition is empty until credentials have proved it. Always 1.",
 );
 pub(crate) const ACCOUNTS: Metric = gauge("aws_mfa_accounts", &["state"], "How many accounts are in each state.");
 pub(crate) const COLLECTOR_DURATION: Metric = gauge(
@@ -173,6 +173,16 @@ pub(crate) const BUILD_INFO: Metric = gauge(
     &["version", "revision", "rustversion", "os", "arch"],
     "What this exporter was built from. Always 1.",
 );
+pub(crate) const CONFIG_RELOAD_SUCCESS: Metric = gauge(
+    "aws_mfa_exporter_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When the configuration was last read and put to use.",
+);
+pub(crate) const CONFIG_RELOAD_SUCCESSFUL: Metric = gauge(
+    "aws_mfa_exporter_config_last_reload_successful",
+    &[],
+    "Whether the configuration could be used when it was last read. If not, the last good one is in force.",
+);
 pub(crate) const ENCODE_DURATION: Metric = gauge(
     "aws_mfa_exporter_encode_duration_seconds",
     &[],
@@ -213,6 +223,8 @@ pub const CATALOGUE: &[Metric] = &[
     AWS_REQUEST_FAILURES,
     AWS_REQUESTS,
     BUILD_INFO,
+    CONFIG_RELOAD_SUCCESS,
+    CONFIG_RELOAD_SUCCESSFUL,
     ENCODE_DURATION,
     HTTP_REQUESTS,
     TASK_PANICS,

@@ -26,6 +26,10 @@ use crate::{
 /// How often time passes for the snapshot.
 pub const TICK: Duration = Duration::from_secs(1);
 
+/// So many events are folded in together at most; a new snapshot of many accounts
+/// costs more than an event.
+const BATCH: usize = 1_024;
+
 /// An encoding takes at most one part in so many of a core's time.
 const ENCODE_SHARE: u32 = 20;
 
@@ -61,16 +65,19 @@ impl Keeper {
     /// Runs for ever, or until nobody is left to send events.
     pub async fn run(self) {
         let mut events = self.events.lock().await;
+        let mut batch = Vec::new();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 _ = tick.tick() => self.update(Snapshot::age),
-                event = events.recv() => match event {
-                    Some(event) => self.update(|snapshot, now| snapshot.fold(event, now)),
-                    None => return,
-                },
+                received = events.recv_many(&mut batch, BATCH) => {
+                    if received == 0 {
+                        return;
+                    }
+                    self.update(|snapshot, now| batch.drain(..).for_each(|event| snapshot.fold(event, now)));
+                }
             }
         }
     }

@@ -15,6 +15,13 @@ pub fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(0.95 + fastrand::f64() / 10.0)
 }
 
+/// When to renew what is good for `lifetime`: in its last third, so that what
+/// was had together is not renewed together.
+#[must_use]
+pub fn renewal(lifetime: Duration) -> Duration {
+    lifetime.mul_f64(1.0 - fastrand::f64() / 3.0)
+}
+
 /// How long to wait before the `tries`-th retry (from 1) of a request: doubled
 /// each time from 200 ms up, and half of it random.
 #[must_use]

@@ -1,34 +1,26 @@
-//! How the exporter is asked to stop.
+//! How the exporter is asked to stop, and to read its configuration again.
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::spawn_blocking,
+};
 
-/// Completes at the first SIGTERM or SIGINT; a second one ends the process at
-/// once. SIGHUP is noted: all there is to reload is looked at by itself.
-///
-/// # Errors
-/// When signals cannot be listened to.
-pub fn first() -> io::Result<impl Future<Output = ()> + Send> {
-    let mut signals = Signals::new()?;
-    Ok(async move {
-        signals.stop().await;
-        tracing::info!("Stopping; a second signal stops at once.");
-        tokio::spawn(async move {
-            signals.stop().await;
-            std::process::exit(1);
-        });
-    })
-}
-
-struct Signals {
+/// The signals that the exporter listens to.
+#[derive(Debug)]
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to.
+    pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -36,12 +28,27 @@ impl Signals {
         })
     }
 
-    async fn stop(&mut self) {
+    /// Completes at the first SIGTERM or SIGINT; a second one ends the process at
+    /// once. Until then each SIGHUP calls `reload`, off the threads that serve.
+    pub async fn stop(mut self, reload: impl Fn() + Clone + Send + 'static) {
+        self.next_stop(reload).await;
+        tracing::info!("Stopping; a second signal stops at once.");
+        tokio::spawn(async move {
+            self.next_stop(|| ()).await;
+            std::process::exit(1);
+        });
+    }
+
+    async fn next_stop(&mut self, reload: impl Fn() + Clone + Send + 'static) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => tracing::info!("SIGHUP: flags need a restart; the web configuration is reloaded by itself."),
+                _ = self.hangup.recv() => {
+                    let reload = reload.clone();
+                    // A panic in there is logged by the hook, and changes nothing.
+                    let _ = spawn_blocking(reload).await;
+                }
             }
         }
     }

@@ -6,10 +6,14 @@
 //! tasks are still alive. What is dropped, and when, is written at each place:
 //! an error in *keeping* evidence is how a wrong "passed" would come about.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
-    account::{Account, AccountId},
+    account::{Account, AccountId, Identity, Standby},
     clock::{Moment, Timestamp},
     facts::{Fault, FaultClass, Known, RootReading, VirtualDevices},
     judge::{
@@ -93,6 +97,8 @@ pub struct Snapshot {
     pub plan: Plan,
     /// How the accounts are found out.
     pub discovery: Discovery,
+    /// Whether no list of accounts will come: the ambient account is the only one.
+    is_lone: bool,
     accounts: BTreeMap<Option<AccountId>, Arc<AccountState>>,
 }
 
@@ -126,16 +132,29 @@ pub struct Outcome {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The credentials proved to be this account's.
-    Identified {
-        /// Whose they are.
-        account: Account,
-        /// When STS was asked.
+    /// It was found out which accounts there are; others are watched no longer.
+    Discovered {
+        /// All of them, those that are not scanned included; the last known ones
+        /// where the list could not be read.
+        accounts: Vec<Account>,
+        /// What was wrong with the list.
+        fault: Option<Fault>,
+        /// When it was asked for.
         at: Moment,
     },
-    /// It could not be found out whose the credentials are.
+    /// Credentials proved to be this account's: the one they are for, or, with
+    /// no list of accounts, the one and only.
+    Identified {
+        /// Whose they are.
+        identity: Identity,
+        /// When that was asked.
+        at: Moment,
+    },
+    /// An account's credentials could not be had, or are not its own.
     Unidentified {
-        /// Why not.
+        /// The account; `None` for the one and only, whichever it is.
+        account: Option<AccountId>,
+        /// What is wrong.
         fault: Fault,
         /// When that was tried.
         at: Moment,
@@ -241,7 +260,9 @@ impl Standing {
 
 impl AccountState {
     fn new(account: Option<Account>, plan: &Plan) -> Self {
-        let health = plan.collectors().map(|collector| (collector, Health::pending())).collect();
+        let is_scanned = account.as_ref().is_none_or(|account| account.standby == Standby::Scanned);
+        let collectors = plan.collectors().filter(|_| is_scanned);
+        let health = collectors.map(|collector| (collector, Health::pending())).collect();
         Self { account, reading: None, devices: None, health, standings: [Standing::NEW; Control::ALL.len()] }
     }
 
@@ -250,9 +271,39 @@ impl AccountState {
         self.health.iter().map(|(collector, health)| (*collector, health))
     }
 
-    /// The controls and what is said of them.
+    /// The controls and what is said of them; of an account that is not scanned,
+    /// nothing.
     pub fn standings(&self) -> impl Iterator<Item = (Control, &Standing)> {
-        Control::ALL.into_iter().zip(&self.standings)
+        Control::ALL.into_iter().zip(&self.standings).filter(|_| self.is_scanned())
+    }
+
+    /// Whether the account's collectors run.
+    #[must_use]
+    pub fn is_scanned(&self) -> bool {
+        self.account.as_ref().is_none_or(|account| account.standby == Standby::Scanned)
+    }
+
+    /// Takes over what a list says of the account. What was proved stays proved.
+    fn rename(&mut self, account: &Account) {
+        let partition = self.account.as_ref().and_then(|known| known.partition.clone());
+        self.account = Some(Account { partition: partition.or_else(|| account.partition.clone()), ..account.clone() });
+    }
+
+    /// Notes which partition the credentials proved. Another one than before is
+    /// another account under the same number: nothing read of the first is kept.
+    fn prove(&mut self, identity: &Identity) {
+        let Some(account) = &mut self.account else { return };
+        if account.partition.replace(identity.partition.clone()).is_some_and(|old| old != identity.partition) {
+            (self.reading, self.devices) = (None, None);
+        }
+    }
+
+    /// Without credentials no collector runs, so each of them reports the fault.
+    fn lose(&mut self, fault: &Fault, at: Moment) {
+        for health in self.health.values_mut() {
+            health.last_attempt = Some(at);
+            health.fault = Some(fault.clone());
+        }
     }
 
     /// What is said of one control.
@@ -347,12 +398,21 @@ pub const LONGEST_RUN: Duration = Duration::from_secs(120);
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// The picture at start: one account, of which nothing is known.
+    /// The picture at start: one account, of which nothing is known but that the
+    /// ambient credentials will turn out to be its own.
     #[must_use]
     pub fn new(plan: Plan, now: Moment) -> Self {
         let accounts = BTreeMap::from([(None, Arc::new(AccountState::new(None, &plan)))]);
         let pending = Fault::new(FaultClass::Pending, "the credentials have not been looked at yet");
-        Self { tick: now, plan, discovery: Discovery { last_success: None, fault: Some(pending) }, accounts }
+        Self { tick: now, plan, discovery: Discovery { last_success: None, fault: Some(pending) }, is_lone: true, accounts }
+    }
+
+    /// The picture at start where a list of accounts is still to come.
+    #[must_use]
+    pub fn awaiting_accounts(plan: Plan, now: Moment) -> Self {
+        let pending = Fault::new(FaultClass::Pending, "the accounts have not been listed yet");
+        let discovery = Discovery { last_success: None, fault: Some(pending) };
+        Self { tick: now, plan, discovery, is_lone: false, accounts: BTreeMap::new() }
     }
 
     /// The accounts by id; the one under no id is the account whose credentials
@@ -361,21 +421,65 @@ impl Snapshot {
         self.accounts.values().map(Arc::as_ref)
     }
 
-    /// Whether every collector of every account has run at least once.
+    /// What is known of one account.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&AccountState> {
+        self.accounts.get(&Some(id)).map(Arc::as_ref)
+    }
+
+    /// The accounts that are not what they were in `before`, each with what it was.
+    pub fn changes<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (Option<&'a AccountState>, &'a AccountState)> {
+        self.accounts.iter().filter_map(|(id, state)| {
+            let old = before.accounts.get(id);
+            let is_same = old.is_some_and(|old| Arc::ptr_eq(old, state));
+            (!is_same).then(|| (old.map(Arc::as_ref), state.as_ref()))
+        })
+    }
+
+    /// Whether the accounts are known and each of their collectors has run.
     #[must_use]
     pub fn initial_pass_complete(&self) -> bool {
-        self.accounts().flat_map(AccountState::health).all(|(_, health)| health.last_attempt.is_some())
+        let mut health = self.accounts().flat_map(AccountState::health);
+        !self.accounts.is_empty() && health.all(|(_, health)| health.last_attempt.is_some())
     }
 
     /// Takes in something that happened.
     pub fn fold(&mut self, event: Event, now: Moment) {
         match event {
-            Event::Identified { account, at } => self.identify(account, at),
-            Event::Unidentified { fault, at } => self.lose(fault, at),
+            Event::Discovered { accounts, fault, at } => {
+                let last_success = if fault.is_none() { Some(at) } else { self.discovery.last_success };
+                self.discovery = Discovery { last_success, fault };
+                self.list(&accounts, now);
+            }
+            Event::Identified { identity, at } => self.identify(identity, at, now),
+            Event::Unidentified { account, fault, at } => self.lose(account, fault, at),
             Event::Collected { account, outcome } => {
                 let Some(state) = self.accounts.get_mut(&Some(account)) else { return };
                 let state = Arc::make_mut(state);
                 state.learn(outcome);
+                state.judge(&self.plan.cadence, now);
+            }
+        }
+    }
+
+    /// Takes a list of accounts for all there are. An account that begins or
+    /// ceases to be scanned begins anew.
+    fn list(&mut self, accounts: &[Account], now: Moment) {
+        self.is_lone = false;
+        let listed: BTreeSet<_> = accounts.iter().map(|account| Some(account.id)).collect();
+        self.accounts.retain(|id, _| listed.contains(id));
+        for account in accounts {
+            let new = || Arc::new(AccountState::new(Some(account.clone()), &self.plan));
+            let state = self.accounts.entry(Some(account.id)).or_insert_with(new);
+            let known = state.account.as_ref();
+            if known.is_none_or(|known| known.standby != account.standby) {
+                *state = new();
+            } else if known.is_some_and(|known| !known.is_described_as(account)) {
+                let state = Arc::make_mut(state);
+                state.rename(account);
                 state.judge(&self.plan.cadence, now);
             }
         }
@@ -390,32 +494,36 @@ impl Snapshot {
         }
     }
 
-    fn identify(&mut self, account: Account, at: Moment) {
-        self.discovery = Discovery { last_success: Some(at), fault: None };
-        self.accounts.remove(&None);
-        let id = Some(account.identity.account);
-        self.accounts.entry(id).or_insert_with(|| Arc::new(AccountState::new(Some(account), &self.plan)));
+    fn identify(&mut self, identity: Identity, at: Moment, now: Moment) {
+        let id = Some(identity.account);
+        if self.is_lone {
+            self.accounts.remove(&None);
+            self.discovery = Discovery { last_success: Some(at), fault: None };
+            let new = || Arc::new(AccountState::new(Some(Account::ambient(identity.clone())), &self.plan));
+            self.accounts.entry(id).or_insert_with(new);
+        }
+        // Most runs prove what is known already, and an unchanged account is shared.
+        let Some(state) = self.accounts.get_mut(&id) else { return };
+        if state.account.as_ref().is_some_and(|account| account.partition.as_ref() != Some(&identity.partition)) {
+            let state = Arc::make_mut(state);
+            state.prove(&identity);
+            state.judge(&self.plan.cadence, now);
+        }
     }
 
-    /// Without an identity no collector runs, so each of them reports the fault.
-    fn lose(&mut self, fault: Fault, at: Moment) {
-        for state in self.accounts.values_mut() {
-            for health in Arc::make_mut(state).health.values_mut() {
-                health.last_attempt = Some(at);
-                health.fault = Some(fault.clone());
-            }
+    fn lose(&mut self, account: Option<AccountId>, fault: Fault, at: Moment) {
+        let lost = self.accounts.iter_mut().filter(|(id, _)| account.is_none() || **id == account);
+        lost.for_each(|(_, state)| Arc::make_mut(state).lose(&fault, at));
+        if account.is_none() {
+            self.discovery.fault = Some(fault);
         }
-        self.discovery.fault = Some(fault);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        account::Identity,
-        facts::{Confirmation, Summary},
-    };
+    use crate::facts::{Confirmation, Summary};
 
     const PLAN: Plan =
         Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, devices: true };
@@ -425,13 +533,13 @@ mod tests {
         Moment { wall: Timestamp::from_millis(wall), mono: Duration::from_secs(mono) }
     }
 
-    fn account() -> Account {
-        Account::ambient(Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap())
+    fn identity() -> Identity {
+        Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap()
     }
 
     fn watching() -> Snapshot {
         let mut snapshot = Snapshot::new(PLAN, at(0, 0));
-        snapshot.fold(Event::Identified { account: account(), at: at(0, 0) }, at(0, 0));
+        snapshot.fold(Event::Identified { identity: identity(), at: at(0, 0) }, at(0, 0));
         snapshot
     }
 
@@ -439,7 +547,7 @@ mod tests {
         let summary = Summary { mfa_enabled: Some(mfa), password: Some(true), ..Summary::default() };
         let news = News::Root(RootReading { summary, confirmation: Confirmation::Agreed });
         let outcome = Outcome { collector: Collector::Root, started, duration: Duration::ZERO, news, fault: None };
-        snapshot.fold(Event::Collected { account: account().identity.account, outcome }, started);
+        snapshot.fold(Event::Collected { account: identity().account, outcome }, started);
     }
 
     fn only(snapshot: &Snapshot) -> &AccountState {
@@ -489,7 +597,7 @@ mod tests {
         let mut snapshot = watching();
         beat(&mut snapshot, true, at(10, 0));
         let fault = Fault::new(FaultClass::WrongAccount, "another's");
-        snapshot.fold(Event::Unidentified { fault, at: at(20, 0) }, at(20, 0));
+        snapshot.fold(Event::Unidentified { account: None, fault, at: at(20, 0) }, at(20, 0));
         assert!(only(&snapshot).is_refused() && only(&snapshot).health().all(|(_, health)| !health.is_up()));
         assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Passed);
         snapshot.age(at(191, 0));

@@ -11,8 +11,7 @@ use crate::{
 /// Logs how `after` differs from `before`.
 pub fn log(before: &Snapshot, after: &Snapshot) {
     log_discovery(before.discovery.fault.as_ref(), after.discovery.fault.as_ref());
-    for state in after.accounts().filter(|state| state.account.is_some()) {
-        let old = before.accounts().find(|old| old.account == state.account);
+    for (old, state) in after.changes(before).filter(|(_, state)| state.account.is_some()) {
         log_faults(old, state);
         log_verdicts(old, state);
     }
@@ -25,9 +24,9 @@ fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
     match after {
         Some(fault) => tracing::error!(
             fault = %fault.class, detail = %fault, remedy = fault.class.remedy(),
-            "The account could not be found out, so every verdict becomes or stays unknown.",
+            "It could not be found out which accounts to watch.",
         ),
-        None => tracing::info!("The credentials have proved whose they are."),
+        None => tracing::info!("It is known which accounts to watch."),
     }
 }
 
@@ -68,5 +67,5 @@ fn class(fault: Option<&Fault>) -> Option<FaultClass> {
 }
 
 fn id(state: &AccountState) -> &str {
-    state.account.as_ref().map_or(UNIDENTIFIED, |account| account.identity.account.as_str())
+    state.account.as_ref().map_or(UNIDENTIFIED, |account| account.id.as_str())
 }

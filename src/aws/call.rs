@@ -3,12 +3,19 @@
 use std::{
     error::Error,
     future::Future,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 
 use super::{Clients, Meter, fault};
 use crate::{clock::Clock, facts::Fault, limit::Bucket, schedule};
@@ -16,20 +23,39 @@ use crate::{clock::Clock, facts::Fault, limit::Bucket, schedule};
 /// How often a request is sent at most, the first time included.
 const TRIES: u32 = 3;
 
+/// How many requests of all accounts are under way at once, those aside that
+/// have been waiting for [`PATIENCE`].
+pub const CONCURRENCY: usize = 64;
+
+/// A request that is not answered for this long gives its place up, and goes on
+/// without. Accounts that hang would otherwise hold the places of those that
+/// answer; what the places are for is to keep a burst of work small, and waiting
+/// is no work.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Calls AWS for one account.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub(super) clients: Clients,
     meter: Meter,
     bucket: Arc<Mutex<Bucket>>,
+    places: Arc<Semaphore>,
     clock: Clock,
 }
 
 impl Caller {
-    /// A caller whose requests, all together, stay below `bucket`'s rate.
+    /// A caller of no great rate; see [`Self::with_rate`].
     #[must_use]
-    pub fn new(clients: Clients, meter: Meter, bucket: Bucket, clock: Clock) -> Self {
-        Self { clients, meter, bucket: Arc::new(Mutex::new(bucket)), clock }
+    pub fn new(clients: Clients, meter: Meter, clock: Clock) -> Self {
+        let bucket = Bucket::new(5.0, 10.0);
+        let places = Arc::new(Semaphore::new(CONCURRENCY));
+        Self { clients, meter, bucket: Arc::new(Mutex::new(bucket)), places, clock }
+    }
+
+    /// A caller with a rate of its own, that shares everything else with this one.
+    #[must_use]
+    pub fn with_rate(&self, bucket: Bucket) -> Self {
+        Self { bucket: Arc::new(Mutex::new(bucket)), ..self.clone() }
     }
 
     /// The program's clock.
@@ -59,7 +85,7 @@ impl Caller {
             match self.try_once(service, operation, request()).await {
                 Err(fault) if fault.class.is_transient() && tries < TRIES => {
                     tracing::debug!(operation, %fault, tries, "A request to AWS is tried again.");
-                    tokio::time::sleep(schedule::retry_delay(tries)).await;
+                    sleep(schedule::retry_delay(tries)).await;
                     tries += 1;
                 }
                 ended => return ended,
@@ -72,16 +98,24 @@ impl Caller {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + 'static,
     {
-        tokio::time::sleep(self.take_token()).await;
+        sleep(self.take_token()).await;
+        let place = self.places.acquire().await.expect("the semaphore is never closed");
         self.meter.sent(service, operation);
         let sent = self.clock.now();
-        let result = request.await.map_err(|error| fault::of(operation, &error));
+        let mut request = pin!(request);
+        let answered = timeout(PATIENCE, request.as_mut()).await;
+        drop(place);
+        let result = match answered {
+            Ok(result) => result,
+            Err(_) => request.await,
+        };
+        let result = result.map_err(|error| fault::of(operation, &error));
         let took = self.clock.now().mono.saturating_sub(sent.mono);
         self.meter.ended(service, operation, took, result.as_ref().err().map(|fault| fault.class));
         result
     }
 
-    fn take_token(&self) -> std::time::Duration {
+    fn take_token(&self) -> Duration {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.now().mono)
     }
 }
@@ -94,4 +128,10 @@ pub(super) fn iam_as(credentials: &Credentials) -> aws_sdk_iam::config::Builder 
 /// The credentials of one operation, as an override of STS's configuration.
 pub(super) fn sts_as(credentials: &Credentials) -> aws_sdk_sts::config::Builder {
     aws_sdk_sts::Config::builder().credentials_provider(credentials.clone())
+}
+
+/// The credentials of one operation, as an override of Organizations'
+/// configuration.
+pub(super) fn organizations_as(credentials: &Credentials) -> aws_sdk_organizations::config::Builder {
+    aws_sdk_organizations::Config::builder().credentials_provider(credentials.clone())
 }

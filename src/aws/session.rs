@@ -1,14 +1,21 @@
 //! Credentials, and the proof of whose they are.
 //!
-//! The ambient credentials are those that every AWS tool would find: the
+//! The *ambient* credentials are those that every AWS tool would find: the
 //! environment, a profile, SSO, a web identity, a pod's or task's or instance's
-//! role. Before anything is asked with them, STS says which account and
-//! partition they belong to; it is asked again whenever their key id changes,
-//! and an account that once was decided never changes under a label.
+//! role. Others are a named profile's, or those of a role that either of them
+//! may assume. Before anything is asked with credentials, STS has said which
+//! account and partition they belong to: an assumed role's by the answer that
+//! handed them out, all others by `GetCallerIdentity`, again whenever their key
+//! id changes. If that is not the account that was wanted, or not the one it
+//! always was, they are refused. No account is ever read with the credentials
+//! of another for want of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::{default_provider::credentials::DefaultCredentialsChain, profile::ProfileFileCredentialsProvider};
 use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, error::CredentialsError},
@@ -17,8 +24,10 @@ use tokio::sync::Mutex;
 
 use super::{Caller, call::sts_as, wire::Watch};
 use crate::{
-    account::Identity,
+    account::{AccountId, Identity},
+    config::Role,
     facts::{Fault, FaultClass},
+    schedule,
 };
 
 /// The chain of providers may ask metadata services; it may not hang on one.
@@ -31,6 +40,17 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5 * 60);
 /// Credentials are given up this long before they expire.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(5 * 60);
 
+/// What could not be had is not asked for again for this long: the collectors
+/// of one account would otherwise each be told the same.
+const REFUSAL: Duration = Duration::from_secs(3);
+
+/// Credentials that are still good are renewed this long after it has failed.
+const RENEW_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long an assumed role's session lasts, in seconds: the most that AWS lets
+/// a role have that was itself assumed, and what every role allows by default.
+const SESSION_SECONDS: i32 = 3_600;
+
 /// Credentials and whose they are.
 #[derive(Clone, Debug)]
 pub struct Verified {
@@ -40,60 +60,61 @@ pub struct Verified {
     pub identity: Identity,
 }
 
-/// The ambient credentials of the process.
+/// Where credentials come from.
+#[derive(Clone, Debug)]
+enum Source {
+    Ambient,
+    Profile(Arc<str>),
+    Role(Arc<Role>, Box<Session>),
+}
+
+/// The credentials of one account, or of the exporter itself.
 #[derive(Clone, Debug)]
 pub struct Session {
     caller: Caller,
+    source: Source,
+    wanted: Option<AccountId>,
     held: Arc<Mutex<Held>>,
 }
 
 #[derive(Debug, Default)]
 struct Held {
     verified: Option<Verified>,
+    /// When to look for newer ones.
     until: Duration,
+    /// Until when they may be used if there are none.
+    expiry: Duration,
     pinned: Option<Identity>,
+    refused: Option<(Fault, Duration)>,
 }
 
 impl Session {
     /// The ambient credentials, for `caller` to use. Looks nothing up yet.
     #[must_use]
     pub fn ambient(caller: Caller) -> Self {
-        Self { caller, held: Arc::default() }
+        Self::new(caller, Source::Ambient)
     }
 
-    /// Credentials that are good now and belong to the account they always did.
-    ///
-    /// # Errors
-    /// When none can be had, STS does not accept them or cannot be asked, or
-    /// they belong to another account than the first ones did.
-    pub async fn verified(&self) -> Result<Verified, Fault> {
-        let mut held = self.held.lock().await;
-        let now = self.caller.clock().now().mono;
-        if let Some(verified) = held.verified.as_ref().filter(|_| now < held.until) {
-            return Ok(verified.clone());
-        }
-        let credentials = self.load().await?;
-        let until = now + lifetime(&credentials);
-        let verified = match held.verified.take() {
-            Some(old) if old.credentials.access_key_id() == credentials.access_key_id() => {
-                Verified { credentials, identity: old.identity }
-            }
-            _ => Verified { identity: self.identify(&credentials).await?, credentials },
-        };
-        let pinned = held.pinned.get_or_insert_with(|| verified.identity.clone());
-        if *pinned != verified.identity {
-            let detail =
-                format!("the credentials are now account {}'s, not {}'s", verified.identity.account, pinned.account);
-            return Err(Fault::new(FaultClass::WrongAccount, detail));
-        }
-        *held = Held { verified: Some(verified.clone()), until, pinned: held.pinned.take() };
-        Ok(verified)
+    /// The credentials of a profile of the AWS configuration files.
+    #[must_use]
+    pub fn profile(caller: Caller, name: &str) -> Self {
+        Self::new(caller, Source::Profile(name.into()))
     }
 
-    /// Gives credentials up that AWS has refused, so that the next run looks for
-    /// newer ones.
-    pub async fn forget(&self) {
-        self.held.lock().await.verified = None;
+    /// The credentials of `role`, which `self`'s may assume.
+    #[must_use]
+    pub fn assume(&self, caller: Caller, role: Role) -> Self {
+        Self::new(caller, Source::Role(Arc::new(role), Box::new(self.clone())))
+    }
+
+    /// The same credentials, and a refusal if they are not `account`'s.
+    #[must_use]
+    pub fn wanting(self, account: AccountId) -> Self {
+        Self { wanted: Some(account), ..self }
+    }
+
+    fn new(caller: Caller, source: Source) -> Self {
+        Self { caller, source, wanted: None, held: Arc::default() }
     }
 
     /// What calls AWS with these credentials.
@@ -102,41 +123,166 @@ impl Session {
         &self.caller
     }
 
+    /// The account that the credentials must be of, if that was said.
+    #[must_use]
+    pub fn wanted(&self) -> Option<AccountId> {
+        self.wanted
+    }
+
+    /// Credentials that are good now and belong to the account they always did.
+    ///
+    /// # Errors
+    /// When none can be had, STS does not accept them or cannot be asked, or
+    /// they belong to another account than the wanted, or than the first ones did.
+    pub async fn verified(&self) -> Result<Verified, Fault> {
+        let mut held = self.held.lock().await;
+        let now = self.caller.clock().now().mono;
+        if let Some(verified) = held.verified.as_ref().filter(|_| now < held.until) {
+            return Ok(verified.clone());
+        }
+        if let Some((fault, _)) = held.refused.as_ref().filter(|(_, until)| now < *until) {
+            return Err(fault.clone());
+        }
+        let renewed = self.renew(&mut held, now).await;
+        let ended = self.caller.clock().now().mono;
+        let kept = held.verified.clone().filter(|_| ended < held.expiry);
+        match (renewed, kept) {
+            // They are good for a while yet, and STS may be back before that is over.
+            (Err(fault), Some(kept)) if fault.class != FaultClass::WrongAccount => {
+                tracing::debug!(%fault, "Credentials could not be renewed, and are used on until they expire.");
+                held.until = held.expiry.min(ended + RENEW_AGAIN);
+                Ok(kept)
+            }
+            (Err(fault), _) => {
+                held.verified = None;
+                held.refused = Some((fault.clone(), ended + REFUSAL));
+                Err(fault)
+            }
+            (Ok(verified), _) => Ok(verified),
+        }
+    }
+
+    /// Gives credentials up that AWS has refused, so that the next run looks for
+    /// newer ones.
+    pub async fn forget(&self) {
+        self.held.lock().await.verified = None;
+    }
+
+    async fn renew(&self, held: &mut Held, now: Duration) -> Result<Verified, Fault> {
+        let verified = match &self.source {
+            Source::Role(role, base) => self.assume_role(role, &base.verified_in_turn().await?).await?,
+            _ => self.look_up(held.verified.as_ref()).await?,
+        };
+        self.check(held, &verified.identity)?;
+        let (renewal, expiry) = lifetimes(&verified.credentials);
+        (held.until, held.expiry) = (now + renewal, now + expiry);
+        held.verified = Some(verified.clone());
+        Ok(verified)
+    }
+
+    /// [`Self::verified`], boxed: the credentials behind a role may be a role's.
+    fn verified_in_turn(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<Verified, Fault>> + Send + '_>> {
+        Box::pin(self.verified())
+    }
+
+    fn check(&self, held: &mut Held, identity: &Identity) -> Result<(), Fault> {
+        let refuse = |wanted: &dyn std::fmt::Display| {
+            let detail = format!("the credentials are account {}'s, not {wanted}'s", identity.account);
+            Err(Fault::new(FaultClass::WrongAccount, detail))
+        };
+        if let Some(wanted) = self.wanted.filter(|wanted| *wanted != identity.account) {
+            return refuse(&wanted);
+        }
+        let pinned = held.pinned.get_or_insert_with(|| identity.clone());
+        if pinned == identity { Ok(()) } else { refuse(&format_args!("{} of {}", pinned.account, pinned.partition)) }
+    }
+
+    async fn look_up(&self, old: Option<&Verified>) -> Result<Verified, Fault> {
+        let credentials = self.load().await?;
+        let identity = match old {
+            Some(old) if old.credentials.access_key_id() == credentials.access_key_id() => {
+                old.identity.clone()
+            }
+            _ => self.identify(&credentials).await?,
+        };
+        Ok(Verified { credentials, identity })
+    }
+
     /// The chain is built anew each time: its provider of profiles reads the
     /// files once in its life, and would never see a rotated key.
     async fn load(&self) -> Result<Credentials, Fault> {
         let region = self.caller.clients.region.clone();
-        let look =
-            async { DefaultCredentialsChain::builder().region(region).build().await.provide_credentials().await };
+        let look = async {
+            match &self.source {
+                Source::Profile(name) => {
+                    let provider = ProfileFileCredentialsProvider::builder().profile_name(&**name).build();
+                    provider.provide_credentials().await
+                }
+                _ => DefaultCredentialsChain::builder().region(region).build().await.provide_credentials().await,
+            }
+        };
         let loaded = tokio::time::timeout(CHAIN_TIMEOUT, look).await;
         let loaded = loaded.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_TIMEOUT)));
         loaded.map_err(|error| no_credentials(&error))
     }
 
     async fn identify(&self, credentials: &Credentials) -> Result<Identity, Fault> {
+        const OPERATION: &str = "GetCallerIdentity";
         let sts = &self.caller.clients.sts;
         let request = || {
             let request = sts.get_caller_identity().customize().config_override(sts_as(credentials));
             request.interceptor(Watch::default()).send()
         };
-        let reply = self.caller.send("sts", "GetCallerIdentity", request).await?;
+        let reply = self.caller.send("sts", OPERATION, request).await?;
         let (Some(arn), Some(account)) = (reply.arn(), reply.account()) else {
-            return Err(Fault::new(
-                FaultClass::IncompleteReply,
-                "GetCallerIdentity: the reply has no Arn or no Account",
-            ));
+            return Err(incomplete(OPERATION, "Arn or no Account"));
         };
-        Identity::parse(arn, account)
-            .map_err(|error| Fault::new(FaultClass::MalformedReply, format!("GetCallerIdentity: {error}")))
+        Identity::parse(arn, account).map_err(|error| malformed(OPERATION, &error))
+    }
+
+    /// The answer names the account whose credentials it holds: the ARN of the
+    /// session, not the one that was asked for, is believed.
+    async fn assume_role(&self, role: &Role, base: &Verified) -> Result<Verified, Fault> {
+        const OPERATION: &str = "AssumeRole";
+        let caller = match &self.source {
+            Source::Role(_, base) => &base.caller,
+            _ => &self.caller,
+        };
+        let request = || {
+            let request = caller.clients.sts.assume_role().role_arn(&role.arn).role_session_name(&role.session_name);
+            let request = request.set_external_id(role.external_id.clone()).duration_seconds(SESSION_SECONDS);
+            let request = request.customize().config_override(sts_as(&base.credentials));
+            request.interceptor(Watch::default()).send()
+        };
+        let reply = caller.send("sts", OPERATION, request).await?;
+        let Some(given) = reply.credentials() else { return Err(incomplete(OPERATION, "Credentials")) };
+        let Some(session) = reply.assumed_role_user() else { return Err(incomplete(OPERATION, "AssumedRoleUser")) };
+        let identity = Identity::of_arn(session.arn()).map_err(|error| malformed(OPERATION, &error))?;
+        let expiry = SystemTime::try_from(*given.expiration()).ok();
+        let (id, secret, token) = (given.access_key_id(), given.secret_access_key(), given.session_token());
+        if [id, secret, token].contains(&"") {
+            return Err(incomplete(OPERATION, "usable Credentials"));
+        }
+        let credentials = Credentials::new(id, secret, Some(token.to_owned()), expiry, OPERATION);
+        Ok(Verified { credentials, identity })
     }
 }
 
-fn lifetime(credentials: &Credentials) -> Duration {
-    let left = credentials.expiry().and_then(|at| at.duration_since(std::time::SystemTime::now()).ok());
-    match (credentials.expiry(), left) {
-        (None, _) => LOOK_AGAIN,
-        (Some(_), left) => left.unwrap_or_default().saturating_sub(EXPIRY_MARGIN),
-    }
+fn incomplete(operation: &str, missing: &str) -> Fault {
+    Fault::new(FaultClass::IncompleteReply, format!("{operation}: the reply has no {missing}"))
+}
+
+fn malformed(operation: &str, error: &dyn std::fmt::Display) -> Fault {
+    Fault::new(FaultClass::MalformedReply, format!("{operation}: {error}"))
+}
+
+/// How long until credentials are renewed, and for how long they may be used.
+/// Sessions that began together are not all renewed together.
+fn lifetimes(credentials: &Credentials) -> (Duration, Duration) {
+    let Some(expiry) = credentials.expiry() else { return (LOOK_AGAIN, LOOK_AGAIN) };
+    let left = expiry.duration_since(SystemTime::now()).unwrap_or_default();
+    let usable = left.saturating_sub(EXPIRY_MARGIN.min(left / 4));
+    (schedule::renewal(usable), usable)
 }
 
 /// The provider's own words may hold paths, URLs and commands; its kind of

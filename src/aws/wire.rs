@@ -7,7 +7,7 @@
 //! ask the shape before it believes the decoded output.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -24,6 +24,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use http_body_util::Limited;
 use quick_xml::{Reader, events::Event};
+use serde::de::IgnoredAny;
 
 /// No honest reply of the operations in use comes near this.
 pub const BODY_CAP: usize = 8 << 20;
@@ -63,10 +64,10 @@ pub enum ShapeError {
     DuplicateKey,
 }
 
-/// Caps the body of one reply, and keeps its shape.
+/// Caps the body of one reply, and keeps it until its shape has been asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
-    seen: Arc<Mutex<Option<Result<Shape, ShapeError>>>>,
+    seen: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 // === impl Shape ===
@@ -161,13 +162,27 @@ impl Shape {
 // === impl Watch ===
 
 impl Watch {
-    /// The shape of the reply that passed.
+    /// The shape of the XML reply that passed.
     ///
     /// # Errors
     /// When it was not well-formed, or none passed.
     pub fn shape(&self) -> Result<Shape, ShapeError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.take().unwrap_or(Err(ShapeError::Malformed))
+        Shape::read(&self.take().ok_or(ShapeError::Malformed)?)
+    }
+
+    /// Insists on a field of the JSON reply that passed.
+    ///
+    /// # Errors
+    /// When it has none of that name, is no JSON object, or none passed.
+    pub fn require_json(&self, field: &'static str) -> Result<(), ShapeError> {
+        let body = self.take().ok_or(ShapeError::Malformed)?;
+        let fields: BTreeMap<String, IgnoredAny> =
+            serde_json::from_slice(&body).map_err(|_| ShapeError::Malformed)?;
+        if fields.contains_key(field) { Ok(()) } else { Err(ShapeError::Missing(field)) }
+    }
+
+    fn take(&self) -> Option<Vec<u8>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -194,8 +209,8 @@ impl Intercept for Watch {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let shape = context.response().body().bytes().ok_or(ShapeError::Malformed).and_then(Shape::read);
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(shape);
+        let body = context.response().body().bytes().map(<[u8]>::to_vec);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = body;
         Ok(())
     }
 }

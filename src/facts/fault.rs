@@ -35,6 +35,8 @@ pub enum FaultClass {
     IncompleteReply,
     /// The answer was larger than any honest one.
     OversizedReply,
+    /// The list of accounts lacks a great part of those that were in the last.
+    AccountsLost,
     /// The account changed while it was being read.
     Changed,
     /// A failing answer was not confirmed by a second one.
@@ -58,7 +60,7 @@ pub struct Fault {
 
 impl FaultClass {
     /// Every class, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Pending,
         Self::NoCredentials,
         Self::InvalidCredentials,
@@ -72,6 +74,7 @@ impl FaultClass {
         Self::MalformedReply,
         Self::IncompleteReply,
         Self::OversizedReply,
+        Self::AccountsLost,
         Self::Changed,
         Self::Unconfirmed,
         Self::Stalled,
@@ -95,6 +98,7 @@ impl FaultClass {
             Self::MalformedReply => "malformed_reply",
             Self::IncompleteReply => "incomplete_reply",
             Self::OversizedReply => "oversized_reply",
+            Self::AccountsLost => "accounts_lost",
             Self::Changed => "changed",
             Self::Unconfirmed => "unconfirmed",
             Self::Stalled => "stalled",
@@ -132,6 +136,9 @@ impl FaultClass {
             Self::Rejected => "look up the error code in the AWS documentation",
             Self::MalformedReply | Self::IncompleteReply | Self::OversizedReply => {
                 "check what stands between this host and AWS: a proxy, or an endpoint that is not AWS's"
+            }
+            Self::AccountsLost => {
+                "look in AWS Organizations whether they have left: the exporter goes on watching them for an hour"
             }
             Self::Changed => "nothing: the account was being changed, and is read again at the next run",
             Self::Unconfirmed => "nothing: the next heartbeat decides",

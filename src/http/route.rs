@@ -40,14 +40,22 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const CSP: HeaderName = HeaderName::from_static("content-security-policy");
 
+const RELOAD: &str = "/-/reload";
+
+fn refuse_method(path: &str, is: &str, allowed: &'static str) -> Response<Frames> {
+    let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, format!("{path:.100} is {is}.\n"));
+    refusal.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    refusal
+}
+
 impl Site {
     /// Answers a request of whoever may ask. Waits for nothing but the check of a
     /// password that was not seen before.
     pub(super) async fn attend<B>(&self, request: &Request<B>) -> Response<Frames> {
-        let Some(guard) = &self.guard else { return self.finish(request.method(), self.route(request)) };
+        let Some(guard) = &self.guard else { return self.finish(request.method(), self.answer(request).await) };
         let rules = guard.rules();
         let answer = match guard.admit(&rules, request.headers()).await {
-            Ok(()) => self.route(request),
+            Ok(()) => self.answer(request).await,
             Err(refusal) => refusal,
         };
         let mut response = self.finish(request.method(), answer);
@@ -67,6 +75,26 @@ impl Site {
         response
     }
 
+    async fn answer<B>(&self, request: &Request<B>) -> Response<Frames> {
+        if request.uri().path() == RELOAD { self.reload(request.method()).await } else { self.route(request) }
+    }
+
+    /// Reads the configuration again, off the threads that serve.
+    async fn reload(&self, method: &Method) -> Response<Frames> {
+        let Some(reload) = self.reload.clone() else {
+            let hint = "Reloading over HTTP is off; see --web.enable-lifecycle. SIGHUP always works.\n";
+            return text(StatusCode::FORBIDDEN, hint);
+        };
+        if method != Method::POST && method != Method::PUT {
+            return refuse_method(RELOAD, "asked for with POST or PUT", "POST, PUT");
+        }
+        match tokio::task::spawn_blocking(move || reload()).await {
+            Ok(Ok(())) => text(StatusCode::OK, "The configuration was read again.\n"),
+            Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Reading the configuration panicked; see the log.\n"),
+        }
+    }
+
     fn route<B>(&self, request: &Request<B>) -> Response<Frames> {
         let path = request.uri().path();
         let page: fn(&Self, &HeaderMap) -> Response<Frames> = match path {
@@ -84,9 +112,7 @@ impl Site {
         if request.method() == Method::GET || request.method() == Method::HEAD {
             return page(self, request.headers());
         }
-        let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, format!("{path:.100} is read with GET or HEAD.\n"));
-        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        refusal
+        refuse_method(path, "read with GET or HEAD", "GET, HEAD")
     }
 
     fn metrics(&self, headers: &HeaderMap) -> Response<Frames> {

@@ -10,7 +10,7 @@
 
 use super::{Cadence, Control, Reason, Status, Verdict};
 use crate::{
-    account::Account,
+    account::{Account, Partition},
     clock::Moment,
     facts::{Confirmation, Known, RootReading, Summary, VirtualDevices},
 };
@@ -36,19 +36,22 @@ pub fn judge(
     let Some(reading) = cadence.fresh_reading(evidence.reading, now) else {
         return Verdict::unknown(if evidence.reading.is_some() { Reason::Stale } else { Reason::NotRead });
     };
+    // No reading without credentials, and none of those without their partition.
+    let Some(partition) = &account.partition else { return Verdict::unknown(Reason::NotRead) };
+    let mfa = || mfa(partition, account.management, reading);
     match control {
-        Control::Iam9 => mfa(account, reading),
-        Control::Iam6 => hardware_mfa(account, reading, cadence.fresh_devices(evidence.devices, now)),
+        Control::Iam9 => mfa(),
+        Control::Iam6 => hardware_mfa(mfa(), reading, cadence.fresh_devices(evidence.devices, now)),
         Control::Iam4 => access_key(reading),
     }
 }
 
 /// IAM.9: MFA should be enabled for the root user.
-fn mfa(account: &Account, reading: &Known<RootReading>) -> Verdict {
+fn mfa(partition: &Partition, is_management: bool, reading: &Known<RootReading>) -> Verdict {
     let summary = &reading.value.summary;
     let known = |status, reason| Verdict::known(status, reason, reading.as_of);
     // Row 0. The partition was proved by the credentials behind this reading.
-    if account.identity.partition.is_us_gov() {
+    if partition.is_us_gov() {
         return known(Status::NotApplicable, Reason::GovCloud);
     }
     // Row 1. One reading can come from a replica that lags; two that agree page.
@@ -60,7 +63,7 @@ fn mfa(account: &Account, reading: &Known<RootReading>) -> Verdict {
     }
     // Row 2. Never by default: each of the three must have been said to be 0.
     if summary.credentials_absent() {
-        return if account.management {
+        return if is_management {
             managed_without_credentials(summary, reading.as_of)
         } else {
             known(Status::NotApplicable, Reason::NoRootCredentials)
@@ -85,8 +88,7 @@ fn managed_without_credentials(summary: &Summary, as_of: Moment) -> Verdict {
 /// IAM.6: hardware MFA should be enabled for the root user. Nothing readable
 /// from inside the account names root's hardware devices, so this is what AWS
 /// Config does: MFA is on, and none of the virtual devices is root's.
-fn hardware_mfa(account: &Account, reading: &Known<RootReading>, devices: Option<&Known<VirtualDevices>>) -> Verdict {
-    let mfa = mfa(account, reading);
+fn hardware_mfa(mfa: Verdict, reading: &Known<RootReading>, devices: Option<&Known<VirtualDevices>>) -> Verdict {
     if matches!(mfa.status, Status::Failed | Status::NotApplicable) {
         return mfa;
     }

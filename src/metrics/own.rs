@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use prometheus::{Gauge, GaugeVec, IntCounterVec, Opts, Registry, proto::MetricFamily};
 
-use super::{BUILD_INFO, ENCODE_DURATION, HTTP_REQUESTS, Metric, TASK_PANICS};
+use crate::clock::Timestamp;
+
+use super::{BUILD_INFO, CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_SUCCESSFUL, ENCODE_DURATION, HTTP_REQUESTS, Metric, TASK_PANICS};
 
 /// What the exporter counts of itself.
 #[derive(Clone, Debug)]
@@ -14,6 +16,8 @@ pub struct Own {
     panics: IntCounterVec,
     http_requests: IntCounterVec,
     encode_duration: Gauge,
+    reload_successful: Gauge,
+    reload_success: Gauge,
 }
 
 impl Own {
@@ -27,11 +31,15 @@ impl Own {
         let own = Self {
             panics: counters(&TASK_PANICS)?,
             http_requests: counters(&HTTP_REQUESTS)?,
-            encode_duration: Gauge::with_opts(Opts::new(ENCODE_DURATION.name, ENCODE_DURATION.help))?,
+            encode_duration: gauge(&ENCODE_DURATION)?,
+            reload_successful: gauge(&CONFIG_RELOAD_SUCCESSFUL)?,
+            reload_success: gauge(&CONFIG_RELOAD_SUCCESS)?,
             registry,
         };
         own.registry.register(Box::new(own.panics.clone()))?;
         own.registry.register(Box::new(own.encode_duration.clone()))?;
+        own.registry.register(Box::new(own.reload_successful.clone()))?;
+        own.registry.register(Box::new(own.reload_success.clone()))?;
         own.registry.register(Box::new(build_info()?))?;
         if !quiet {
             own.registry.register(Box::new(own.http_requests.clone()))?;
@@ -63,11 +71,23 @@ impl Own {
         self.encode_duration.set(took.as_secs_f64());
     }
 
+    /// Notes that the configuration was read at this time, or could not be used.
+    pub fn reloaded(&self, at: Option<Timestamp>) {
+        self.reload_successful.set(f64::from(u8::from(at.is_some())));
+        if let Some(at) = at {
+            self.reload_success.set(at.as_seconds());
+        }
+    }
+
     /// The families that have a sample, sorted by name.
     #[must_use]
     pub fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }
+}
+
+fn gauge(metric: &Metric) -> prometheus::Result<Gauge> {
+    Gauge::with_opts(Opts::new(metric.name, metric.help))
 }
 
 fn counters(metric: &Metric) -> prometheus::Result<IntCounterVec> {

@@ -16,11 +16,15 @@ use super::{
     ROOT_VIRTUAL_DEVICES, SNAPSHOT_TIMESTAMP, SOURCE_TIMESTAMP, UNIDENTIFIED, rows::Rows,
 };
 use crate::{
+    account::Standby,
     clock::{Moment, Timestamp},
     facts::{Known, RootReading, VirtualDevices},
     judge::{Control, Status},
     snapshot::{AccountState, Collector, Health, Snapshot, Standing},
 };
+
+/// The state of an account whose credentials are another's.
+const REFUSED: &str = "refused";
 
 type Sample = fn(&Snapshot, &mut Rows);
 
@@ -61,24 +65,25 @@ pub fn render(snapshot: &Snapshot, mut family: impl FnMut(&MetricFamily)) {
 // === accounts ===
 
 fn id(state: &AccountState) -> &str {
-    state.account.as_ref().map_or(UNIDENTIFIED, |account| account.identity.account.as_str())
+    state.account.as_ref().map_or(UNIDENTIFIED, |account| account.id.as_str())
 }
 
 fn account_info(snapshot: &Snapshot, rows: &mut Rows) {
     for state in snapshot.accounts() {
         if let Some(account) = &state.account {
-            let partition = account.identity.partition.as_str();
+            let partition = account.partition.as_ref().map_or("", |partition| partition.as_str());
             rows.push(&[id(state), &account.name, partition, &account.ou, scan_state(state)], 1.0);
         }
     }
 }
 
 fn scan_state(state: &AccountState) -> &'static str {
-    if state.is_refused() { "refused" } else { "scanned" }
+    let standby = state.account.as_ref().map_or(Standby::Scanned, |account| account.standby);
+    if state.is_refused() { REFUSED } else { standby.as_str() }
 }
 
 fn accounts(snapshot: &Snapshot, rows: &mut Rows) {
-    for wanted in ["refused", "scanned"] {
+    for wanted in Standby::ALL.map(Standby::as_str).into_iter().chain([REFUSED]) {
         let identified = snapshot.accounts().filter(|state| state.account.is_some());
         rows.push(&[wanted], count(identified.filter(|state| scan_state(state) == wanted).count()));
     }

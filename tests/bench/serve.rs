@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         max_age: Duration::from_secs(3_600),
         slots: None,
         requests: own.http_requests().clone(),
+        reload: None,
         guard: None,
     };
     let listener = address.parse::<ListenAddr>()?.bind()?;

@@ -67,6 +67,7 @@ impl Server {
             max_age: setting.max_age,
             slots: setting.slots.map(|slots| Arc::new(Semaphore::new(slots))),
             requests: requests.clone(),
+            reload: None,
             guard: setting.web_config.map(|path| Arc::new(Guard::new(path, clock).unwrap())),
         };
         thread::spawn(move || {

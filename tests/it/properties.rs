@@ -17,7 +17,7 @@ use std::{
 };
 
 use aws_mfa_exporter::{
-    account::{Account, Identity},
+    account::Identity,
     clock::{Moment, Timestamp},
     collect::{self, DevicePage, Finding, Iam, root::Doubt},
     facts::{Confirmation, Fault, FaultClass, Summary},
@@ -198,8 +198,8 @@ fn now<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn account() -> Account {
-    Account::ambient(Identity::parse(ROOT, "111111111111").unwrap())
+fn identity() -> Identity {
+    Identity::parse(ROOT, "111111111111").unwrap()
 }
 
 fn known(snapshot: &Snapshot, control: Control) -> Option<(Status, Moment)> {
@@ -209,7 +209,7 @@ fn known(snapshot: &Snapshot, control: Control) -> Option<(Status, Moment)> {
 }
 
 fn collected(collector: Collector, started: Moment, finding: Finding) -> Event {
-    let account = account().identity.account;
+    let account = identity().account;
     let outcome = Outcome { collector, started, duration: Duration::ZERO, news: finding.news, fault: finding.fault };
     Event::Collected { account, outcome }
 }
@@ -230,7 +230,7 @@ impl Clocks {
 
 fn fresh_snapshot(clocks: Clocks) -> Snapshot {
     let mut snapshot = Snapshot::new(PLAN, clocks.read());
-    snapshot.fold(Event::Identified { account: account(), at: clocks.read() }, clocks.read());
+    snapshot.fold(Event::Identified { identity: identity(), at: clocks.read() }, clocks.read());
     snapshot
 }
 

@@ -43,6 +43,7 @@ impl Server {
             max_age,
             slots: Some(Arc::new(Semaphore::new(slots))),
             requests: Own::new(false).unwrap().http_requests().clone(),
+            reload: None,
             guard: None,
         };
         let running = thread::spawn(move || {
@@ -271,7 +272,7 @@ fn exporter_metrics_can_be_left_out() {
 #[test]
 fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
     use aws_mfa_exporter::{
-        account::{Account, Identity},
+        account::Identity,
         exposition::{Encoding, Format},
         facts::{Confirmation, RootReading, Summary},
         judge::Cadence,
@@ -295,7 +296,7 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
     runtime.spawn(Keeper::new(clock, snapshot, inbox, latest).run());
     runtime.spawn(encode(snapshots, published, Own::new(true).unwrap()));
     let account = identity.account;
-    events.blocking_send(Event::Identified { account: Account::ambient(identity), at: clock.now() }).unwrap();
+    events.blocking_send(Event::Identified { identity, at: clock.now() }).unwrap();
     events.blocking_send(Event::Collected { account, outcome }).unwrap();
     let status = || {
         let exposition = exposition.borrow().clone();

@@ -1,0 +1,168 @@
+//! What is to be watched: the configuration, checked.
+//!
+//! Everything here can change while the exporter runs; what cannot is a flag.
+//! A flag that says the same thing goes before the file. Without a file and
+//! without `--organization.role-name` there is one account to watch, the one
+//! that the ambient credentials belong to.
+
+pub mod file;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::account::{AccountId, Partition};
+
+/// How often the accounts of an organization are listed where nothing else is said.
+pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// The session name where nothing else is said: what CloudTrail of each account shows.
+pub const SESSION_NAME: &str = "aws-mfa-exporter";
+
+/// What is to be watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The organization whose accounts are watched.
+    pub organization: Option<Organization>,
+    /// Accounts that are watched whatever an organization lists.
+    pub accounts: Vec<StaticAccount>,
+    /// What is collected, where no flag says otherwise.
+    pub collectors: Collectors,
+}
+
+/// An organization, and which of its accounts are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    /// The role to assume in each account, with its path.
+    pub role_name: String,
+    /// What its trust policy may insist on.
+    pub external_id: Option<String>,
+    /// What CloudTrail of each account will show.
+    pub session_name: String,
+    /// How often the accounts are listed.
+    pub interval: Duration,
+    /// Only these accounts; all of them where it is empty.
+    pub include: Filter,
+    /// Not these accounts.
+    pub exclude: Filter,
+}
+
+/// Some of an organization's accounts: those that any of its parts names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// By id.
+    pub accounts: BTreeSet<AccountId>,
+    /// By organizational unit, as path or id; those below it are part of it.
+    pub ous: Vec<String>,
+    /// By tag: the key and the values that it may have.
+    pub tags: BTreeMap<String, Vec<String>>,
+}
+
+/// An account that the file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticAccount {
+    /// The account that the credentials must turn out to be of.
+    pub id: AccountId,
+    /// What people call it.
+    pub name: Option<String>,
+    /// How to come by its credentials.
+    pub access: Access,
+}
+
+/// How to come by an account's credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// They are the exporter's own.
+    Ambient,
+    /// They are those of a profile.
+    Profile(String),
+    /// They are a role's.
+    Role {
+        /// The profile whose credentials may assume it; `None` for the ambient ones.
+        profile: Option<String>,
+        /// The role.
+        role: Role,
+    },
+}
+
+/// A role to assume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// The name that CloudTrail of the account will show.
+    pub session_name: String,
+    /// What the role's trust policy may insist on.
+    pub external_id: Option<String>,
+}
+
+/// What the file says of the collectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collectors {
+    /// The heartbeat's interval.
+    pub root_interval: Option<Duration>,
+    /// Whether `devices` runs.
+    pub devices: Option<bool>,
+    /// The interval of `devices`.
+    pub devices_interval: Option<Duration>,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Whether there is a list of accounts at all, or only the ambient one.
+    #[must_use]
+    pub fn is_lone(&self) -> bool {
+        self.organization.is_none() && self.accounts.is_empty()
+    }
+}
+
+// === impl Organization ===
+
+impl Organization {
+    /// An organization with nothing said but the role's name.
+    #[must_use]
+    pub fn with_role(role_name: String) -> Self {
+        Self {
+            role_name,
+            external_id: None,
+            session_name: SESSION_NAME.to_owned(),
+            interval: DISCOVERY_INTERVAL,
+            include: Filter::default(),
+            exclude: Filter::default(),
+        }
+    }
+
+    /// The role in one of the accounts.
+    #[must_use]
+    pub fn role_of(&self, account: AccountId, partition: &Partition) -> Role {
+        Role {
+            arn: format!("arn:{partition}:iam::{account}:role/{}", self.role_name),
+            session_name: self.session_name.clone(),
+            external_id: self.external_id.clone(),
+        }
+    }
+
+    /// Whether the units of the accounts are needed, which cost two requests each.
+    #[must_use]
+    pub fn asks_for_units(&self) -> bool {
+        !self.include.ous.is_empty() || !self.exclude.ous.is_empty()
+    }
+
+    /// Whether the tags of the accounts are needed, which cost a request an account.
+    #[must_use]
+    pub fn asks_for_tags(&self) -> bool {
+        !self.include.tags.is_empty() || !self.exclude.tags.is_empty()
+    }
+}
+
+// === impl Filter ===
+
+impl Filter {
+    /// Whether it names nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.ous.is_empty() && self.tags.is_empty()
+    }
+}

@@ -1,0 +1,294 @@
+//! The file behind `--config.file`.
+//!
+//! Read strictly: a key that is not known is a mistake, for what it was meant to
+//! say would go unheard. All mistakes in what the keys say are told together,
+//! each with its line and a caret; a file that is no YAML, or of another form,
+//! is told of at the first.
+
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, time::Duration};
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{Access, Collectors, Config, DISCOVERY_INTERVAL, Filter, Organization, Role, SESSION_NAME, StaticAccount};
+use crate::account::{AccountId, Identity};
+
+/// Intervals of the heartbeat that make sense.
+pub const ROOT_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
+/// Intervals of collector `devices` that make sense.
+pub const DEVICES_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
+/// Intervals between two lists of accounts that make sense.
+const DISCOVERY_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
+
+/// The file cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FileError(String);
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    organization: Option<FileOrganization>,
+    accounts: Vec<FileAccount>,
+    collectors: FileCollectors,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileOrganization {
+    role_name: Text,
+    external_id: Option<Text>,
+    session_name: Option<Text>,
+    interval: Option<Text>,
+    #[serde(default)]
+    include: FileFilter,
+    #[serde(default)]
+    exclude: FileFilter,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileFilter {
+    accounts: Vec<Text>,
+    ous: Vec<Text>,
+    tags: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileAccount {
+    id: Text,
+    name: Option<String>,
+    profile: Option<Text>,
+    role_arn: Option<Text>,
+    external_id: Option<Text>,
+    session_name: Option<Text>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileCollectors {
+    root: FileRoot,
+    devices: FileDevices,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileRoot {
+    interval: Option<Text>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileDevices {
+    enabled: Option<bool>,
+    interval: Option<Text>,
+}
+
+type Text = Spanned<String>;
+
+impl Config {
+    /// Reads the text of a configuration file; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// All mistakes, each with its place.
+    pub fn parse(text: &str, name: &str) -> Result<Self, FileError> {
+        // A file of comments alone asks for nothing.
+        let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+        let file: Result<File, _> = if blank { Ok(File::default()) } else { serde_saphyr::from_str(text) };
+        let file = file.map_err(|error| FileError(format!("{name}: {error}")))?;
+        let mut check = Check { text, name, mistakes: Vec::new() };
+        let config = Self {
+            organization: file.organization.map(|organization| check.organization(organization)),
+            accounts: check.accounts(file.accounts),
+            collectors: check.collectors(file.collectors),
+        };
+        if check.mistakes.is_empty() { Ok(config) } else { Err(FileError(check.mistakes.join("\n"))) }
+    }
+}
+
+/// What was found wrong so far.
+struct Check<'a> {
+    text: &'a str,
+    name: &'a str,
+    mistakes: Vec<String>,
+}
+
+impl Check<'_> {
+    /// Notes a mistake at the place of `text`, with the line and a caret.
+    fn wrong(&mut self, at: &Text, what: impl fmt::Display) {
+        let (line, column) = (at.referenced.line(), at.referenced.column());
+        let place = usize::try_from(line).unwrap_or(0);
+        let quoted = self.text.lines().nth(place.saturating_sub(1)).unwrap_or_default();
+        let indent = " ".repeat(usize::try_from(column).unwrap_or(1).saturating_sub(1));
+        self.mistakes.push(format!("{}:{line}:{column}: {what}\n  | {quoted}\n  | {indent}^", self.name));
+    }
+
+    fn organization(&mut self, file: FileOrganization) -> Organization {
+        if !is_role_name(&file.role_name.value) {
+            let what = "organization.role_name: the name of a role is wanted, with its path if it has one, and no ARN";
+            self.wrong(&file.role_name, what);
+        }
+        let interval = self.interval("organization.interval", file.interval.as_ref(), DISCOVERY_INTERVALS);
+        Organization {
+            external_id: self.external_id(file.external_id),
+            session_name: self.session_name(file.session_name),
+            interval: interval.unwrap_or(DISCOVERY_INTERVAL),
+            include: self.filter(file.include),
+            exclude: self.filter(file.exclude),
+            role_name: file.role_name.value,
+        }
+    }
+
+    fn filter(&mut self, file: FileFilter) -> Filter {
+        let accounts = file.accounts.iter().filter_map(|id| self.account_id(id)).collect();
+        for empty in file.ous.iter().filter(|unit| unit.value.trim_matches('/').is_empty()) {
+            self.wrong(empty, "the path of an organizational unit is wanted, Workloads/Production say, or its id");
+        }
+        Filter { accounts, ous: file.ous.into_iter().map(|unit| unit.value).collect(), tags: file.tags }
+    }
+
+    fn accounts(&mut self, files: Vec<FileAccount>) -> Vec<StaticAccount> {
+        let mut accounts: Vec<StaticAccount> = Vec::new();
+        for file in files {
+            let Some(id) = self.account_id(&file.id) else { continue };
+            if accounts.iter().any(|known| known.id == id) {
+                self.wrong(&file.id, format_args!("account {id} stands here twice"));
+            }
+            let name = file.name.clone();
+            accounts.push(StaticAccount { id, name, access: self.access(id, file) });
+        }
+        accounts
+    }
+
+    fn access(&mut self, id: AccountId, file: FileAccount) -> Access {
+        let profile = file.profile.map(|profile| profile.value);
+        let Some(arn) = file.role_arn else {
+            for idle in [&file.external_id, &file.session_name].into_iter().flatten() {
+                self.wrong(idle, "this is for a role, and the account has no role_arn");
+            }
+            return profile.map_or(Access::Ambient, Access::Profile);
+        };
+        match Identity::of_arn(&arn.value) {
+            Ok(identity) if identity.account != id => {
+                self.wrong(&arn, format_args!("the role is account {}'s, not {id}'s", identity.account));
+            }
+            Ok(_) if arn.value.split(':').nth(5).is_some_and(|resource| resource.starts_with("role/")) => {}
+            _ => self.wrong(&arn, format_args!("no ARN of a role: write arn:aws:iam::{id}:role/NAME")),
+        }
+        let (external_id, session_name) = (self.external_id(file.external_id), self.session_name(file.session_name));
+        Access::Role { profile, role: Role { arn: arn.value, session_name, external_id } }
+    }
+
+    fn account_id(&mut self, text: &Text) -> Option<AccountId> {
+        let id = text.value.parse();
+        id.map_err(|error| self.wrong(text, error)).ok()
+    }
+
+    /// AWS: 2 to 1,224 characters of `[\w+=,.@:\/-]`.
+    fn external_id(&mut self, text: Option<Text>) -> Option<String> {
+        let text = text?;
+        if !(2..=1_224).contains(&text.value.len()) || !text.value.bytes().all(|b| is_word(b) || b":/".contains(&b)) {
+            self.wrong(&text, "no external id: AWS takes 2 to 1224 letters, digits and _+=,.@:/-");
+        }
+        Some(text.value)
+    }
+
+    /// AWS: 2 to 64 characters of `[\w+=,.@-]`.
+    fn session_name(&mut self, text: Option<Text>) -> String {
+        let Some(text) = text else { return SESSION_NAME.to_owned() };
+        if !(2..=64).contains(&text.value.len()) || !text.value.bytes().all(is_word) {
+            self.wrong(&text, "no session name: AWS takes 2 to 64 letters, digits and _+=,.@-");
+        }
+        text.value
+    }
+
+    fn collectors(&mut self, file: FileCollectors) -> Collectors {
+        Collectors {
+            root_interval: self.interval("collectors.root.interval", file.root.interval.as_ref(), ROOT_INTERVALS),
+            devices: file.devices.enabled,
+            devices_interval: self.interval(
+                "collectors.devices.interval",
+                file.devices.interval.as_ref(),
+                DEVICES_INTERVALS,
+            ),
+        }
+    }
+
+    fn interval(&mut self, key: &str, text: Option<&Text>, allowed: RangeInclusive<Duration>) -> Option<Duration> {
+        let text = text?;
+        duration(&text.value, allowed).map_err(|error| self.wrong(text, format_args!("{key}: {error}"))).ok()
+    }
+}
+
+/// Reads a duration as people write it.
+///
+/// # Errors
+/// When it is none, or out of range.
+pub fn duration(text: &str, allowed: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let duration =
+        humantime::parse_duration(text).map_err(|_| "no duration: write 30s, 5m or 1h30m, say".to_owned())?;
+    if allowed.contains(&duration) {
+        return Ok(duration);
+    }
+    let [least, most] = [allowed.start(), allowed.end()].map(|end| humantime::format_duration(*end));
+    Err(format!("out of range: between {least} and {most}"))
+}
+
+/// Whether `text` can be the name of a role, with its path before it.
+#[must_use]
+pub fn is_role_name(text: &str) -> bool {
+    let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let is_path = path.split('/').all(|part| part.bytes().all(is_word));
+    (1..=64).contains(&name.len()) && name.bytes().all(is_word) && is_path && !text.starts_with('/')
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, "x.yml").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_role_name_is_all_that_an_organization_needs() {
+        let config = parse("organization: {role_name: audit/mfa}\n").unwrap();
+        assert_eq!(config.organization.unwrap(), Organization::with_role("audit/mfa".to_owned()));
+        assert!(parse("# nothing\n\n").unwrap().is_lone());
+    }
+
+    #[test]
+    fn account_ids_keep_their_zeros_with_quotes_and_without() {
+        let config = parse("accounts:\n- id: \"012345678901\"\n- id: 000000000012\n  profile: p\n").unwrap();
+        let ids: Vec<_> = config.accounts.iter().map(|account| account.id.to_string()).collect();
+        assert_eq!(ids, ["012345678901", "000000000012"]);
+        assert_eq!(config.accounts[1].access, Access::Profile("p".to_owned()));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_each_with_its_line_and_a_caret() {
+        let error = parse(
+            "organization:\n  role_name: arn:aws:iam::1:role/x\n  interval: 10\n  exclude: {accounts: [\"12\"], ous: [/]}\n\
+             accounts:\n- id: \"111111111111\"\n  role_arn: arn:aws:iam::222222222222:role/x\n\
+             - id: \"111111111111\"\n  external_id: x y\n",
+        )
+        .unwrap_err();
+        for place in ["x.yml:2:14: ", "x.yml:3:13: ", "x.yml:4:23: ", "x.yml:7:13: ", "x.yml:8:7: ", "x.yml:9:16: "] {
+            assert!(error.contains(place), "{place}\n{error}");
+        }
+        assert!(error.contains("  |   interval: 10\n  |             ^"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_a_mistake_and_the_line_is_shown() {
+        let error = parse("organization:\n  role_name: x\n  rolename: y\n").unwrap_err();
+        assert!(error.contains("rolename") && error.contains("line 3"), "{error}");
+        assert!(parse("accounts: [{id: \"111111111111\", rolearn: x}]").is_err());
+        assert!(parse("organization: {}\n").unwrap_err().contains("role_name"));
+    }
+}

@@ -1,0 +1,142 @@
+//! What the flags and the file say together, and how that changes.
+//!
+//! A flag goes before the file. A file that cannot be used changes nothing: the
+//! orders stay what they were, and that shows in the metrics and the log.
+
+use std::{fs, io, path::PathBuf, sync::Arc};
+
+use tokio::sync::watch;
+
+use crate::{
+    cli::Flags,
+    clock::Clock,
+    config::{Config, Organization, file::FileError},
+    judge::Cadence,
+    metrics::own::Own,
+    shard::{Shard, ShardError, ordinal_of_pod},
+    snapshot::Plan,
+};
+
+/// The variable that holds a pod's name, if `--shard` is not given.
+const POD_NAME: &str = "POD_NAME";
+
+/// What is to be watched and how, as the flags and the file have it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orders {
+    /// Which accounts.
+    pub config: Config,
+    /// What of them.
+    pub plan: Plan,
+    /// Which part of them is this process's.
+    pub shard: Shard,
+}
+
+/// The flags and the file give no orders.
+#[derive(Debug, thiserror::Error)]
+pub enum OrdersError {
+    /// The file cannot be read.
+    #[error("the configuration file {0} cannot be read: {1}")]
+    Read(PathBuf, io::Error),
+    /// The file is wrong.
+    #[error("the configuration cannot be used:\n{0}")]
+    File(#[from] FileError),
+    /// There is no such shard.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+    /// Nothing says which shard this is.
+    #[error("--total-shards={0} wants a --shard, or a variable POD_NAME that ends in a number, as a StatefulSet's pods have it")]
+    NoShard(u32),
+    /// The exporter began with one account, and is to watch others, or the reverse.
+    #[error("watching the ambient account alone and watching a list of accounts are two ways to start: restart the exporter")]
+    Restart,
+}
+
+impl Orders {
+    /// Reads the file, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be used, or a flag contradicts it.
+    pub fn read(flags: &Flags) -> Result<Self, OrdersError> {
+        let config = match &flags.config_file {
+            None => Config::default(),
+            Some(path) => {
+                let text = fs::read_to_string(path).map_err(|error| OrdersError::Read(path.clone(), error))?;
+                Config::parse(&text, &path.display().to_string())?
+            }
+        };
+        Ok(Self { plan: plan(flags, &config), config: with_role(config, flags), shard: shard(flags)? })
+    }
+}
+
+fn plan(flags: &Flags, config: &Config) -> Plan {
+    let file = &config.collectors;
+    let cadence = Cadence {
+        root: flags.root_interval.or(file.root_interval).unwrap_or(Cadence::DEFAULT.root),
+        devices: flags.devices_interval.or(file.devices_interval).unwrap_or(Cadence::DEFAULT.devices),
+    };
+    let said = [(flags.devices, true), (flags.no_devices, false)].into_iter().find_map(|(said, on)| said.then_some(on));
+    Plan { cadence, devices: said.or(file.devices).unwrap_or(true) }
+}
+
+fn with_role(mut config: Config, flags: &Flags) -> Config {
+    if let Some(role_name) = &flags.role_name {
+        let new = || Organization::with_role(role_name.clone());
+        config.organization.get_or_insert_with(new).role_name.clone_from(role_name);
+    }
+    if let (Some(organization), Some(external_id)) = (&mut config.organization, &flags.external_id) {
+        organization.external_id = Some(external_id.clone());
+    }
+    config
+}
+
+fn shard(flags: &Flags) -> Result<Shard, OrdersError> {
+    let pod = || std::env::var(POD_NAME).ok().and_then(|name| ordinal_of_pod(&name));
+    match (flags.shard, flags.total_shards) {
+        (None, 1) => Ok(Shard::WHOLE),
+        (ordinal, total) => {
+            let ordinal = ordinal.or_else(pod).ok_or(OrdersError::NoShard(total))?;
+            Ok(Shard::new(ordinal, total)?)
+        }
+    }
+}
+
+/// Reads the file again when asked to.
+#[derive(Clone, Debug)]
+pub struct Reloader {
+    flags: Arc<Flags>,
+    orders: watch::Sender<Arc<Orders>>,
+    own: Own,
+    clock: Clock,
+}
+
+impl Reloader {
+    /// A reloader, and what follows from its orders, of which `first` are the first.
+    #[must_use]
+    pub fn new(flags: Flags, first: Orders, own: Own, clock: Clock) -> (Self, watch::Receiver<Arc<Orders>>) {
+        let (orders, followed) = watch::channel(Arc::new(first));
+        own.reloaded(Some(clock.now().wall));
+        (Self { flags: Arc::new(flags), orders, own, clock }, followed)
+    }
+
+    /// Reads the file, and gives the orders if they have changed.
+    ///
+    /// # Errors
+    /// When the file cannot be used; the orders stay what they were.
+    pub fn reload(&self) -> Result<(), OrdersError> {
+        let read = Orders::read(&self.flags).and_then(|orders| {
+            let began_alone = self.orders.borrow().config.is_lone();
+            if orders.config.is_lone() == began_alone { Ok(orders) } else { Err(OrdersError::Restart) }
+        });
+        self.own.reloaded(read.is_ok().then(|| self.clock.now().wall));
+        let orders = read.inspect_err(|error| {
+            tracing::error!(%error, "The configuration cannot be used; the last good one stays in force.");
+        })?;
+        let changed = self.orders.send_if_modified(|current| {
+            let is_new = **current != orders;
+            *current = Arc::new(orders);
+            is_new
+        });
+        tracing::info!(changed, "The configuration was read again.");
+        Ok(())
+    }
+}
