@@ -69,6 +69,7 @@ impl Bound {
     pub fn new(flags: Flags) -> Result<Self, StartError> {
         let orders = Orders::read(&flags)?;
         let own = Own::new(flags.disable_exporter_metrics)?;
+        own.sharded(orders.shard);
         let meter = Meter::register(own.registry())?;
         let clock = Clock::new();
         let guard = flags.web_config.clone().map(|path| Guard::new(path, clock)).transpose()?.map(Arc::new);
@@ -81,8 +82,7 @@ impl Bound {
     /// # Errors
     /// When a listener turns out to be unusable.
     pub async fn run(self, signals: Signals) -> io::Result<()> {
-        let (reloader, orders) =
-            Reloader::new(self.flags.clone(), self.orders.clone(), self.own.clone(), self.clock);
+        let (reloader, orders) = Reloader::new(self.flags.clone(), self.orders.clone(), self.own.clone(), self.clock);
         let snapshot = first_snapshot(&self.orders, self.clock);
         let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
         let (published, exposition) = watch::channel(None);

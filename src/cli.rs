@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
     build_info,
-    http::listen::ListenAddr,
     config::file::{DEVICES_INTERVALS, ROOT_INTERVALS, duration, is_role_name},
+    http::listen::ListenAddr,
     log::{LogFormat, LogLevel},
 };
 
@@ -173,7 +173,11 @@ fn devices_interval(text: &str) -> Result<Duration, String> {
 }
 
 fn role_name(text: &str) -> Result<String, String> {
-    if is_role_name(text) { Ok(text.to_owned()) } else { Err("the name of a role, with its path if it has one, and no ARN".to_owned()) }
+    if is_role_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("the name of a role, with its path if it has one, and no ARN".to_owned())
+    }
 }
 
 #[cfg(test)]

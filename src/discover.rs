@@ -97,9 +97,10 @@ impl Filter {
     /// Whether any part of the filter is about `entry`; where that cannot be told,
     /// `unknown`.
     fn matches(&self, entry: &Entry, unknown: bool) -> bool {
-        let in_unit = entry.unit.as_ref().map_or(unknown && !self.ous.is_empty(), |unit| {
-            self.ous.iter().any(|wanted| unit.is_within(wanted))
-        });
+        let in_unit = entry
+            .unit
+            .as_ref()
+            .map_or(unknown && !self.ous.is_empty(), |unit| self.ous.iter().any(|wanted| unit.is_within(wanted)));
         let tagged = entry.tags.as_ref().map_or(unknown && !self.tags.is_empty(), |tags| {
             self.tags.iter().any(|(key, values)| tags.get(key).is_some_and(|value| values.contains(value)))
         });
@@ -154,10 +155,9 @@ impl Roster {
             all.extend(members);
         }
         for account in &config.accounts {
-            let watched = all.entry(account.id).or_insert_with(|| Watched {
-                account: Account::named(account.id, String::new()),
-                access: None,
-            });
+            let watched = all
+                .entry(account.id)
+                .or_insert_with(|| Watched { account: Account::named(account.id, String::new()), access: None });
             watched.account.standby = Standby::Scanned;
             watched.access = Some(account.access.clone());
             if let Some(name) = &account.name {

@@ -29,7 +29,9 @@ fn run(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
             Orders::read(&flags)?;
             tracing::info!("The configuration is good.");
         }
-        None => runtime()?.block_on(async { Ok::<_, Box<dyn Error>>(Bound::new(flags)?.run(Signals::listen()?).await?) })?,
+        None => {
+            runtime()?.block_on(async { Ok::<_, Box<dyn Error>>(Bound::new(flags)?.run(Signals::listen()?).await?) })?
+        }
         Some(Command::Check { output }) => {
             return Ok(runtime()?.block_on(check::run(&flags, output)).unwrap_or_else(|error| {
                 tracing::error!(%error, "The check could not be run.");

@@ -190,6 +190,13 @@ pub(crate) const ENCODE_DURATION: Metric = gauge(
 );
 pub(crate) const HTTP_REQUESTS: Metric =
     counter("aws_mfa_exporter_http_requests_total", &["code"], "Requests answered over HTTP, by status code.");
+pub(crate) const SHARD_INFO: Metric = gauge(
+    "aws_mfa_exporter_shard_info",
+    &["shard"],
+    "Which shard of the accounts this exporter watches, from 0. Always 1.",
+);
+pub(crate) const TOTAL_SHARDS: Metric =
+    gauge("aws_mfa_exporter_total_shards", &[], "Among how many shards the accounts are divided.");
 pub(crate) const TASK_PANICS: Metric = counter(
     "aws_mfa_exporter_task_panics_total",
     &["task"],
@@ -227,5 +234,7 @@ pub const CATALOGUE: &[Metric] = &[
     CONFIG_RELOAD_SUCCESSFUL,
     ENCODE_DURATION,
     HTTP_REQUESTS,
+    SHARD_INFO,
     TASK_PANICS,
+    TOTAL_SHARDS,
 ];

@@ -44,10 +44,14 @@ pub enum OrdersError {
     #[error(transparent)]
     Shard(#[from] ShardError),
     /// Nothing says which shard this is.
-    #[error("--total-shards={0} wants a --shard, or a variable POD_NAME that ends in a number, as a StatefulSet's pods have it")]
+    #[error(
+        "--total-shards={0} wants a --shard, or a variable POD_NAME that ends in a number, as a StatefulSet's pods have it"
+    )]
     NoShard(u32),
     /// The exporter began with one account, and is to watch others, or the reverse.
-    #[error("watching the ambient account alone and watching a list of accounts are two ways to start: restart the exporter")]
+    #[error(
+        "watching the ambient account alone and watching a list of accounts are two ways to start: restart the exporter"
+    )]
     Restart,
 }
 

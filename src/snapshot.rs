@@ -404,7 +404,13 @@ impl Snapshot {
     pub fn new(plan: Plan, now: Moment) -> Self {
         let accounts = BTreeMap::from([(None, Arc::new(AccountState::new(None, &plan)))]);
         let pending = Fault::new(FaultClass::Pending, "the credentials have not been looked at yet");
-        Self { tick: now, plan, discovery: Discovery { last_success: None, fault: Some(pending) }, is_lone: true, accounts }
+        Self {
+            tick: now,
+            plan,
+            discovery: Discovery { last_success: None, fault: Some(pending) },
+            is_lone: true,
+            accounts,
+        }
     }
 
     /// The picture at start where a list of accounts is still to come.

@@ -24,7 +24,7 @@ use crate::{clock::Clock, facts::Fault, limit::Bucket, schedule};
 const TRIES: u32 = 3;
 
 /// How many requests of all accounts are under way at once, those aside that
-/// have been waiting for [`PATIENCE`].
+/// have been waiting for a second.
 pub const CONCURRENCY: usize = 64;
 
 /// A request that is not answered for this long gives its place up, and goes on

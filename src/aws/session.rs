@@ -22,7 +22,7 @@ use aws_credential_types::{
 };
 use tokio::sync::Mutex;
 
-use super::{Caller, call::sts_as, wire::Watch};
+use super::{Caller, call::sts_as, fault, wire::Watch};
 use crate::{
     account::{AccountId, Identity},
     config::Role,
@@ -200,9 +200,7 @@ impl Session {
     async fn look_up(&self, old: Option<&Verified>) -> Result<Verified, Fault> {
         let credentials = self.load().await?;
         let identity = match old {
-            Some(old) if old.credentials.access_key_id() == credentials.access_key_id() => {
-                old.identity.clone()
-            }
+            Some(old) if old.credentials.access_key_id() == credentials.access_key_id() => old.identity.clone(),
             _ => self.identify(&credentials).await?,
         };
         Ok(Verified { credentials, identity })
@@ -229,11 +227,13 @@ impl Session {
     async fn identify(&self, credentials: &Credentials) -> Result<Identity, Fault> {
         const OPERATION: &str = "GetCallerIdentity";
         let sts = &self.caller.clients.sts;
+        let watch = Watch::default();
         let request = || {
             let request = sts.get_caller_identity().customize().config_override(sts_as(credentials));
-            request.interceptor(Watch::default()).send()
+            request.interceptor(watch.clone()).send()
         };
         let reply = self.caller.send("sts", OPERATION, request).await?;
+        watch.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
         let (Some(arn), Some(account)) = (reply.arn(), reply.account()) else {
             return Err(incomplete(OPERATION, "Arn or no Account"));
         };
@@ -248,13 +248,15 @@ impl Session {
             Source::Role(_, base) => &base.caller,
             _ => &self.caller,
         };
+        let watch = Watch::default();
         let request = || {
             let request = caller.clients.sts.assume_role().role_arn(&role.arn).role_session_name(&role.session_name);
             let request = request.set_external_id(role.external_id.clone()).duration_seconds(SESSION_SECONDS);
             let request = request.customize().config_override(sts_as(&base.credentials));
-            request.interceptor(Watch::default()).send()
+            request.interceptor(watch.clone()).send()
         };
         let reply = caller.send("sts", OPERATION, request).await?;
+        watch.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
         let Some(given) = reply.credentials() else { return Err(incomplete(OPERATION, "Credentials")) };
         let Some(session) = reply.assumed_role_user() else { return Err(incomplete(OPERATION, "AssumedRoleUser")) };
         let identity = Identity::of_arn(session.arn()).map_err(|error| malformed(OPERATION, &error))?;

@@ -176,8 +176,7 @@ impl Watch {
     /// When it has none of that name, is no JSON object, or none passed.
     pub fn require_json(&self, field: &'static str) -> Result<(), ShapeError> {
         let body = self.take().ok_or(ShapeError::Malformed)?;
-        let fields: BTreeMap<String, IgnoredAny> =
-            serde_json::from_slice(&body).map_err(|_| ShapeError::Malformed)?;
+        let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&body).map_err(|_| ShapeError::Malformed)?;
         if fields.contains_key(field) { Ok(()) } else { Err(ShapeError::Missing(field)) }
     }
 

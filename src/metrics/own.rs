@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use prometheus::{Gauge, GaugeVec, IntCounterVec, Opts, Registry, proto::MetricFamily};
 
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, shard::Shard};
 
-use super::{BUILD_INFO, CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_SUCCESSFUL, ENCODE_DURATION, HTTP_REQUESTS, Metric, TASK_PANICS};
+use super::{
+    BUILD_INFO, CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_SUCCESSFUL, ENCODE_DURATION, HTTP_REQUESTS, Metric, SHARD_INFO,
+    TASK_PANICS, TOTAL_SHARDS,
+};
 
 /// What the exporter counts of itself.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub struct Own {
     encode_duration: Gauge,
     reload_successful: Gauge,
     reload_success: Gauge,
+    shard: GaugeVec,
+    total_shards: Gauge,
 }
 
 impl Own {
@@ -34,12 +39,16 @@ impl Own {
             encode_duration: gauge(&ENCODE_DURATION)?,
             reload_successful: gauge(&CONFIG_RELOAD_SUCCESSFUL)?,
             reload_success: gauge(&CONFIG_RELOAD_SUCCESS)?,
+            shard: GaugeVec::new(Opts::new(SHARD_INFO.name, SHARD_INFO.help), SHARD_INFO.labels)?,
+            total_shards: gauge(&TOTAL_SHARDS)?,
             registry,
         };
         own.registry.register(Box::new(own.panics.clone()))?;
         own.registry.register(Box::new(own.encode_duration.clone()))?;
         own.registry.register(Box::new(own.reload_successful.clone()))?;
         own.registry.register(Box::new(own.reload_success.clone()))?;
+        own.registry.register(Box::new(own.shard.clone()))?;
+        own.registry.register(Box::new(own.total_shards.clone()))?;
         own.registry.register(Box::new(build_info()?))?;
         if !quiet {
             own.registry.register(Box::new(own.http_requests.clone()))?;
@@ -77,6 +86,12 @@ impl Own {
         if let Some(at) = at {
             self.reload_success.set(at.as_seconds());
         }
+    }
+
+    /// Says which shard this is.
+    pub fn sharded(&self, shard: Shard) {
+        self.shard.with_label_values(&[&shard.ordinal().to_string()]).set(1.0);
+        self.total_shards.set(f64::from(shard.total()));
     }
 
     /// The families that have a sample, sorted by name.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use aws_mfa_exporter::{
-    account::{Account, Identity},
+    account::Identity,
     clock::Clock,
     exposition::{Encoder, Encoding, Exposition, Format},
     facts::{Confirmation, RootReading, Summary, VirtualDevices},
@@ -72,8 +72,8 @@ fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
     let mut snapshot = Snapshot::new(Plan { cadence, devices: true }, clock.now());
     for n in 0..accounts {
         let id = format!("{:012}", n * 7_919 + 100_000_000_000);
-        let account = Account::ambient(Identity::parse(&format!("arn:aws:iam::{id}:root"), &id)?);
-        let key = account.identity.account;
+        let identity = Identity::parse(&format!("arn:aws:iam::{id}:root"), &id)?;
+        let key = identity.account;
         let (on, off) = (Some(n % 7 != 0), Some(false));
         let summary = Summary {
             mfa_enabled: on,
@@ -86,7 +86,7 @@ fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
         };
         let list = VirtualDevices { root_owned: u32::from(n % 3 == 0), unowned: 0, fingerprint: summary.fingerprint() };
         let reading = RootReading { summary, confirmation: Confirmation::Agreed };
-        snapshot.fold(Event::Identified { account, at: clock.now() }, clock.now());
+        snapshot.fold(Event::Identified { identity, at: clock.now() }, clock.now());
         for (collector, news) in [(Collector::Root, News::Root(reading)), (Collector::Devices, News::Devices(list))] {
             let duration = Duration::from_millis(80 + n % 40);
             let outcome = Outcome { collector, started: clock.now(), duration, news, fault: None };

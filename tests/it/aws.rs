@@ -366,8 +366,8 @@ fn credentials_that_become_another_accounts_are_refused() {
     const OTHER: &str = "222222222222";
     let other = Account { id: OTHER.into(), ..Account::default() };
     let credentials = [(KEY.into(), ID.into()), ("AKIAOTHER".into(), OTHER.into())].into();
-    let sim =
-        Sim::start(Scenario { accounts: vec![virtual_root("phone"), other], credentials, latency_ms: 0 }).unwrap();
+    let sim = Sim::start(Scenario { accounts: vec![virtual_root("phone"), other], credentials, ..Scenario::default() })
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("credentials");
     let write = |key: &str| {

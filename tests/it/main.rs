@@ -7,6 +7,8 @@
 mod aws;
 /// The commands beside serving.
 mod commands;
+/// Many accounts: an organization, roles, a file, shards.
+mod fleet;
 /// The rules of the house, read off the source.
 mod house;
 /// The web server alone, over real sockets.

@@ -42,7 +42,7 @@ fn the_override_decides_whose_account_answers() {
     const MEMBER: &str = "222222222222";
     let member = Account { id: MEMBER.into(), root: Root { password: true, ..Root::default() }, ..Account::default() };
     let credentials = BTreeMap::from([(KEY.into(), ID.into()), ("AKIAMEMBER".into(), MEMBER.into())]);
-    let sim = Sim::start(Scenario { accounts: vec![healthy(), member], credentials, latency_ms: 0 }).unwrap();
+    let sim = Sim::start(Scenario { accounts: vec![healthy(), member], credentials, ..Scenario::default() }).unwrap();
     let enabled = |key: &'static str| {
         wait(async {
             let clients = Clients::load(loader(&sim)).await;

@@ -17,7 +17,7 @@ pub const KEY: &str = "AKIASIMULATEDEXAMPLE";
 /// A simulation of one account, whose credentials are the exporter's.
 pub fn sim(account: Account) -> Sim {
     let credentials = BTreeMap::from([(KEY.to_owned(), account.id.clone())]);
-    Sim::start(Scenario { accounts: vec![account], credentials, latency_ms: 0 }).unwrap()
+    Sim::start(Scenario { accounts: vec![account], credentials, ..Scenario::default() }).unwrap()
 }
 
 /// An account whose root user has a password and a hardware key, and nothing else.
@@ -206,15 +206,35 @@ impl Samples {
         self.0.get(series).copied()
     }
 
+    /// The state of an account; empty where it is not known.
+    pub fn state_of(&self, account: &str) -> String {
+        let wanted = format!("aws_mfa_account_info{{account_id=\"{account}\",");
+        let series = self.0.keys().find(|series| series.starts_with(&wanted));
+        series.map_or(String::new(), |s| s.split("state=\"").nth(1).unwrap().trim_end_matches(['"', '}']).to_owned())
+    }
+
+    /// The samples that are about accounts.
+    pub fn of_accounts(&self) -> BTreeMap<String, f64> {
+        self.0.iter().filter(|(series, _)| series.contains("{account_id=")).map(|(s, v)| (s.clone(), *v)).collect()
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
     /// The one status of a control of the only account.
     pub fn status(&self, control: &str) -> String {
-        let wanted = format!("control=\"{control}\",status=");
+        self.status_of("", control)
+    }
+
+    /// The one status of a control of an account; empty where it is not known.
+    pub fn status_of(&self, account: &str, control: &str) -> String {
+        let wanted = format!("{account}\",control=\"{control}\",status=");
         let of = |series: &&String| series.starts_with("aws_mfa_control_status{") && series.contains(&wanted);
         let states: Vec<_> = self.0.iter().filter(|(series, _)| of(series)).collect();
+        if states.is_empty() && !account.is_empty() {
+            return String::new();
+        }
         assert_eq!(states.len(), 4, "a control has four states");
         let ones: Vec<_> = states.iter().filter(|(_, value)| **value == 1.0).collect();
         assert_eq!(ones.len(), 1, "exactly one state holds");
@@ -223,7 +243,12 @@ impl Samples {
 
     /// The class of a collector's fault; empty while it is up.
     pub fn fault(&self, collector: &str) -> String {
-        let wanted = format!("collector=\"{collector}\",fault=\"");
+        self.fault_of("", collector)
+    }
+
+    /// The class of a collector's fault in an account; empty while it is up.
+    pub fn fault_of(&self, account: &str, collector: &str) -> String {
+        let wanted = format!("{account}\",collector=\"{collector}\",fault=\"");
         let mut faults = self.0.keys().filter(|series| series.starts_with("aws_mfa_collector_fault{"));
         let series = faults.find(|series| series.contains(&wanted));
         series.map_or(String::new(), |s| s.split("fault=\"").nth(1).unwrap().trim_end_matches(['"', '}']).to_owned())

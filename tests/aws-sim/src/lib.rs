@@ -4,7 +4,9 @@
 //! counts what it is asked, for calls are what the exporter's users pay for.
 
 mod fault;
+mod organization;
 mod reply;
+mod roles;
 mod server;
 mod state;
 
@@ -17,10 +19,13 @@ use std::{
 };
 
 pub use fault::Fault;
+pub use organization::{Member, Organization, ROOT, Unit};
+pub use roles::Role;
 pub use state::{Account, Root, Scenario, User};
 
 use fault::Plot;
 use reply::Reply;
+use roles::Key;
 use server::Request;
 
 /// A running simulation; it ends when this is dropped.
@@ -57,11 +62,16 @@ struct Shared(Arc<Mutex<Inner>>);
 
 struct Inner {
     accounts: BTreeMap<String, Account>,
-    credentials: BTreeMap<String, String>,
+    keys: BTreeMap<String, Key>,
+    next_key: usize,
+    session_length: Option<Duration>,
+    organization: Option<Organization>,
     latency: Duration,
     plots: Vec<Plot>,
     next_plot: usize,
     seen: Vec<Seen>,
+    is_recording: bool,
+    counts: BTreeMap<(String, String), usize>,
     hook: Option<Hook>,
 }
 
@@ -157,13 +167,51 @@ impl Sim {
 
     /// Gives an access key id to an account.
     pub fn credentials(&self, access_key: &str, account: &str) {
-        self.shared.lock().credentials.insert(access_key.into(), account.into());
+        let key = Key { account: account.into(), until: None };
+        self.shared.lock().keys.insert(access_key.into(), key);
     }
 
     /// How often an operation was asked with an account's credentials.
     #[must_use]
     pub fn count(&self, account: &str, operation: &str) -> usize {
-        self.shared.lock().seen.iter().filter(|seen| seen.account == account && seen.operation == operation).count()
+        self.shared.lock().counts.get(&(account.to_owned(), operation.to_owned())).copied().unwrap_or(0)
+    }
+
+    /// How often an operation was asked with anybody's credentials.
+    #[must_use]
+    pub fn total(&self, operation: &str) -> usize {
+        let inner = self.shared.lock();
+        inner.counts.iter().filter(|((_, name), _)| name == operation).map(|(_, count)| count).sum()
+    }
+
+    /// Keeps no more requests for [`Self::seen`]; they are counted all the same.
+    pub fn stop_recording(&self) {
+        let mut inner = self.shared.lock();
+        inner.is_recording = false;
+        inner.seen = Vec::new();
+    }
+
+    /// Ends the sessions of roles that are assumed from now on after this long.
+    pub fn session_length(&self, length: Duration) {
+        self.shared.lock().session_length = Some(length);
+    }
+
+    /// Changes the organization.
+    ///
+    /// # Panics
+    /// When the scenario has none.
+    pub fn edit_organization(&self, change: impl FnOnce(&mut Organization)) {
+        change(self.shared.lock().organization.as_mut().expect("the scenario has an organization"));
+    }
+
+    /// Adds an account.
+    pub fn add(&self, account: Account) {
+        self.shared.lock().accounts.insert(account.id.clone(), account);
+    }
+
+    /// Adds this to every answer from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.shared.lock().latency = latency;
     }
 
     /// Every request so far.
@@ -172,7 +220,8 @@ impl Sim {
         self.shared.lock().seen.clone()
     }
 
-    /// Calls `hook` before each request is answered; it may change the account.
+    /// Calls `hook` before each request is answered; it may change the account (of a
+    /// role that is asked for: the one that has it).
     pub fn on_request(&self, hook: impl FnMut(&Seen, &mut Account) + Send + 'static) {
         self.shared.lock().hook = Some(Box::new(hook));
     }
@@ -189,13 +238,19 @@ async fn accept(listener: TcpListener, shared: Shared) -> io::Result<()> {
 impl Shared {
     fn new(scenario: Scenario) -> Self {
         let accounts = scenario.accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
+        let keys = scenario.credentials.into_iter().map(|(key, account)| (key, Key { account, until: None })).collect();
         Self(Arc::new(Mutex::new(Inner {
             accounts,
-            credentials: scenario.credentials,
+            keys,
+            next_key: 0,
+            session_length: None,
+            organization: scenario.organization,
             latency: Duration::from_millis(scenario.latency_ms),
             plots: Vec::new(),
             next_plot: 0,
             seen: Vec::new(),
+            is_recording: true,
+            counts: BTreeMap::new(),
             hook: None,
         })))
     }
@@ -208,31 +263,67 @@ impl Shared {
         self.lock().latency
     }
 
-    /// Counts a request, and finds its answer and what is wrong with it.
+    /// Counts a request, and finds its answer and what is wrong with it. A role
+    /// is asked of the account that has it: faults and counts are that one's.
     fn handle(&self, request: &Request) -> (Reply, Vec<Fault>) {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let account = request.access_key.as_ref().and_then(|key| inner.credentials.get(key)).cloned();
-        let operation = request.params.get("Action").cloned().unwrap_or_default();
-        let seen = Seen {
-            at: Instant::now(),
-            account: account.clone().unwrap_or_default(),
-            service: request.service.clone(),
-            operation: operation.clone(),
-            params: request.params.clone(),
-        };
-        inner.seen.push(seen.clone());
-        let Some(state) = account.and_then(|account| inner.accounts.get_mut(&account)) else {
+        let key = request.access_key.as_ref().and_then(|key| inner.keys.get(key)).cloned();
+        let caller = key.as_ref().map(|key| key.account.clone()).unwrap_or_default();
+        let operation = request.target.as_ref().or_else(|| request.params.get("Action")).cloned().unwrap_or_default();
+        let asked = roles::asked(&request.params).filter(|_| operation == "AssumeRole");
+        let account = asked.map_or(caller.clone(), |(account, _)| account.to_owned());
+        let seen = inner.note(request, &account, &operation);
+        if key.as_ref().and_then(|key| key.until).is_some_and(|until| until <= Instant::now()) {
+            return (
+                reply::error(403, "ExpiredToken", "The security token included in the request is expired"),
+                Vec::new(),
+            );
+        }
+        if !inner.accounts.contains_key(&caller) {
             return (server::refuse(request), Vec::new());
-        };
-        if let Some(hook) = &mut inner.hook {
+        }
+        if let (Some(hook), Some(state)) = (&mut inner.hook, inner.accounts.get_mut(&account)) {
             hook(&seen, state);
         }
-        let striking =
-            inner.plots.iter_mut().filter_map(|plot| plot.strikes(&state.id, &operation).then(|| plot.fault.clone()));
-        let faults: Vec<Fault> = striking.collect();
+        let plots = inner.plots.iter_mut();
+        let faults: Vec<Fault> =
+            plots.filter_map(|plot| plot.strikes(&account, &operation).then(|| plot.fault.clone())).collect();
+        let instead = if request.target.is_some() { organization::instead } else { reply::instead };
         let reply =
-            faults.iter().find_map(reply::instead).unwrap_or_else(|| reply::answer(state, &request.params, &faults));
+            faults.iter().find_map(instead).unwrap_or_else(|| inner.answer(request, &caller, &account, &faults));
         (reply, faults)
+    }
+}
+
+impl Inner {
+    fn note(&mut self, request: &Request, account: &str, operation: &str) -> Seen {
+        let seen = Seen {
+            at: Instant::now(),
+            account: account.to_owned(),
+            service: request.service.clone(),
+            operation: operation.to_owned(),
+            params: request.params.clone(),
+        };
+        *self.counts.entry((seen.account.clone(), seen.operation.clone())).or_default() += 1;
+        if self.is_recording {
+            self.seen.push(seen.clone());
+        }
+        seen
+    }
+
+    fn answer(&mut self, request: &Request, caller: &str, account: &str, faults: &[Fault]) -> Reply {
+        if let Some(operation) = &request.target {
+            return organization::answer(self.organization.as_ref(), caller, operation, &request.json, faults);
+        }
+        if account == caller && request.params.get("Action").is_none_or(|action| action != "AssumeRole") {
+            return reply::answer(&self.accounts[caller], &request.params, faults);
+        }
+        self.next_key += 1;
+        let key = format!("ASIASIMULATED{:08}", self.next_key);
+        let target = self.accounts.get(account);
+        let (reply, held) = roles::assume(target, caller, &request.params, faults, key, self.session_length);
+        self.keys.extend(held);
+        reply
     }
 }

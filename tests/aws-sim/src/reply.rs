@@ -18,7 +18,7 @@ pub(crate) struct Reply {
 pub(crate) type Params = BTreeMap<String, String>;
 
 const IAM: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
-const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+pub(crate) const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const REQUEST_ID: &str = "11111111-2222-3333-4444-555555555555";
 const CREATED: &str = "2024-01-02T03:04:05Z";
 
@@ -34,6 +34,11 @@ pub(crate) fn answer(account: &Account, params: &Params, faults: &[Fault]) -> Re
         "GetCallerIdentity" => (STS, caller_identity(account, faults)),
         _ => return error(400, "InvalidAction", "Could not find operation"),
     };
+    document(namespace, action, &result, faults)
+}
+
+/// A result in its envelope, spoilt by `faults`.
+pub(crate) fn document(namespace: &str, action: &str, result: &str, faults: &[Fault]) -> Reply {
     let mut body = format!(
         "<{action}Response xmlns=\"{namespace}\">\n  <{action}Result>\n{result}  </{action}Result>\n  <ResponseMetadata>\n    \
          <RequestId>{REQUEST_ID}</RequestId>\n  </ResponseMetadata>\n</{action}Response>\n"

@@ -34,7 +34,10 @@ pub(crate) async fn connection(mut stream: TcpStream, shared: Shared) -> io::Res
 pub(crate) struct Request {
     pub(crate) access_key: Option<String>,
     pub(crate) service: String,
+    /// The operation, where the protocol is JSON.
+    pub(crate) target: Option<String>,
     pub(crate) params: Params,
+    pub(crate) json: serde_json::Value,
 }
 
 async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Request>> {
@@ -58,6 +61,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Resul
         }
     }
     let form = String::from_utf8_lossy(&buffer[head..head + length]).into_owned();
+    let target = header("x-amz-target").and_then(|target| Some(target.rsplit_once('.')?.1.to_owned()));
     buffer.drain(..head + length);
     let scope: Vec<_> = header("authorization")
         .and_then(|value| value.split_once("Credential="))
@@ -65,7 +69,9 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Resul
             scope.split([',', ' ']).next().unwrap_or_default().split('/').map(str::to_owned).collect()
         });
     let service = scope.get(3).cloned().unwrap_or_default();
-    Ok(Some(Request { access_key: scope.first().cloned(), service, params: decode(&form) }))
+    let json = target.as_ref().and_then(|_| serde_json::from_str(&form).ok()).unwrap_or_default();
+    let params = if target.is_some() { Params::new() } else { decode(&form) };
+    Ok(Some(Request { access_key: scope.first().cloned(), service, target, params, json }))
 }
 
 fn decode(form: &str) -> Params {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::{organization::Organization, roles::Role};
+
 /// Everything a simulation starts with.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -14,6 +16,8 @@ pub struct Scenario {
     pub credentials: BTreeMap<String, String>,
     /// Added to every answer, in milliseconds.
     pub latency_ms: u64,
+    /// The organization of the accounts.
+    pub organization: Option<Organization>,
 }
 
 /// One account.
@@ -30,6 +34,8 @@ pub struct Account {
     pub root: Root,
     /// Its IAM users.
     pub users: Vec<User>,
+    /// The roles that others may assume.
+    pub roles: Vec<Role>,
     /// Serial numbers of virtual devices that nobody has activated.
     pub unassigned_devices: Vec<String>,
     /// Keys that `GetAccountSummary` leaves out.
@@ -88,6 +94,7 @@ impl Default for Account {
             name: String::new(),
             root: Root::default(),
             users: Vec::new(),
+            roles: Vec::new(),
             unassigned_devices: Vec::new(),
             summary_omit: Vec::new(),
             summary_override: BTreeMap::new(),

@@ -1,0 +1,493 @@
+//! Many accounts from one exporter: what is listed, what is assumed, and that
+//! nothing of one account reaches another.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim, Unit};
+
+use crate::support::{Exporter, KEY, Samples};
+
+const OWN: &str = "000000000001";
+const ROLE: &str = "aws-mfa-exporter";
+const SOON: Duration = Duration::from_secs(25);
+
+fn member_id(n: usize) -> String {
+    format!("1{n:011}")
+}
+
+/// An account whose root has a key, and a role for the exporter.
+fn good(id: &str) -> Account {
+    let fido = Account { id: id.into(), ..Account::default() }.root_fido_serial("key");
+    Account { roles: vec![Role::named(ROLE)], ..Account::with_root_devices(id, &[&fido]) }
+}
+
+fn bad(id: &str) -> Account {
+    Account { roles: vec![Role::named(ROLE)], ..Account::with_root_devices(id, &[]) }
+}
+
+/// The management account, whose credentials are the exporter's, and `accounts`.
+fn organization(accounts: Vec<Account>) -> Scenario {
+    let own = Account { roles: Vec::new(), ..good(OWN) };
+    let all: Vec<_> = [own].into_iter().chain(accounts).collect();
+    let members = all.iter().map(|account| Member::new(&account.id, &format!("name-{}", account.id))).collect();
+    Scenario {
+        organization: Some(Organization { management: OWN.into(), members, ..Organization::default() }),
+        accounts: all,
+        credentials: BTreeMap::from([(KEY.to_owned(), OWN.to_owned())]),
+        ..Scenario::default()
+    }
+}
+
+fn exporter(sim: &Sim, flags: &[&str]) -> Exporter {
+    let fast = ["--collector.root.interval=1s", "--collector.devices.interval=2s"];
+    Exporter::start(&sim.endpoint(), &[&fast, flags].concat())
+}
+
+fn watching(sim: &Sim) -> Exporter {
+    exporter(sim, &["--organization.role-name=aws-mfa-exporter"])
+}
+
+/// Starts the exporter with this file of configuration, which the test may change.
+fn configured(sim: &Sim, text: &str, flags: &[&str]) -> (Exporter, tempfile::NamedTempFile) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), text).unwrap();
+    let flag = format!("--config.file={}", file.path().display());
+    (exporter(sim, &[&[&*flag], flags].concat()), file)
+}
+
+fn complete(exporter: &Exporter) -> Samples {
+    exporter
+        .wait_for("a first pass", SOON, |samples| samples.value("aws_mfa_exporter_initial_pass_complete") == Some(1.0))
+}
+
+#[test]
+fn an_organization_is_listed_to_its_last_page_and_each_account_is_read_as_itself() {
+    let accounts = (0..44).map(|n| if n % 2 == 0 { good(&member_id(n)) } else { bad(&member_id(n)) }).collect();
+    let sim = Sim::start(organization(accounts)).unwrap();
+    sim.fault(OWN, Some("ListAccounts"), Fault::EmptyFirstPage);
+    let exporter = watching(&sim);
+    let passed = |n: usize| ["passed", "failed"][n % 2];
+    let samples = exporter.wait_for("45 verdicts", SOON, |samples| {
+        (0..44).all(|n| samples.status_of(&member_id(n), "IAM.9") == passed(n))
+            && samples.status_of(OWN, "IAM.9") == "passed"
+    });
+    assert_eq!(samples.value(r#"aws_mfa_accounts{state="scanned"}"#), Some(45.0));
+    assert_eq!(samples.value("aws_mfa_discovery_up"), Some(1.0));
+    assert_eq!(sim.count(OWN, "ListAccounts"), 4, "an empty page, and three of 20");
+    assert_eq!(sim.count(OWN, "AssumeRole"), 0, "the exporter's own account has its own credentials");
+    assert_eq!(sim.count(&member_id(3), "AssumeRole"), 1, "one session serves both collectors");
+    let info = format!(
+        "aws_mfa_account_info{{account_id=\"{0}\",account_name=\"name-{0}\",partition=\"aws\",ou=\"\",state=\"scanned\"}}",
+        member_id(7)
+    );
+    assert_eq!(samples.value(&info), Some(1.0), "{samples}");
+}
+
+#[test]
+fn an_account_that_cannot_be_entered_is_unknown_and_the_others_are_not() {
+    let denied = Account { roles: Vec::new(), ..good(&member_id(1)) };
+    let sim = Sim::start(organization(vec![good(&member_id(0)), denied, good(&member_id(2))])).unwrap();
+    sim.fault(&member_id(2), None, Fault::Hang);
+    let exporter = watching(&sim);
+    let samples = exporter.wait_for("a verdict and a fault", SOON, |samples| {
+        samples.status_of(&member_id(0), "IAM.9") == "passed"
+            && samples.fault_of(&member_id(1), "root") == "access_denied"
+    });
+    assert_eq!(samples.status_of(&member_id(1), "IAM.9"), "unknown");
+    assert_eq!(samples.status_of(&member_id(2), "IAM.9"), "unknown", "it hangs, and is no other's trouble");
+    assert_eq!(samples.value("aws_mfa_discovery_up"), Some(1.0));
+    assert!(exporter.log().contains("AssumeRole"), "{}", exporter.log());
+    exporter
+        .wait_for("a timeout", Duration::from_secs(60), |samples| samples.fault_of(&member_id(2), "root") == "timeout");
+}
+
+#[test]
+fn a_denied_role_is_not_asked_for_every_second() {
+    let denied = Account { roles: Vec::new(), ..good(&member_id(1)) };
+    let sim = Sim::start(organization(vec![denied])).unwrap();
+    let exporter = watching(&sim);
+    exporter.wait_for("a fault", SOON, |samples| samples.fault_of(&member_id(1), "root") == "access_denied");
+    std::thread::sleep(Duration::from_secs(8));
+    let asked = sim.count(&member_id(1), "AssumeRole");
+    assert!(asked <= 8, "{asked} requests in about nine seconds, where two collectors without back-off make 14");
+}
+
+/// The exporter's own account and the member say the opposite, both ways round.
+#[test]
+fn no_account_is_read_with_anothers_credentials() {
+    for member_is_good in [true, false] {
+        let member = if member_is_good { good(&member_id(1)) } else { bad(&member_id(1)) };
+        let mut scenario = organization(vec![member]);
+        if member_is_good {
+            scenario.accounts[0].root.devices.clear();
+        }
+        let sim = Sim::start(scenario).unwrap();
+        let exporter = watching(&sim);
+        let (own, member) = if member_is_good { ("failed", "passed") } else { ("passed", "failed") };
+        exporter.wait_for("both verdicts", SOON, |samples| {
+            samples.status_of(OWN, "IAM.9") == own && samples.status_of(&member_id(1), "IAM.9") == member
+        });
+    }
+}
+
+#[test]
+fn a_role_that_turns_out_to_be_another_accounts_is_refused() {
+    let sim = Sim::start(organization(vec![good(&member_id(1))])).unwrap();
+    sim.fault(&member_id(1), Some("AssumeRole"), Fault::Identity("999999999999"));
+    let exporter = watching(&sim);
+    let samples = exporter.wait_for("a refusal", SOON, |samples| {
+        samples.fault_of(&member_id(1), "root") == "wrong_account" && samples.status_of(OWN, "IAM.9") == "passed"
+    });
+    assert_eq!(samples.state_of(&member_id(1)), "refused");
+    assert_eq!(samples.status_of(&member_id(1), "IAM.9"), "unknown");
+    assert_eq!(sim.count(&member_id(1), "GetAccountSummary"), 0);
+    assert!(!samples.names().any(|name| name.contains("999999999999")));
+}
+
+#[test]
+fn whatever_is_wrong_with_the_answer_to_assume_role_the_account_is_unknown() {
+    for (fault, class) in [
+        (Fault::Omit("Credentials"), "incomplete_reply"),
+        (Fault::Omit("AssumedRoleUser"), "incomplete_reply"),
+        (Fault::Omit("Arn"), "malformed_reply"),
+        (Fault::Omit("SecretAccessKey"), "incomplete_reply"),
+        (Fault::HalfDocument, "malformed_reply"),
+        (Fault::EmptyBody, "malformed_reply"),
+        (Fault::Throttled, "throttled"),
+        (Fault::ServerError, "server_error"),
+        (Fault::Rejected, "rejected"),
+    ] {
+        let sim = Sim::start(organization(vec![good(&member_id(1))])).unwrap();
+        sim.fault(&member_id(1), Some("AssumeRole"), fault.clone());
+        let exporter = watching(&sim);
+        let samples = exporter
+            .wait_for("a fault", SOON, |samples| !["", "pending"].contains(&&*samples.fault_of(&member_id(1), "root")));
+        assert_eq!(samples.fault_of(&member_id(1), "root"), class, "{fault:?}");
+        assert_eq!(samples.status_of(&member_id(1), "IAM.9"), "unknown");
+    }
+}
+
+#[test]
+fn the_external_id_is_sent_and_a_wrong_one_is_denied() {
+    let mut scenario = organization(vec![good(&member_id(1)), good(&member_id(2))]);
+    scenario.accounts[1].roles[0].external_id = Some("open:sesame".into());
+    scenario.accounts[2].roles[0].external_id = Some("something-else".into());
+    let sim = Sim::start(scenario).unwrap();
+    let exporter =
+        exporter(&sim, &["--organization.role-name=aws-mfa-exporter", "--organization.external-id=open:sesame"]);
+    exporter.wait_for("one in, one out", SOON, |samples| {
+        samples.status_of(&member_id(1), "IAM.9") == "passed"
+            && samples.fault_of(&member_id(2), "root") == "access_denied"
+    });
+    let session = sim.seen().into_iter().find(|seen| seen.operation == "AssumeRole").unwrap();
+    assert_eq!(session.params["RoleSessionName"], "aws-mfa-exporter");
+    assert_eq!(session.params["DurationSeconds"], "3600", "what every role allows, chained or not");
+}
+
+#[test]
+fn a_session_that_expires_in_mid_run_is_renewed_before() {
+    let sim = Sim::start(organization(vec![good(&member_id(1))])).unwrap();
+    sim.session_length(Duration::from_secs(4));
+    let exporter = watching(&sim);
+    exporter.wait_for("a verdict", SOON, |samples| samples.status_of(&member_id(1), "IAM.9") == "passed");
+    for _ in 0..50 {
+        let samples = exporter.metrics();
+        assert_eq!(samples.status_of(&member_id(1), "IAM.9"), "passed");
+        assert_eq!(samples.fault_of(&member_id(1), "root"), "");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let renewals = sim.count(&member_id(1), "AssumeRole");
+    assert!((3..=9).contains(&renewals), "{renewals} in ten seconds");
+}
+
+#[test]
+fn a_session_that_cannot_be_renewed_is_used_until_it_expires() {
+    let sim = Sim::start(organization(vec![good(&member_id(1))])).unwrap();
+    sim.session_length(Duration::from_secs(12));
+    let exporter = watching(&sim);
+    exporter.wait_for("a verdict", SOON, |samples| samples.status_of(&member_id(1), "IAM.9") == "passed");
+    let fault = sim.fault(&member_id(1), Some("AssumeRole"), Fault::AccessDenied);
+    exporter.wait_for("the end", SOON, |samples| samples.fault_of(&member_id(1), "root") == "access_denied");
+    assert!(sim.count(&member_id(1), "AssumeRole") > 1, "it was tried");
+    sim.clear(fault);
+    exporter.wait_for("a recovery", SOON, |samples| samples.fault_of(&member_id(1), "root").is_empty());
+}
+
+#[test]
+fn accounts_that_cannot_be_scanned_are_told_of_and_not_asked() {
+    let states = [
+        (Some("ACTIVE"), None, "scanned"),
+        (Some("SUSPENDED"), None, "suspended"),
+        (Some("CLOSED"), Some("SUSPENDED"), "closed"),
+        (Some("PENDING_ACTIVATION"), None, "pending"),
+        (Some("PENDING_CLOSURE"), None, "scanned"),
+        (Some("SOMETHING_NEW"), None, "scanned"),
+        (None, None, "scanned"),
+        (None, Some("ACTIVE"), "scanned"),
+        (None, Some("SUSPENDED"), "suspended"),
+    ];
+    let mut scenario = organization((0..states.len()).map(|n| good(&member_id(n))).collect());
+    let members = &mut scenario.organization.as_mut().unwrap().members;
+    for (member, (state, status, _)) in members[1..].iter_mut().zip(&states) {
+        (member.state, member.status) = (state.map(str::to_owned), status.map(str::to_owned));
+    }
+    let sim = Sim::start(scenario).unwrap();
+    let exporter = watching(&sim);
+    let samples = complete(&exporter);
+    for (n, (state, status, wanted)) in states.iter().enumerate() {
+        assert_eq!(samples.state_of(&member_id(n)), *wanted, "{state:?} {status:?}");
+        let is_asked = sim.count(&member_id(n), "AssumeRole") > 0;
+        assert_eq!(is_asked, *wanted == "scanned", "{state:?} {status:?}");
+        let has_verdict = samples.names().any(|name| name.contains("control_status") && name.contains(&member_id(n)));
+        assert_eq!(has_verdict, *wanted == "scanned", "an account nobody scans has no verdict to alert on");
+    }
+    assert_eq!(samples.value(r#"aws_mfa_accounts{state="suspended"}"#), Some(2.0));
+}
+
+#[test]
+fn accounts_are_excluded_by_id_unit_and_tag_and_the_rest_is_not() {
+    let mut scenario = organization((0..5).map(|n| good(&member_id(n))).collect());
+    let organization = scenario.organization.as_mut().unwrap();
+    let unit = |id: &str, name: &str, parent: &str| Unit { id: id.into(), name: name.into(), parent: parent.into() };
+    organization.units = vec![unit("ou-a", "Workloads", "r-root"), unit("ou-b", "Sandbox", "ou-a")];
+    organization.members[2].unit = "ou-b".into();
+    organization.members[3].unit = "ou-a".into();
+    organization.members[4].tags.insert("mfa".into(), "elsewhere".into());
+    let sim = Sim::start(scenario).unwrap();
+    let text = format!(
+        "organization:\n  role_name: aws-mfa-exporter\n  exclude:\n    accounts: [\"{}\"]\n    ous: [Workloads/Sandbox]\n    tags: {{mfa: [elsewhere]}}\n",
+        member_id(0)
+    );
+    let (exporter, _file) = configured(&sim, &text, &[]);
+    let samples = complete(&exporter);
+    let states: Vec<_> = (0..5).map(|n| samples.state_of(&member_id(n))).collect();
+    assert_eq!(states, ["excluded", "excluded", "scanned", "excluded", "scanned"]);
+    assert!(samples.names().any(|name| name.contains(r#"ou="Workloads/Sandbox",state="excluded""#)), "{samples}");
+}
+
+/// Doubt about a unit or a tag is no reason to leave an account unwatched.
+#[test]
+fn tags_that_cannot_be_read_exclude_nobody_and_show() {
+    let mut scenario = organization(vec![good(&member_id(0))]);
+    scenario.organization.as_mut().unwrap().members[1].tags.insert("mfa".into(), "elsewhere".into());
+    let sim = Sim::start(scenario).unwrap();
+    sim.fault(OWN, Some("ListTagsForResource"), Fault::AccessDenied);
+    let text = "organization: {role_name: aws-mfa-exporter, exclude: {tags: {mfa: [elsewhere]}}}\n";
+    let (exporter, _file) = configured(&sim, text, &[]);
+    let samples = complete(&exporter);
+    assert_eq!(samples.state_of(&member_id(0)), "scanned");
+    assert_eq!(samples.value("aws_mfa_discovery_up"), Some(0.0));
+    assert!(exporter.log().contains("ListTagsForResource"), "{}", exporter.log());
+}
+
+#[test]
+fn a_list_that_cannot_be_believed_is_no_list() {
+    for (fault, class) in [
+        (Fault::AccessDenied, "access_denied"),
+        (Fault::Omit("Accounts"), "incomplete_reply"),
+        (Fault::MarkerLoop, "malformed_reply"),
+        (Fault::Malformed, "malformed_reply"),
+        (Fault::EmptyBody, "malformed_reply"),
+        (Fault::Throttled, "throttled"),
+    ] {
+        let sim = Sim::start(organization(vec![good(&member_id(0))])).unwrap();
+        sim.fault(OWN, Some("ListAccounts"), fault.clone());
+        let exporter = watching(&sim);
+        let line = format!("fault={class}");
+        let samples = exporter.wait_for(&line, SOON, |_| exporter.log().contains(&line));
+        assert_eq!(samples.value("aws_mfa_discovery_up"), Some(0.0), "{fault:?}");
+        assert_eq!(samples.value("aws_mfa_exporter_initial_pass_complete"), Some(0.0));
+        assert_eq!(samples.value(r#"aws_mfa_accounts{state="scanned"}"#), Some(0.0));
+    }
+}
+
+#[test]
+fn an_account_that_joins_is_found_and_one_that_is_closed_is_left_alone() {
+    let sim = Sim::start(organization(vec![good(&member_id(0))])).unwrap();
+    let (exporter, _file) = configured(&sim, "organization: {role_name: aws-mfa-exporter, interval: 1s}\n", &[]);
+    exporter.wait_for("a verdict", SOON, |samples| samples.status_of(&member_id(0), "IAM.9") == "passed");
+    sim.add(bad(&member_id(1)));
+    sim.edit_organization(|organization| {
+        organization.members[1].state = Some("CLOSED".into());
+        organization.members.push(Member::new(&member_id(1), "new"));
+    });
+    let samples = exporter.wait_for("both", SOON, |samples| {
+        samples.state_of(&member_id(0)) == "closed"
+            && samples.state_of(&member_id(1)) == "scanned"
+            && samples.status_of(&member_id(1), "IAM.9") == "failed"
+    });
+    assert!(!samples.names().any(|name| name.contains("control_status") && name.contains(&member_id(0))));
+    let asked = sim.count(&member_id(0), "GetAccountSummary");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(sim.count(&member_id(0), "GetAccountSummary"), asked, "nobody asks it any more");
+}
+
+#[test]
+fn accounts_that_vanish_from_the_list_are_watched_on() {
+    let sim = Sim::start(organization((0..6).map(|n| good(&member_id(n))).collect())).unwrap();
+    let (exporter, _file) = configured(&sim, "organization: {role_name: aws-mfa-exporter, interval: 1s}\n", &[]);
+    complete(&exporter);
+    sim.edit_organization(|organization| organization.members.truncate(3));
+    let samples = exporter.wait_for("doubt", SOON, |samples| samples.value("aws_mfa_discovery_up") == Some(0.0));
+    assert_eq!(samples.value(r#"aws_mfa_accounts{state="scanned"}"#), Some(7.0));
+    assert!(exporter.log().contains("fault=accounts_lost"), "{}", exporter.log());
+    sim.edit(&member_id(5), |account| account.root.devices.clear());
+    exporter
+        .wait_for("a verdict on a lost account", SOON, |samples| samples.status_of(&member_id(5), "IAM.9") == "failed");
+}
+
+#[test]
+fn accounts_of_the_file_are_watched_by_role_profile_and_own_credentials() {
+    let mut scenario = organization(vec![good(&member_id(1)), bad(&member_id(2)), good(&member_id(3))]);
+    scenario.organization = None;
+    scenario.accounts[3].roles[0].trusts = vec![member_id(2)];
+    scenario.credentials.insert("AKIAPROFILE".into(), member_id(2));
+    let sim = Sim::start(scenario).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (profiles, config) = (folder.path().join("credentials"), folder.path().join("config.yml"));
+    fs::write(&profiles, "[two]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = x\n").unwrap();
+    let role = |id: &str| format!("arn:aws:iam::{id}:role/{ROLE}");
+    let [one, two, three] = [1, 2, 3].map(member_id);
+    let text = format!(
+        "accounts:\n- {{id: \"{OWN}\", name: own}}\n- {{id: \"{one}\", role_arn: \"{}\"}}\n\
+         - {{id: \"{two}\", profile: two}}\n- {{id: \"{three}\", profile: two, role_arn: \"{}\"}}\n",
+        role(&one),
+        role(&three)
+    );
+    fs::write(&config, text).unwrap();
+    let flag = format!("--config.file={}", config.display());
+    let environment = [
+        ("AWS_ENDPOINT_URL", &*sim.endpoint()),
+        ("AWS_ACCESS_KEY_ID", KEY),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_SHARED_CREDENTIALS_FILE", profiles.to_str().unwrap()),
+    ];
+    let exporter = Exporter::with_environment(&[&flag, "--collector.root.interval=1s"], &environment);
+    exporter.wait_for("four verdicts", SOON, |samples| {
+        samples.status_of(OWN, "IAM.9") == "passed"
+            && samples.status_of(&member_id(1), "IAM.9") == "passed"
+            && samples.status_of(&member_id(2), "IAM.9") == "failed"
+            && samples.status_of(&member_id(3), "IAM.9") == "passed"
+    });
+    assert_eq!(sim.total("ListAccounts"), 0);
+}
+
+#[test]
+fn a_file_that_is_read_again_changes_what_is_watched_and_a_bad_one_changes_nothing() {
+    let sim = Sim::start(organization(vec![good(&member_id(1)), good(&member_id(2))])).unwrap();
+    let one =
+        |n: usize| format!("accounts: [{{id: \"{0}\", role_arn: \"arn:aws:iam::{0}:role/{ROLE}\"}}]\n", member_id(n));
+    let (exporter, file) = configured(&sim, &one(1), &["--web.enable-lifecycle"]);
+    exporter.wait_for("the first", SOON, |samples| samples.status_of(&member_id(1), "IAM.9") == "passed");
+    let is_good = "aws_mfa_exporter_config_last_reload_successful";
+
+    fs::write(file.path(), "accounts: [{id: 12}]\n").unwrap();
+    let answer = reload(&exporter, "POST");
+    assert_eq!(answer.status, 500);
+    assert!(answer.text().contains(":1:17: ") && answer.text().contains("twelve digits"), "{}", answer.text());
+    let samples = exporter.wait_for("the failure", SOON, |samples| samples.value(is_good) == Some(0.0));
+    assert_eq!(samples.status_of(&member_id(1), "IAM.9"), "passed", "the last good one stays in force");
+
+    fs::write(file.path(), one(2)).unwrap();
+    assert_eq!(reload(&exporter, "POST").status, 200);
+    let samples = exporter.wait_for("the second", SOON, |samples| {
+        samples.state_of(&member_id(1)).is_empty() && samples.status_of(&member_id(2), "IAM.9") == "passed"
+    });
+    assert_eq!(samples.value(is_good), Some(1.0));
+
+    fs::write(file.path(), one(1)).unwrap();
+    exporter.signal("-HUP");
+    exporter.wait_for("the first again", SOON, |samples| {
+        samples.state_of(&member_id(2)).is_empty() && samples.status_of(&member_id(1), "IAM.9") == "passed"
+    });
+    assert_eq!(reload(&exporter, "GET").status, 405);
+    fs::write(file.path(), "").unwrap();
+    assert!(reload(&exporter, "POST").text().contains("restart"));
+}
+
+fn reload(exporter: &Exporter, method: &str) -> crate::support::Response {
+    let request = format!("{method} /-/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    crate::support::request(&exporter.address, &request)
+}
+
+#[test]
+fn reloading_over_http_is_off_unless_it_was_switched_on() {
+    let sim = Sim::start(organization(Vec::new())).unwrap();
+    let exporter = watching(&sim);
+    assert_eq!(reload(&exporter, "POST").status, 403);
+}
+
+/// The parts of three shards, together, are what one exporter alone exports.
+#[test]
+fn shards_are_the_whole_in_parts() {
+    let scenario =
+        organization((0..30).map(|n| if n % 3 == 0 { bad(&member_id(n)) } else { good(&member_id(n)) }).collect());
+    let sim = Sim::start(scenario).unwrap();
+    let series = |samples: &Samples| -> BTreeMap<String, f64> {
+        let clockless = |series: &String| !series.contains("timestamp") && !series.contains("duration");
+        samples.of_accounts().into_iter().filter(|(series, _)| clockless(series)).collect()
+    };
+    let settled = |exporter: &Exporter, wanted: usize| {
+        exporter.wait_for("all verdicts", SOON, |samples| {
+            let known = |samples: &Samples| {
+                samples
+                    .of_accounts()
+                    .iter()
+                    .filter(|(name, value)| name.contains("IAM.6") && name.contains("unknown") && **value == 0.0)
+                    .count()
+            };
+            known(samples) == wanted
+        })
+    };
+    let whole = series(&settled(&watching(&sim), 31));
+    for total in [1usize, 2, 3] {
+        let mut parts = BTreeMap::new();
+        for shard in 0..total {
+            let (own, all) = (format!("--shard={shard}"), format!("--total-shards={total}"));
+            let exporter = exporter(&sim, &["--organization.role-name=aws-mfa-exporter", &own, &all]);
+            let mine = (0..30).map(member_id).chain([OWN.to_owned()]).filter(|id| {
+                aws_mfa_exporter::shard::Shard::new(shard as u32, total as u32).unwrap().keeps(id.parse().unwrap())
+            });
+            let samples = settled(&exporter, mine.count());
+            assert_eq!(samples.value(&format!("aws_mfa_exporter_shard_info{{shard=\"{shard}\"}}")), Some(1.0));
+            assert_eq!(samples.value("aws_mfa_exporter_total_shards"), Some(total as f64));
+            let part = series(&samples);
+            assert!(part.keys().all(|series| !parts.contains_key(series)), "no account is in two shards");
+            parts.extend(part);
+        }
+        assert_eq!(parts, whole, "{total} shards");
+    }
+}
+
+#[test]
+fn a_shard_that_does_not_exist_is_an_error() {
+    for (flags, named) in [
+        (vec!["--shard=3", "--total-shards=3"], "from 0 to 2"),
+        (vec!["--total-shards=3"], "POD_NAME"),
+        (vec!["--total-shards=0"], "--total-shards"),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
+            .args(["--web.listen-address=127.0.0.1:0"])
+            .args(&flags)
+            .env_clear()
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(named), "{flags:?}: {error}");
+    }
+}
+
+#[test]
+fn a_pods_name_tells_its_shard() {
+    let sim = Sim::start(organization(vec![good(&member_id(1))])).unwrap();
+    let environment = [
+        ("AWS_ENDPOINT_URL", &*sim.endpoint()),
+        ("AWS_ACCESS_KEY_ID", KEY),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("POD_NAME", "aws-mfa-exporter-1"),
+    ];
+    let exporter =
+        Exporter::with_environment(&["--organization.role-name=aws-mfa-exporter", "--total-shards=2"], &environment);
+    assert_eq!(exporter.metrics().value("aws_mfa_exporter_shard_info{shard=\"1\"}"), Some(1.0));
+}
