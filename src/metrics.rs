@@ -130,6 +130,11 @@ pub(crate) const SNAPSHOT_TIMESTAMP: Metric = gauge(
     &[],
     "When the verdicts were last aged. The exporter answers 503 rather than serve them more than 60 seconds later.",
 );
+pub(crate) const MANAGEMENT_ACCOUNT: Metric = gauge(
+    "aws_mfa_management_account_info",
+    &["account_id"],
+    "The organization's management account, which no StackSet gives a role: see whether its collectors are up. Absent where no organization is watched, and in shards that do not have it. Always 1.",
+);
 pub(crate) const ROOT_CREDENTIAL_PRESENT: Metric = gauge(
     "aws_mfa_root_credential_present",
     &["account_id", "credential"],
@@ -222,6 +227,7 @@ pub const CATALOGUE: &[Metric] = &[
     DISCOVERY_UP,
     INITIAL_PASS_COMPLETE,
     SNAPSHOT_TIMESTAMP,
+    MANAGEMENT_ACCOUNT,
     ROOT_CREDENTIAL_PRESENT,
     ROOT_MFA_ENABLED,
     ROOT_VIRTUAL_DEVICES,

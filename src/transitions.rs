@@ -37,6 +37,11 @@ fn log_faults(before: Option<&AccountState>, after: &AccountState) {
         let account_id = id(after);
         match &health.fault {
             fault if class(fault.as_ref()) == old => {}
+            Some(fault) if after.account.as_ref().is_some_and(|account| account.management) => tracing::error!(
+                account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
+                remedy = fault.class.remedy(),
+                "A collector is down in the organization's management account, the one that no StackSet reaches.",
+            ),
             Some(fault) => tracing::warn!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
                 remedy = fault.class.remedy(), "A collector is down.",

@@ -278,7 +278,7 @@ mod tests {
              - id: \"111111111111\"\n  external_id: x y\n",
         )
         .unwrap_err();
-        for place in ["x.yml:2:14: ", "x.yml:3:13: ", "x.yml:4:23: ", "x.yml:7:13: ", "x.yml:8:7: ", "x.yml:9:16: "] {
+        for place in ["x.yml:2:14: ", "x.yml:3:13: ", "x.yml:4:24: ", "x.yml:7:13: ", "x.yml:8:7: ", "x.yml:9:16: "] {
             assert!(error.contains(place), "{place}\n{error}");
         }
         assert!(error.contains("  |   interval: 10\n  |             ^"), "{error}");

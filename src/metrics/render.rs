@@ -12,8 +12,8 @@ use prometheus::proto::MetricFamily;
 use super::{
     ACCOUNT_INFO, ACCOUNTS, COLLECTOR_DURATION, COLLECTOR_FAULT, COLLECTOR_INTERVAL, COLLECTOR_LAST_ATTEMPT,
     COLLECTOR_LAST_SUCCESS, COLLECTOR_UP, CONTROL_AS_OF, CONTROL_LAST_FAILED, CONTROL_LAST_PROTECTED, CONTROL_STATUS,
-    DISCOVERY_LAST_SUCCESS, DISCOVERY_UP, INITIAL_PASS_COMPLETE, Metric, ROOT_CREDENTIAL_PRESENT, ROOT_MFA_ENABLED,
-    ROOT_VIRTUAL_DEVICES, SNAPSHOT_TIMESTAMP, SOURCE_TIMESTAMP, UNIDENTIFIED, rows::Rows,
+    DISCOVERY_LAST_SUCCESS, DISCOVERY_UP, INITIAL_PASS_COMPLETE, MANAGEMENT_ACCOUNT, Metric, ROOT_CREDENTIAL_PRESENT,
+    ROOT_MFA_ENABLED, ROOT_VIRTUAL_DEVICES, SNAPSHOT_TIMESTAMP, SOURCE_TIMESTAMP, UNIDENTIFIED, rows::Rows,
 };
 use crate::{
     account::Standby,
@@ -45,6 +45,7 @@ const FAMILIES: &[(Metric, Sample)] = &[
     (DISCOVERY_UP, discovery_up),
     (INITIAL_PASS_COMPLETE, initial_pass_complete),
     (SNAPSHOT_TIMESTAMP, snapshot_timestamp),
+    (MANAGEMENT_ACCOUNT, management_account),
     (ROOT_CREDENTIAL_PRESENT, root_credential_present),
     (ROOT_MFA_ENABLED, root_mfa_enabled),
     (ROOT_VIRTUAL_DEVICES, root_virtual_devices),
@@ -86,6 +87,12 @@ fn accounts(snapshot: &Snapshot, rows: &mut Rows) {
     for wanted in Standby::ALL.map(Standby::as_str).into_iter().chain([REFUSED]) {
         let identified = snapshot.accounts().filter(|state| state.account.is_some());
         rows.push(&[wanted], count(identified.filter(|state| scan_state(state) == wanted).count()));
+    }
+}
+
+fn management_account(snapshot: &Snapshot, rows: &mut Rows) {
+    for state in snapshot.accounts().filter(|state| state.account.as_ref().is_some_and(|account| account.management)) {
+        rows.push(&[id(state)], 1.0);
     }
 }
 

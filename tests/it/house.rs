@@ -45,6 +45,10 @@ fn pure_rooms_know_no_runtime_no_network_and_no_clock() {
         "http/negotiate.rs",
         "web_config.rs",
         "account.rs",
+        "config.rs",
+        "config/file.rs",
+        "discover.rs",
+        "shard.rs",
         "landing.rs",
         "limit.rs",
     ];
