@@ -1,7 +1,7 @@
 //! Where everybody is introduced to everybody: flags become a bound server,
 //! the bound server a running exporter, and that one is drained.
 
-use std::{fmt, io, net::TcpListener, sync::Arc};
+use std::{fmt, io, net::TcpListener, path::PathBuf, sync::Arc};
 
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -24,6 +24,7 @@ use crate::{
     publish::{self, Keeper},
     signals::Signals,
     snapshot::Snapshot,
+    state::disk::StateFile,
     supervise::forever,
 };
 
@@ -39,6 +40,9 @@ pub enum StartError {
     /// The web configuration cannot be used.
     #[error(transparent)]
     Web(#[from] GuardError),
+    /// The state file cannot be read or written.
+    #[error("the state file {0} cannot be used: {1}")]
+    State(PathBuf, io::Error),
     /// Two metrics have one name: a bug.
     #[error("the exporter's own metrics are inconsistent: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -48,6 +52,8 @@ pub enum StartError {
 pub struct Bound {
     flags: Flags,
     orders: Orders,
+    state: Option<StateFile>,
+    snapshot: Snapshot,
     clock: Clock,
     listeners: Vec<TcpListener>,
     guard: Option<Arc<Guard>>,
@@ -72,9 +78,10 @@ impl Bound {
         own.sharded(orders.shard);
         let meter = Meter::register(own.registry())?;
         let clock = Clock::new();
+        let (state, snapshot) = recall(&flags, &orders, clock)?;
         let guard = flags.web_config.clone().map(|path| Guard::new(path, clock)).transpose()?.map(Arc::new);
         let listeners = flags.listen.iter().map(|address| address.bind()).collect::<Result<_, _>>()?;
-        Ok(Self { flags, orders, clock, listeners, guard, own, meter })
+        Ok(Self { flags, orders, state, snapshot, clock, listeners, guard, own, meter })
     }
 
     /// Serves and collects until a signal asks it to stop, then drains.
@@ -83,7 +90,7 @@ impl Bound {
     /// When a listener turns out to be unusable.
     pub async fn run(self, signals: Signals) -> io::Result<()> {
         let (reloader, orders) = Reloader::new(self.flags.clone(), self.orders.clone(), self.own.clone(), self.clock);
-        let snapshot = first_snapshot(&self.orders, self.clock);
+        let snapshot = self.snapshot.clone();
         let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
         let (published, exposition) = watch::channel(None);
         let (events, inbox) = mpsc::channel(256);
@@ -95,15 +102,25 @@ impl Bound {
         tasks.spawn(forever("encoder", own.clone(), move || {
             publish::encode(encoding.clone(), published.clone(), counted.clone())
         }));
+        let recalled = self.snapshot.clone();
         let (caller, counted) = (caller(self.meter.clone(), self.clock).await, own.clone());
         tasks.spawn(forever("fleet", own, move || {
-            Fleet::new(caller.clone(), events.clone(), counted.clone()).run(orders.clone())
+            let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone());
+            fleet.expecting(&recalled).run(orders.clone())
         }));
+        if let Some(file) = self.state.clone() {
+            let snapshots = snapshots.clone();
+            tasks.spawn(forever("state", self.own.clone(), move || file.clone().follow(snapshots.clone())));
+        }
         self.announce();
-        let site = self.site(exposition, snapshots, &reloader);
+        let site = self.site(exposition, snapshots.clone(), &reloader);
         let shutdown = signals.stop(move || drop(reloader.reload()));
         let served = http::serve(self.listeners, site, Limits::default(), shutdown).await;
         tasks.shutdown().await;
+        if let Some(file) = self.state {
+            let last = Arc::clone(&snapshots.borrow());
+            file.save(last).await;
+        }
         tracing::info!("Stopped.");
         served
     }
@@ -145,6 +162,18 @@ impl Bound {
 pub fn first_snapshot(orders: &Orders, clock: Clock) -> Snapshot {
     let begin = if orders.config.is_lone() { Snapshot::new } else { Snapshot::awaiting_accounts };
     begin(orders.plan, clock.now())
+}
+
+/// The picture that an earlier run has left, if there is one.
+fn recall(flags: &Flags, orders: &Orders, clock: Clock) -> Result<(Option<StateFile>, Snapshot), StartError> {
+    let mut snapshot = first_snapshot(orders, clock);
+    let Some(path) = flags.state_file.clone() else { return Ok((None, snapshot)) };
+    let file = StateFile::new(path.clone(), flags.state_interval, orders.shard);
+    let state = file.load(orders.config.is_lone()).map_err(|error| StartError::State(path, error))?;
+    if let Some(state) = state {
+        snapshot.restore(state.memories, state.listed, clock.now());
+    }
+    Ok((Some(file), snapshot))
 }
 
 /// What calls AWS for everybody, each with a rate of their own.

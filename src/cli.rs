@@ -51,6 +51,14 @@ pub struct Flags {
     #[arg(long = "total-shards", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Accounts")]
     pub total_shards: u32,
 
+    /// File that keeps what is known over a restart, so that no series breaks.
+    #[arg(long = "state.file", value_name = "FILE", help_heading = "State")]
+    pub state_file: Option<PathBuf>,
+
+    /// How often to write the state file, where anything has changed.
+    #[arg(long = "state.interval", value_name = "DURATION", default_value = "10s", value_parser = state_interval, help_heading = "State")]
+    pub state_interval: Duration,
+
     /// Address to listen on, as HOST:PORT or :PORT for every address. Repeatable.
     #[arg(
         long = "web.listen-address",
@@ -170,6 +178,10 @@ fn root_interval(text: &str) -> Result<Duration, String> {
 
 fn devices_interval(text: &str) -> Result<Duration, String> {
     duration(text, DEVICES_INTERVALS)
+}
+
+fn state_interval(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_millis(10)..=Duration::from_secs(3_600))
 }
 
 fn role_name(text: &str) -> Result<String, String> {

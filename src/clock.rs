@@ -64,6 +64,19 @@ pub struct Moment {
 pub const STEP_TOLERANCE: Duration = Duration::from_secs(1);
 
 impl Moment {
+    /// A moment before this process began, of which only the wall clock's reading
+    /// is known.
+    #[must_use]
+    pub const fn before_start(wall: Timestamp) -> Self {
+        Self { wall, mono: Duration::ZERO }
+    }
+
+    /// Whether this is a moment of an earlier process.
+    #[must_use]
+    pub const fn is_before_start(self) -> bool {
+        self.mono.is_zero()
+    }
+
     /// How old something observed at `then` is, by whichever clock makes it
     /// older; `None` when the wall clock now reads earlier than it did then by
     /// more than [`STEP_TOLERANCE`], because its exported time would then lie.

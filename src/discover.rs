@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     account::{Account, AccountId, Identity, Standby},
-    config::{Access, Config, Filter, Organization},
+    config::{Access, Config, Filter, Organization, StaticAccount},
     facts::{Fault, FaultClass},
 };
 
@@ -72,6 +72,18 @@ pub struct Listing {
     pub management: Option<AccountId>,
 }
 
+// === impl Entry ===
+
+impl Entry {
+    /// The entry that an account was made of, as far as it shows. Whether it was
+    /// excluded is decided again.
+    fn of(account: &Account) -> Self {
+        let standby = if account.standby == Standby::Excluded { Standby::Scanned } else { account.standby };
+        let unit = (!account.ou.is_empty()).then(|| Unit { path: account.ou.clone(), ids: Vec::new() });
+        Self { id: account.id, name: account.name.clone(), standby, unit, tags: None }
+    }
+}
+
 // === impl Unit ===
 
 impl Unit {
@@ -118,6 +130,25 @@ impl Organization {
 // === impl Roster ===
 
 impl Roster {
+    /// A roster that expects these accounts in the first list: those that an
+    /// earlier run of the program knew.
+    #[must_use]
+    pub fn expecting<'a>(accounts: impl Iterator<Item = &'a Account>) -> Self {
+        let entries = accounts.map(|account| (account.id, (Entry::of(account), Duration::ZERO)));
+        Self { entries: entries.collect(), ..Self::default() }
+    }
+
+    /// No longer expects these accounts, which need no list to be watched.
+    pub fn expect_none_of(&mut self, accounts: &[StaticAccount]) {
+        accounts.iter().for_each(|account| drop(self.entries.remove(&account.id)));
+    }
+
+    /// Whether a list was ever taken in.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// Takes a new list in. Who is missing stays for [`GRACE`]; the list is taken
     /// in all the same where the loss is called a fault.
     ///

@@ -6,6 +6,8 @@
 
 pub mod fault;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Moment;
 pub use fault::{Fault, FaultClass};
 
@@ -25,7 +27,8 @@ pub struct Known<T> {
 ///
 /// Absent keys are `None`. `AccountMFAEnabled` is read as "at least one device
 /// of any kind": AWS documents 0 and 1, and every reader tests for more than 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Summary {
     /// `AccountMFAEnabled`: root has an MFA device of some kind.
     pub mfa_enabled: Option<bool>,
@@ -48,14 +51,16 @@ pub struct Summary {
 /// All that a summary can show of a change in the account's devices and users.
 /// Two equal fingerprints do not prove that nothing changed (one device may
 /// have replaced another); two different ones prove that something did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fingerprint {
     root: [bool; 4],
     counters: [u32; 3],
 }
 
 /// Whether a failing summary was believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Confirmation {
     /// The summary showed no unprotected root, so nothing had to be confirmed.
     NotNeeded,
@@ -68,7 +73,8 @@ pub enum Confirmation {
 }
 
 /// What one heartbeat learnt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct RootReading {
     /// The last summary read.
     pub summary: Summary,
@@ -78,7 +84,8 @@ pub struct RootReading {
 
 /// All pages of `iam:ListVirtualMFADevices(AssignmentStatus=Assigned)`, reduced
 /// to what the verdict on root needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct VirtualDevices {
     /// Devices whose owner is exactly the account's root ARN.
     pub root_owned: u32,

@@ -29,7 +29,7 @@ use crate::{
     metrics::own::Own,
     orders::Orders,
     schedule,
-    snapshot::{Event, Plan},
+    snapshot::{Event, Plan, Snapshot},
     supervise::forever,
 };
 
@@ -84,6 +84,14 @@ impl Fleet {
         Self { caller, events, own, bases, roster, runs }
     }
 
+    /// The same, and the first list of an organization is held against the accounts
+    /// of `earlier`, which an earlier run has left.
+    #[must_use]
+    pub fn expecting(self, earlier: &Snapshot) -> Self {
+        let accounts = earlier.accounts().filter_map(|state| state.account.as_ref());
+        Self { roster: Roster::expecting(accounts), ..self }
+    }
+
     /// Watches what the orders say, for ever.
     pub async fn run(mut self, mut orders: watch::Receiver<Arc<Orders>>) {
         loop {
@@ -124,15 +132,19 @@ impl Fleet {
         let fault = match &orders.config.organization {
             None => None,
             Some(organization) => {
+                if !self.roster.is_listed() {
+                    self.roster.expect_none_of(&orders.config.accounts);
+                }
                 let listed = timeout(DISCOVERY_DEADLINE, self.list(organization)).await;
                 let late = |_| Err(Fault::new(FaultClass::Timeout, "ListAccounts: the list took too long"));
                 listed.unwrap_or_else(late).err()
             }
         };
         let all_well = fault.is_none();
+        let is_all = orders.config.organization.is_none() || self.roster.is_listed();
         let accounts = self.mine(orders).into_iter().map(|watched| watched.account).collect();
         // Nobody listens only while the program is going down.
-        let _ = self.events.send(Event::Discovered { accounts, fault, at }).await;
+        let _ = self.events.send(Event::Discovered { accounts, is_all, fault, at }).await;
         all_well
     }
 

@@ -34,6 +34,7 @@ pub mod schedule;
 pub mod shard;
 pub mod signals;
 pub mod snapshot;
+pub mod state;
 pub mod supervise;
 pub mod transitions;
 pub mod web_config;

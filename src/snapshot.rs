@@ -12,14 +12,15 @@ use std::{
     time::Duration,
 };
 
+mod account;
+
+pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
+
 use crate::{
-    account::{Account, AccountId, Identity, Standby},
-    clock::{Moment, Timestamp},
-    facts::{Fault, FaultClass, Known, RootReading, VirtualDevices},
-    judge::{
-        Cadence, Control, Reason, Status, Verdict,
-        root::{self, RootEvidence},
-    },
+    account::{Account, AccountId, Identity},
+    clock::Moment,
+    facts::{Fault, FaultClass, RootReading, VirtualDevices},
+    judge::Cadence,
 };
 
 /// A collector, by the word that is also its flag, its file and its label value.
@@ -39,44 +40,6 @@ pub struct Plan {
     /// Whether collector `devices` runs. Collector `root` always does: the
     /// other's list is worth nothing without a heartbeat to hold it against.
     pub devices: bool,
-}
-
-/// How one collector of one account is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Health {
-    /// When the last run that has reported was started.
-    pub last_attempt: Option<Moment>,
-    /// When the last run without a fault was started.
-    pub last_success: Option<Moment>,
-    /// How long the last run took.
-    pub duration: Option<Duration>,
-    /// What was wrong with the last run; `None` while the collector is up.
-    pub fault: Option<Fault>,
-}
-
-/// What is said of one control of one account, and what was last said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The verdict as of the last fold or tick.
-    pub verdict: Verdict,
-    /// The as-of time of the last answer judged passed or not applicable.
-    pub last_protected: Option<Timestamp>,
-    /// The as-of time of the last answer judged failed.
-    pub last_failed: Option<Timestamp>,
-    counted: Option<Moment>,
-}
-
-/// All that is known of one account.
-#[derive(Clone, Debug)]
-pub struct AccountState {
-    /// The account; `None` until credentials have proved whose they are.
-    pub account: Option<Account>,
-    /// The last heartbeat.
-    pub reading: Option<Known<RootReading>>,
-    /// The last list of virtual devices that no later heartbeat has contradicted.
-    pub devices: Option<Known<VirtualDevices>>,
-    health: BTreeMap<Collector, Health>,
-    standings: [Standing; Control::ALL.len()],
 }
 
 /// Whether the accounts to watch could be found out.
@@ -132,11 +95,14 @@ pub struct Outcome {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It was found out which accounts there are; others are watched no longer.
+    /// It was found out which accounts there are, or tried to.
     Discovered {
-        /// All of them, those that are not scanned included; the last known ones
+        /// The accounts, those that are not scanned included; the last known ones
         /// where the list could not be read.
         accounts: Vec<Account>,
+        /// Whether these are all there are. They are not while the list of an
+        /// organization has never been read.
+        is_all: bool,
         /// What was wrong with the list.
         fault: Option<Fault>,
         /// When it was asked for.
@@ -203,198 +169,6 @@ impl Plan {
     }
 }
 
-// === impl Health ===
-
-impl Health {
-    fn pending() -> Self {
-        let fault = Fault::new(FaultClass::Pending, "the collector has not run yet");
-        Self { fault: Some(fault), ..Self::default() }
-    }
-
-    /// Whether the collector's last run is recent and without a fault.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.fault.is_none()
-    }
-
-    fn would_stall(&self, patience: Duration, now: Moment) -> bool {
-        self.is_up() && self.last_attempt.is_some_and(|at| now.mono.saturating_sub(at.mono) > patience)
-    }
-
-    /// A collector that does not report is down, whatever its last word was.
-    fn age(&mut self, patience: Duration, now: Moment) {
-        if self.would_stall(patience, now) {
-            let detail = format!("no run has ended for more than {}", humantime::format_duration(patience));
-            self.fault = Some(Fault::new(FaultClass::Stalled, detail));
-        }
-    }
-}
-
-// === impl Standing ===
-
-impl Standing {
-    const NEW: Self =
-        Self { verdict: Verdict::unknown(Reason::NotRead), last_protected: None, last_failed: None, counted: None };
-
-    /// Takes a verdict in. The two times of the past follow the order in which
-    /// answers came, not the wall clock: were it stepped back between them, the
-    /// older answer's time is moved before the newer's, so that "failed after
-    /// it was protected" can always be told by comparing the two.
-    fn take(&mut self, verdict: Verdict) {
-        self.verdict = verdict;
-        let Some(as_of) = verdict.as_of.filter(|at| self.counted.is_none_or(|seen| at.mono > seen.mono)) else {
-            return;
-        };
-        self.counted = Some(as_of);
-        let (newer, older) = match verdict.status {
-            Status::Failed => (&mut self.last_failed, &mut self.last_protected),
-            _ => (&mut self.last_protected, &mut self.last_failed),
-        };
-        *newer = Some(as_of.wall);
-        let just_before = Timestamp::from_millis(as_of.wall.as_millis() - 1);
-        *older = older.map(|older| older.min(just_before));
-    }
-}
-
-// === impl AccountState ===
-
-impl AccountState {
-    fn new(account: Option<Account>, plan: &Plan) -> Self {
-        let is_scanned = account.as_ref().is_none_or(|account| account.standby == Standby::Scanned);
-        let collectors = plan.collectors().filter(|_| is_scanned);
-        let health = collectors.map(|collector| (collector, Health::pending())).collect();
-        Self { account, reading: None, devices: None, health, standings: [Standing::NEW; Control::ALL.len()] }
-    }
-
-    /// The collectors and how they are doing.
-    pub fn health(&self) -> impl Iterator<Item = (Collector, &Health)> {
-        self.health.iter().map(|(collector, health)| (*collector, health))
-    }
-
-    /// The controls and what is said of them; of an account that is not scanned,
-    /// nothing.
-    pub fn standings(&self) -> impl Iterator<Item = (Control, &Standing)> {
-        Control::ALL.into_iter().zip(&self.standings).filter(|_| self.is_scanned())
-    }
-
-    /// Whether the account's collectors run.
-    #[must_use]
-    pub fn is_scanned(&self) -> bool {
-        self.account.as_ref().is_none_or(|account| account.standby == Standby::Scanned)
-    }
-
-    /// Takes over what a list says of the account. What was proved stays proved.
-    fn rename(&mut self, account: &Account) {
-        let partition = self.account.as_ref().and_then(|known| known.partition.clone());
-        self.account = Some(Account { partition: partition.or_else(|| account.partition.clone()), ..account.clone() });
-    }
-
-    /// Notes which partition the credentials proved. Another one than before is
-    /// another account under the same number: nothing read of the first is kept.
-    fn prove(&mut self, identity: &Identity) {
-        let Some(account) = &mut self.account else { return };
-        if account.partition.replace(identity.partition.clone()).is_some_and(|old| old != identity.partition) {
-            (self.reading, self.devices) = (None, None);
-        }
-    }
-
-    /// Without credentials no collector runs, so each of them reports the fault.
-    fn lose(&mut self, fault: &Fault, at: Moment) {
-        for health in self.health.values_mut() {
-            health.last_attempt = Some(at);
-            health.fault = Some(fault.clone());
-        }
-    }
-
-    /// What is said of one control.
-    #[must_use]
-    pub fn standing(&self, control: Control) -> &Standing {
-        let place = Control::ALL.iter().position(|known| *known == control);
-        &self.standings[place.expect("every control is in the list of all")]
-    }
-
-    /// Whether the credentials turned out to be another account's.
-    #[must_use]
-    pub fn is_refused(&self) -> bool {
-        self.health.values().any(|health| health.fault.as_ref().is_some_and(|f| f.class == FaultClass::WrongAccount))
-    }
-
-    fn learn(&mut self, outcome: Outcome) {
-        let health = self.health.entry(outcome.collector).or_default();
-        if health.last_attempt.is_some_and(|last| last.mono > outcome.started.mono) {
-            return; // A run that was overtaken by a later one has nothing to add.
-        }
-        health.last_attempt = Some(outcome.started);
-        health.duration = Some(outcome.duration);
-        if outcome.fault.is_none() {
-            health.last_success = Some(outcome.started);
-        }
-        health.fault = outcome.fault;
-        match outcome.news {
-            News::None => {}
-            News::Root(reading) => self.reading = Some(Known::new(reading, outcome.started)),
-            News::Devices(devices) => self.devices = Some(Known::new(devices, outcome.started)),
-        }
-        self.void_outdated_devices();
-    }
-
-    /// A heartbeat that shows another fingerprint than an earlier list of devices
-    /// voids the list for good. Were it only set aside, a second change that
-    /// happens to restore the old counters would bring its old answer back.
-    fn void_outdated_devices(&mut self) {
-        let Some(reading) = &self.reading else { return };
-        let is_outdated = |list: &Known<VirtualDevices>| {
-            list.as_of.mono <= reading.as_of.mono && !list.value.is_of(&reading.value.summary)
-        };
-        self.devices = self.devices.take().filter(|list| !is_outdated(list));
-    }
-
-    fn verdicts(&self, cadence: &Cadence, now: Moment) -> [Verdict; Control::ALL.len()] {
-        let evidence = RootEvidence { reading: self.reading.as_ref(), devices: self.devices.as_ref() };
-        Control::ALL.map(|control| match &self.account {
-            Some(account) => root::judge(control, account, evidence, cadence, now),
-            None => Verdict::unknown(Reason::NotRead),
-        })
-    }
-
-    fn judge(&mut self, cadence: &Cadence, now: Moment) {
-        let verdicts = self.verdicts(cadence, now);
-        for (standing, verdict) in self.standings.iter_mut().zip(verdicts) {
-            standing.take(verdict);
-        }
-    }
-
-    /// Whether anything about this account is different at `now`. Most ticks
-    /// change nothing, and an unchanged account is shared, not copied.
-    fn would_age(&self, plan: &Plan, now: Moment) -> bool {
-        let stalls = |(collector, health): (&Collector, &Health)| {
-            health.would_stall(patience(plan, *collector, self.reading.as_ref()), now)
-        };
-        self.health.iter().any(stalls)
-            || !self.verdicts(&plan.cadence, now).iter().eq(self.standings.iter().map(|standing| &standing.verdict))
-    }
-
-    fn age(&mut self, plan: &Plan, now: Moment) {
-        for (collector, health) in &mut self.health {
-            health.age(patience(plan, *collector, self.reading.as_ref()), now);
-        }
-        self.judge(&plan.cadence, now);
-    }
-}
-
-/// How long a collector may go without reporting: three of its intervals, and
-/// the longest that one run may take.
-fn patience(plan: &Plan, collector: Collector, reading: Option<&Known<RootReading>>) -> Duration {
-    let interval = match (collector, reading) {
-        (Collector::Root, Some(reading)) => plan.cadence.heartbeat(&reading.value),
-        _ => plan.interval(collector),
-    };
-    interval * 3 + LONGEST_RUN
-}
-
-/// No run of a collector takes longer than this; it is cut off before.
-pub const LONGEST_RUN: Duration = Duration::from_secs(120);
-
 // === impl Snapshot ===
 
 impl Snapshot {
@@ -445,20 +219,39 @@ impl Snapshot {
         })
     }
 
-    /// Whether the accounts are known and each of their collectors has run.
+    /// Whether the accounts are known and each of their collectors has run since
+    /// the program started.
     #[must_use]
     pub fn initial_pass_complete(&self) -> bool {
         let mut health = self.accounts().flat_map(AccountState::health);
-        !self.accounts.is_empty() && health.all(|(_, health)| health.last_attempt.is_some())
+        let has_run = |health: &Health| health.last_attempt.is_some_and(|at| !at.is_before_start());
+        !self.accounts.is_empty() && health.all(|(_, health)| has_run(health))
+    }
+
+    /// Whether the ambient account is the only one there can be.
+    #[must_use]
+    pub fn is_lone(&self) -> bool {
+        self.is_lone
+    }
+
+    /// Takes over what an earlier run of the program knew. It is judged again, by
+    /// the same ages; what the accounts are is asked again all the same.
+    pub fn restore(&mut self, memories: Vec<Memory>, listed: Option<Moment>, now: Moment) {
+        self.discovery.last_success = listed;
+        for memory in memories {
+            self.accounts.remove(&None);
+            let id = Some(memory.account.id);
+            self.accounts.insert(id, Arc::new(AccountState::remember(memory, &self.plan, now)));
+        }
     }
 
     /// Takes in something that happened.
     pub fn fold(&mut self, event: Event, now: Moment) {
         match event {
-            Event::Discovered { accounts, fault, at } => {
+            Event::Discovered { accounts, is_all, fault, at } => {
                 let last_success = if fault.is_none() { Some(at) } else { self.discovery.last_success };
                 self.discovery = Discovery { last_success, fault };
-                self.list(&accounts, now);
+                self.list(&accounts, is_all, now);
             }
             Event::Identified { identity, at } => self.identify(identity, at, now),
             Event::Unidentified { account, fault, at } => self.lose(account, fault, at),
@@ -471,12 +264,12 @@ impl Snapshot {
         }
     }
 
-    /// Takes a list of accounts for all there are. An account that begins or
-    /// ceases to be scanned begins anew.
-    fn list(&mut self, accounts: &[Account], now: Moment) {
+    /// Takes a list of accounts in. An account that begins or ceases to be scanned
+    /// begins anew.
+    fn list(&mut self, accounts: &[Account], is_all: bool, now: Moment) {
         self.is_lone = false;
         let listed: BTreeSet<_> = accounts.iter().map(|account| Some(account.id)).collect();
-        self.accounts.retain(|id, _| listed.contains(id));
+        self.accounts.retain(|id, _| listed.contains(id) || !is_all && id.is_some());
         for account in accounts {
             let new = || Arc::new(AccountState::new(Some(account.clone()), &self.plan));
             let state = self.accounts.entry(Some(account.id)).or_insert_with(new);
@@ -503,7 +296,7 @@ impl Snapshot {
     fn identify(&mut self, identity: Identity, at: Moment, now: Moment) {
         let id = Some(identity.account);
         if self.is_lone {
-            self.accounts.remove(&None);
+            self.accounts.retain(|known, _| *known == id);
             self.discovery = Discovery { last_success: Some(at), fault: None };
             let new = || Arc::new(AccountState::new(Some(Account::ambient(identity.clone())), &self.plan));
             self.accounts.entry(id).or_insert_with(new);
@@ -529,7 +322,11 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Confirmation, Summary};
+    use crate::{
+        clock::Timestamp,
+        facts::{Confirmation, Summary},
+        judge::{Control, Status},
+    };
 
     const PLAN: Plan =
         Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, devices: true };

@@ -106,6 +106,12 @@ impl FaultClass {
         }
     }
 
+    /// Reads a label value.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == text)
+    }
+
     /// Whether the same call may well succeed a moment later.
     #[must_use]
     pub const fn is_transient(self) -> bool {

@@ -14,7 +14,7 @@ use std::{
 };
 
 use aws_mfa_exporter::{
-    account::Identity,
+    account::{Account, Identity},
     clock::Clock,
     exposition::{Encoder, Encoding, Exposition, Format},
     facts::{Confirmation, RootReading, Summary, VirtualDevices},
@@ -69,11 +69,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
     let cadence = Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) };
-    let mut snapshot = Snapshot::new(Plan { cadence, devices: true }, clock.now());
+    let mut snapshot = Snapshot::awaiting_accounts(Plan { cadence, devices: true }, clock.now());
+    let mut all = Vec::new();
     for n in 0..accounts {
         let id = format!("{:012}", n * 7_919 + 100_000_000_000);
-        let identity = Identity::parse(&format!("arn:aws:iam::{id}:root"), &id)?;
-        let key = identity.account;
+        all.push(Account::ambient(Identity::parse(&format!("arn:aws:iam::{id}:root"), &id)?));
+    }
+    let listed = Event::Discovered { accounts: all.clone(), is_all: true, fault: None, at: clock.now() };
+    snapshot.fold(listed, clock.now());
+    for (n, account) in (0..).zip(all) {
+        let key = account.id;
         let (on, off) = (Some(n % 7 != 0), Some(false));
         let summary = Summary {
             mfa_enabled: on,
@@ -86,7 +91,6 @@ fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
         };
         let list = VirtualDevices { root_owned: u32::from(n % 3 == 0), unowned: 0, fingerprint: summary.fingerprint() };
         let reading = RootReading { summary, confirmation: Confirmation::Agreed };
-        snapshot.fold(Event::Identified { identity, at: clock.now() }, clock.now());
         for (collector, news) in [(Collector::Root, News::Root(reading)), (Collector::Devices, News::Devices(list))] {
             let duration = Duration::from_millis(80 + n % 40);
             let outcome = Outcome { collector, started: clock.now(), duration, news, fault: None };

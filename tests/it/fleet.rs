@@ -491,3 +491,139 @@ fn a_pods_name_tells_its_shard() {
         Exporter::with_environment(&["--organization.role-name=aws-mfa-exporter", "--total-shards=2"], &environment);
     assert_eq!(exporter.metrics().value("aws_mfa_exporter_shard_info{shard=\"1\"}"), Some(1.0));
 }
+
+/// The flags of an exporter with a state file in `folder`.
+fn state_flag(folder: &tempfile::TempDir) -> String {
+    format!("--state.file={}", folder.path().join("state.json").display())
+}
+
+fn names(samples: &Samples) -> Vec<String> {
+    samples.of_accounts().into_keys().collect()
+}
+
+#[test]
+fn the_first_scrape_after_a_restart_holds_every_series_of_the_last_before_it() {
+    let denied = Account { roles: Vec::new(), ..good(&member_id(2)) };
+    let mut scenario = organization(vec![good(&member_id(0)), bad(&member_id(1)), denied, good(&member_id(3))]);
+    scenario.organization.as_mut().unwrap().members[4].state = Some("SUSPENDED".into());
+    let sim = Sim::start(scenario).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--organization.role-name=aws-mfa-exporter", &state_flag(&folder), "--state.interval=100ms"];
+    let mut first = exporter(&sim, &flags);
+    first.wait_for("verdicts", SOON, |samples| {
+        samples.status_of(&member_id(0), "IAM.6") == "passed"
+            && samples.status_of(&member_id(1), "IAM.9") == "failed"
+            && samples.fault_of(&member_id(2), "root") == "access_denied"
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    let before = first.metrics();
+    first.signal("-KILL");
+    first.wait();
+    // Nothing can be asked any more: whatever is there is remembered.
+    sim.fault(OWN, None, Fault::AccessDenied);
+    let second = exporter(&sim, &flags);
+    let after = second.metrics();
+    assert_eq!(names(&after), names(&before));
+    assert_eq!(after.status_of(&member_id(0), "IAM.9"), "passed");
+    assert_eq!(after.value("aws_mfa_exporter_initial_pass_complete"), Some(0.0));
+    let failed =
+        format!("aws_mfa_control_last_failed_timestamp_seconds{{account_id=\"{}\",control=\"IAM.9\"}}", member_id(1));
+    assert_eq!(after.value(&failed).is_some(), before.value(&failed).is_some());
+    // It is not believed for longer than it was.
+    second
+        .wait_for("its age", Duration::from_secs(60), |samples| samples.status_of(&member_id(0), "IAM.9") == "unknown");
+}
+
+#[test]
+fn a_state_file_is_its_owners_alone_and_names_no_user() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let sim = crate::support::sim(crate::support::healthy());
+    let folder = tempfile::tempdir().unwrap();
+    let mut exporter = exporter(&sim, &[&state_flag(&folder)]);
+    exporter.expect("IAM.6", "passed");
+    exporter.signal("-TERM");
+    assert_eq!(exporter.wait(), Some(0));
+    let path = folder.path().join("state.json");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(crate::support::ID) && !text.contains("arn:"), "{text}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_state_file_that_cannot_be_used_is_set_aside_and_told_of() {
+    let sim = crate::support::sim(crate::support::healthy());
+    for (text, told) in [
+        ("{\"version\":1,\"sha", "damaged"),
+        ("{\"version\":99}", "version is 99"),
+        (
+            "{\"version\":1,\"shard\":1,\"total_shards\":2,\"lone\":true,\"listed\":null,\"accounts\":[]}",
+            "shard 1 of 2",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        fs::write(&path, text).unwrap();
+        let exporter = exporter(&sim, &[&state_flag(&folder)]);
+        exporter.expect("IAM.9", "passed");
+        let log = exporter.log();
+        assert!(log.contains(told) && log.contains("set aside"), "{told}: {log}");
+        assert_eq!(fs::read_to_string(folder.path().join("state.json.unusable")).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_state_file_with_no_folder_is_an_error_at_the_start() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
+        .args(["--web.listen-address=127.0.0.1:0", "--state.file=/nowhere/at/all/state.json"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("/nowhere/at/all/state.json"));
+}
+
+/// The state of one account is not shown for another's.
+#[test]
+fn a_state_file_of_another_account_is_forgotten_as_soon_as_the_credentials_say_so() {
+    let sim = crate::support::sim(crate::support::healthy());
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = exporter(&sim, &[&state_flag(&folder)]);
+    first.expect("IAM.9", "passed");
+    first.signal("-TERM");
+    first.wait();
+    sim.add(Account::with_root_devices("222222222222", &[]));
+    sim.credentials(KEY, "222222222222");
+    let second = exporter(&sim, &[&state_flag(&folder)]);
+    let samples =
+        second.wait_for("the other's verdict", SOON, |samples| samples.status_of("222222222222", "IAM.9") == "failed");
+    assert!(!samples.names().any(|name| name.contains(crate::support::ID)), "{samples}");
+}
+
+/// Killed a hundred times while it writes, it always starts, and always with
+/// all that it knew.
+#[test]
+fn killed_at_any_moment_it_starts_with_what_it_knew() {
+    let sim = Sim::start(organization((0..20).map(|n| good(&member_id(n))).collect())).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--organization.role-name=aws-mfa-exporter", &state_flag(&folder), "--state.interval=10ms"];
+    let mut running = exporter(&sim, &flags);
+    running
+        .wait_for("verdicts", SOON, |samples| (0..20).all(|n| samples.status_of(&member_id(n), "IAM.6") == "passed"));
+    std::thread::sleep(Duration::from_millis(1_500));
+    let known = |samples: &Samples| -> Vec<String> {
+        names(samples)
+            .into_iter()
+            .filter(|name| name.contains("control_status") || name.contains("mfa_account_info"))
+            .collect()
+    };
+    let wanted = known(&running.metrics());
+    assert_eq!(wanted.len(), 21 * 13, "one account_info and four samples of three controls");
+    for n in 0..100u64 {
+        std::thread::sleep(Duration::from_millis(n * 37 % 150));
+        running.signal("-KILL");
+        running.wait();
+        running = exporter(&sim, &flags);
+        assert_eq!(known(&running.metrics()), wanted, "after {n} kills\n{}", running.log());
+        assert!(!running.log().contains("set aside"), "{}", running.log());
+    }
+}

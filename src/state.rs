@@ -1,0 +1,339 @@
+//! What is remembered over a restart: the evidence, and what was last said.
+//!
+//! The file behind `--state.file` keeps every series alive through a restart and
+//! a move, so that "failed after it was protected" can be told by the first
+//! scrape after it. It holds evidence, not verdicts: what is loaded is judged
+//! again by the same ages, with the times that were AWS's then. A file that is
+//! damaged, of another make or another shard's is set aside and told of, and
+//! the exporter starts without it. User names are not in it.
+
+pub mod disk;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    account::{Account, AccountId, Partition, Standby},
+    clock::{Moment, Timestamp},
+    facts::{Fault, FaultClass, Known, RootReading, VirtualDevices},
+    judge::Control,
+    shard::Shard,
+    snapshot::{AccountState, Collector, Health, Memory, Snapshot},
+};
+
+/// The version of the file's form. A file of a newer one is not read.
+const VERSION: u32 = 1;
+
+/// Why a file is not used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// It is no state file, or a damaged one.
+    #[error("it is damaged, or no state file: line {line}, column {column}")]
+    Damaged {
+        /// Where reading ended.
+        line: usize,
+        /// Where in the line.
+        column: usize,
+    },
+    /// A later version of the exporter has written it.
+    #[error("its version is {0}, and this exporter reads {VERSION}")]
+    Version(u32),
+    /// It holds the accounts of another shard.
+    #[error("it is shard {0} of {1}'s")]
+    Shard(u32, u32),
+    /// It is of one account, and a list of accounts is to be watched, or the reverse.
+    #[error("it was written by an exporter that watched {0}")]
+    Scope(&'static str),
+    /// It holds what cannot be.
+    #[error("it holds {0:?}, which cannot be")]
+    Value(String),
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    shard: u32,
+    total_shards: u32,
+    lone: bool,
+    listed: Option<i64>,
+    accounts: Vec<FileAccount>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct FileAccount {
+    id: String,
+    name: String,
+    ou: String,
+    partition: Option<String>,
+    standby: String,
+    management: bool,
+    reading: Option<Dated<RootReading>>,
+    devices: Option<Dated<VirtualDevices>>,
+    collectors: BTreeMap<String, FileHealth>,
+    controls: BTreeMap<String, FilePast>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Dated<T> {
+    as_of: i64,
+    value: T,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct FileHealth {
+    last_attempt: Option<i64>,
+    last_success: Option<i64>,
+    duration_ms: Option<u64>,
+    fault: Option<(String, String)>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct FilePast {
+    last_protected: Option<i64>,
+    last_failed: Option<i64>,
+}
+
+/// What a file held: the accounts, and when they were last listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The accounts.
+    pub memories: Vec<Memory>,
+    /// When the accounts were last found out.
+    pub listed: Option<Moment>,
+}
+
+/// The text of the file.
+#[must_use]
+pub fn write(snapshot: &Snapshot, shard: Shard) -> String {
+    let file = File {
+        version: VERSION,
+        shard: shard.ordinal(),
+        total_shards: shard.total(),
+        lone: snapshot.is_lone(),
+        listed: snapshot.discovery.last_success.map(millis),
+        accounts: snapshot.accounts().filter_map(AccountState::memory).map(FileAccount::of).collect(),
+    };
+    serde_json::to_string(&file).expect("a state of texts and numbers has a JSON form")
+}
+
+/// Reads the text of a file for an exporter of this scope.
+///
+/// # Errors
+/// When nothing of it should be used.
+pub fn read(text: &str, shard: Shard, is_lone: bool) -> Result<State, StateError> {
+    // The version first: a later form is no damage.
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    let damaged = |error: serde_json::Error| StateError::Damaged { line: error.line(), column: error.column() };
+    let Versioned { version } = serde_json::from_str(text).map_err(damaged)?;
+    if version != VERSION {
+        return Err(StateError::Version(version));
+    }
+    let file: File = serde_json::from_str(text).map_err(damaged)?;
+    if (file.shard, file.total_shards) != (shard.ordinal(), shard.total()) {
+        return Err(StateError::Shard(file.shard, file.total_shards));
+    }
+    if file.lone != is_lone {
+        return Err(StateError::Scope(if file.lone { "the ambient account alone" } else { "a list of accounts" }));
+    }
+    let memories = file.accounts.into_iter().map(FileAccount::memory).collect::<Result<_, _>>()?;
+    Ok(State { memories, listed: file.listed.map(moment) })
+}
+
+fn millis(at: Moment) -> i64 {
+    at.wall.as_millis()
+}
+
+const fn moment(millis: i64) -> Moment {
+    Moment::before_start(Timestamp::from_millis(millis))
+}
+
+impl<T> Dated<T> {
+    fn of(known: Known<T>) -> Self {
+        Self { as_of: millis(known.as_of), value: known.value }
+    }
+
+    fn known(self) -> Known<T> {
+        Known::new(self.value, moment(self.as_of))
+    }
+}
+
+impl FileAccount {
+    fn of(memory: Memory) -> Self {
+        let Memory { account, reading, devices, health, past } = memory;
+        let past = past.into_iter().map(|(control, (last_protected, last_failed))| {
+            let [last_protected, last_failed] = [last_protected, last_failed].map(|at| at.map(Timestamp::as_millis));
+            (control.as_str().to_owned(), FilePast { last_protected, last_failed })
+        });
+        Self {
+            id: account.id.to_string(),
+            name: account.name,
+            ou: account.ou,
+            partition: account.partition.map(|partition| partition.as_str().to_owned()),
+            standby: account.standby.as_str().to_owned(),
+            management: account.management,
+            reading: reading.map(Dated::of),
+            devices: devices.map(Dated::of),
+            collectors: health.into_iter().map(|(name, health)| (name.as_str().to_owned(), health.into())).collect(),
+            controls: past.collect(),
+        }
+    }
+
+    fn memory(self) -> Result<Memory, StateError> {
+        let id: AccountId = self.id.parse().map_err(|_| StateError::Value(self.id.clone()))?;
+        let partition = match self.partition {
+            Some(text) => Some(Partition::parse(&text).ok_or(StateError::Value(text))?),
+            None => None,
+        };
+        let standby = Standby::ALL.into_iter().find(|standby| standby.as_str() == self.standby);
+        let standby = standby.ok_or(StateError::Value(self.standby))?;
+        let named = |name: &str| Collector::ALL.into_iter().find(|collector| collector.as_str() == name);
+        let health = self.collectors.into_iter().filter_map(|(name, health)| Some((named(&name)?, health.into())));
+        let control = |name: &str| Control::ALL.into_iter().find(|control| control.as_str() == name);
+        let past = self.controls.into_iter().filter_map(|(name, past)| {
+            let at = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+            Some((control(&name)?, (at(past.last_protected), at(past.last_failed))))
+        });
+        Ok(Memory {
+            account: Account { id, partition, standby, name: self.name, ou: self.ou, management: self.management },
+            reading: self.reading.map(Dated::known),
+            devices: self.devices.map(Dated::known),
+            health: health.collect(),
+            past: past.collect(),
+        })
+    }
+}
+
+impl From<Health> for FileHealth {
+    fn from(health: Health) -> Self {
+        Self {
+            last_attempt: health.last_attempt.map(millis),
+            last_success: health.last_success.map(millis),
+            duration_ms: health.duration.and_then(|took| u64::try_from(took.as_millis()).ok()),
+            fault: health.fault.map(|fault| (fault.class.as_str().to_owned(), fault.detail)),
+        }
+    }
+}
+
+impl From<FileHealth> for Health {
+    fn from(file: FileHealth) -> Self {
+        // A class that is not known any more is still a fault.
+        let fault = |(class, detail): (String, String)| {
+            Fault::new(FaultClass::parse(&class).unwrap_or(FaultClass::Pending), detail)
+        };
+        Self {
+            last_attempt: file.last_attempt.map(moment),
+            last_success: file.last_success.map(moment),
+            duration: file.duration_ms.map(Duration::from_millis),
+            fault: file.fault.map(fault),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        account::Identity,
+        facts::{Confirmation, Summary},
+        judge::{Cadence, Status},
+        snapshot::{Event, News, Outcome, Plan},
+    };
+
+    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true };
+    const TAKEN: u64 = 1_764_000_000;
+
+    fn now(seconds: u64) -> Moment {
+        let wall = Timestamp::from_millis(i64::try_from((TAKEN + seconds) * 1_000).unwrap());
+        Moment { wall, mono: Duration::from_secs(seconds) }
+    }
+
+    /// A picture of one account whose root has a hardware key.
+    fn picture() -> Snapshot {
+        let identity = Identity::parse("arn:aws-cn:iam::012345678901:root", "012345678901").unwrap();
+        let account = identity.account;
+        let mut snapshot = Snapshot::awaiting_accounts(PLAN, now(0));
+        let listed = Account { name: "päyments \"1\"".into(), ..Account::named(account, String::new()) };
+        let suspended =
+            Account { standby: Standby::Suspended, ..Account::named("111111111111".parse().unwrap(), String::new()) };
+        snapshot.fold(
+            Event::Discovered { accounts: vec![listed, suspended], is_all: true, fault: None, at: now(1) },
+            now(1),
+        );
+        snapshot.fold(Event::Identified { identity, at: now(2) }, now(2));
+        let summary = Summary { mfa_enabled: Some(true), password: Some(true), ..Summary::default() };
+        let list = VirtualDevices { root_owned: 0, unowned: 0, fingerprint: summary.fingerprint() };
+        let reading = RootReading { summary, confirmation: Confirmation::NotNeeded };
+        let fault = Some(Fault::new(FaultClass::Throttled, "ListVirtualMFADevices: throttled"));
+        for (collector, news, fault) in
+            [(Collector::Root, News::Root(reading), None), (Collector::Devices, News::Devices(list), fault)]
+        {
+            let outcome = Outcome { collector, started: now(3), duration: Duration::from_millis(80), news, fault };
+            snapshot.fold(Event::Collected { account, outcome }, now(4));
+        }
+        snapshot
+    }
+
+    fn restored(state: State, at: Moment) -> Snapshot {
+        let mut snapshot = Snapshot::awaiting_accounts(PLAN, at);
+        snapshot.restore(state.memories, state.listed, at);
+        snapshot
+    }
+
+    /// A new process, some seconds later by the wall clock.
+    fn later(seconds: u64) -> Moment {
+        Moment { wall: now(seconds).wall, mono: Duration::from_millis(5) }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_judged_again() {
+        let text = write(&picture(), Shard::WHOLE);
+        let state = read(&text, Shard::WHOLE, false).unwrap();
+        let young = restored(state.clone(), later(60));
+        assert_eq!(write(&young, Shard::WHOLE), text, "nothing is lost");
+        assert!(!young.initial_pass_complete(), "nothing has run since the start");
+        let status = |snapshot: &Snapshot| {
+            let state = snapshot.account("012345678901".parse().unwrap()).unwrap();
+            state.standing(Control::Iam9).verdict.status
+        };
+        assert_eq!(status(&young), Status::Passed);
+        assert_eq!(status(&restored(state.clone(), later(184))), Status::Unknown, "older than its maximum age");
+        assert_eq!(status(&restored(state, later(0))), Status::Unknown, "the clock was stepped back under it");
+    }
+
+    #[test]
+    fn a_file_that_is_not_ours_is_not_used() {
+        let text = write(&picture(), Shard::WHOLE);
+        let other = Shard::new(1, 2).unwrap();
+        assert_eq!(read(&text, other, false), Err(StateError::Shard(0, 1)));
+        assert!(matches!(read(&text, Shard::WHOLE, true), Err(StateError::Scope(_))));
+        assert_eq!(
+            read(&text.replace(r#""version":1"#, r#""version":2"#), Shard::WHOLE, false),
+            Err(StateError::Version(2))
+        );
+        assert_eq!(read(r#"{"version":3,"new":[]}"#, Shard::WHOLE, false), Err(StateError::Version(3)));
+        for damage in ["", "{}", "[]", "null", "\0\0\0", "{\"version\":1}", &text[..text.len() / 2], &text[1..]] {
+            assert!(matches!(read(damage, Shard::WHOLE, false), Err(StateError::Damaged { .. })), "{damage:.40}");
+        }
+        for (good, bad) in [("012345678901", "01234567890"), ("aws-cn", "azure"), ("suspended", "asleep")] {
+            assert_eq!(read(&text.replace(good, bad), Shard::WHOLE, false), Err(StateError::Value(bad.to_owned())));
+        }
+    }
+
+    /// No prefix of a file is taken for a file.
+    #[test]
+    fn half_a_file_is_never_read() {
+        let text = write(&picture(), Shard::WHOLE);
+        for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+            assert!(read(&text[..end], Shard::WHOLE, false).is_err(), "{end}");
+        }
+    }
+}
