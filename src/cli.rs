@@ -9,6 +9,7 @@ use crate::{
     config::file::{DEVICES_INTERVALS, ROOT_INTERVALS, duration, is_role_name},
     http::listen::ListenAddr,
     log::{LogFormat, LogLevel},
+    permissions::Principal,
 };
 
 /// Tells, as Prometheus metrics, whether the root users of AWS accounts are
@@ -126,7 +127,11 @@ pub enum Command {
         output: Output,
     },
     /// Print the least-privilege IAM policy for the enabled collectors, as JSON.
-    IamPolicy,
+    IamPolicy {
+        /// Whose policy.
+        #[arg(long, value_enum, default_value_t)]
+        of: Principal,
+    },
     /// Print a document made from the program's own tables.
     Generate {
         /// Which document.

@@ -1,115 +1,158 @@
-//! The page at `/`: what a person sees who opens the port in a browser. It needs
-//! no script and loads nothing; what is wrong stands first.
+//! The page at `/`: what a person sees who opens the port in a browser. What is
+//! wrong stands first. It loads nothing; a script of its own, which the policy
+//! names by its hash, filters and sorts, and the page reads the same without it.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::LazyLock};
+
+use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::{
     clock::Moment,
     http::Landing,
-    judge::{Control, Status, Verdict},
-    metrics::UNIDENTIFIED,
-    snapshot::{AccountState, Snapshot},
+    judge::Status,
+    overview::{CONTROLS, Overview, Row, age},
+    snapshot::Snapshot,
 };
+
+const STYLE: &str = include_str!("landing/page.css");
+const SCRIPT: &str = include_str!("landing/page.js");
+
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = aws_smithy_types::base64::encode(digest(&SHA256, SCRIPT.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+});
 
 /// Draws the page.
 #[must_use]
 pub fn page(snapshot: &Snapshot, telemetry_path: &str, now: Moment) -> Landing {
-    let version = crate::build_info::BUILD.version;
-    let path = escape(telemetry_path);
+    let overview = Overview::of(snapshot, now);
+    let (version, path) = (crate::build_info::BUILD.version, escape(telemetry_path));
+    let heads: String = CONTROLS.iter().map(|control| format!("<th>{}", control.as_str())).collect();
     let html = format!(
         "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n\
-         <title>aws-mfa-exporter</title>\n<style>{STYLE}</style>\n<header><h1>aws-mfa-exporter</h1>\
-         <p>Is the root user protected by multi-factor authentication? For Prometheus. Version {version}.</p>\
+         <title>{title}</title>\n<style>{STYLE}</style>\n<header><h1>aws-mfa-exporter</h1>\
+         <p>Are the root users protected by multi-factor authentication? For Prometheus; version {version}.</p>\
          <nav><a href=\"{path}\">Metrics</a> <a href=\"/-/healthy\">Healthy</a> <a href=\"/-/ready\">Ready</a></nav></header>\n\
-         <main><table><thead><tr><th>Account<th>Control<th>Verdict<th>Age<th>Why</thead>\n<tbody>{}</tbody></table>\n{}</main>\n",
-        rows(snapshot, now),
-        faults(snapshot),
+         <main>{notice}{tally}{form}<table><thead><tr><th>Account{heads}<th>Age<th>Why, and what to do</thead>\n<tbody>\n{rows}</tbody></table>\n</main>\n\
+         <script>{SCRIPT}</script>\n",
+        title = title(&overview),
+        notice = notice(&overview),
+        tally = tally(&overview),
+        form = FORM,
+        rows = overview.rows.iter().map(row).collect::<String>(),
     );
-    Landing { html, policy: "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'".to_owned() }
+    Landing { html, policy: POLICY.clone() }
 }
 
-fn id(state: &AccountState) -> &str {
-    state.account.as_ref().map_or(UNIDENTIFIED, |account| account.id.as_str())
+const FORM: &str = "<form hidden><input name=text type=search placeholder=\"Filter by account, unit or reason\" aria-label=Filter autocomplete=off>\
+     <select name=state aria-label=Verdict><option value=\"\">Every verdict<option value=failed>Failed<option value=unknown>Unknown\
+     <option value=protected>Protected<option value=idle>Not scanned</select><small id=shown></small></form>\n";
+
+fn title(overview: &Overview<'_>) -> String {
+    match (overview.tally.failed, overview.tally.unknown) {
+        (0, 0) => "aws-mfa-exporter".to_owned(),
+        (0, unknown) => format!("{unknown} unknown · aws-mfa-exporter"),
+        (failed, _) => format!("{failed} failed · aws-mfa-exporter"),
+    }
 }
 
-/// A row for each control of each account, worst first.
-fn rows(snapshot: &Snapshot, now: Moment) -> String {
-    let mut all: Vec<(Verdict, &str, Control)> = Vec::new();
-    for state in snapshot.accounts() {
-        all.extend(state.standings().map(|(control, standing)| (standing.verdict, id(state), control)));
+fn notice(overview: &Overview<'_>) -> String {
+    overview.fault.map_or(String::new(), |fault| {
+        let (what, detail, remedy) = (fault.class.explain(), escape(&fault.detail), fault.class.remedy());
+        format!("<p class=notice>It is not known which accounts there are: {what}.<br><small>{detail}.<br>{remedy}.</small></p>\n")
+    })
+}
+
+fn tally(overview: &Overview<'_>) -> String {
+    let tally = &overview.tally;
+    let idle: usize = tally.idle.values().sum();
+    let mut out = String::from("<ul class=tally>");
+    for (count, class, word) in [
+        (tally.failed, "failed", "failed"),
+        (tally.unknown, "unknown", "unknown"),
+        (tally.protected, "passed", "protected"),
+        (idle, "idle", "not scanned"),
+    ] {
+        let class = if count > 0 { class } else { "none" };
+        let _ = write!(out, "<li class={class}><b>{count}</b>{word}");
     }
-    // What failed, then what nobody knows; IAM.9 before the others.
-    all.sort_by_key(|(verdict, id, control)| (weight(verdict.status), *id, std::cmp::Reverse(*control)));
-    let mut out = String::new();
-    for (verdict, id, control) in all {
-        let age = verdict
-            .as_of
-            .and_then(|as_of| now.age(as_of))
-            .map_or("–".to_owned(), |age| format!("{} s", age.as_secs()));
-        let remedy = verdict.reason.remedy().map(|remedy| format!("<br><small>{remedy}.</small>")).unwrap_or_default();
-        let _ = writeln!(
-            out,
-            "<tr><td>{id}<td>{}<td class={1}><b>{2}</b><td>{age}<td>{3}{remedy}",
-            control.as_str(),
-            verdict.status,
-            verdict.status.as_str().replace('_', " "),
-            verdict.reason,
-        );
+    out + "</ul>\n"
+}
+
+fn row(row: &Row<'_>) -> String {
+    let (class, state) = match row.worst {
+        Some(Status::Failed) => ("bad", "failed"),
+        Some(Status::Unknown) => ("odd", "unknown"),
+        Some(Status::Passed | Status::NotApplicable) => ("good", "protected"),
+        None => ("idle", "idle"),
+    };
+    let mut out = format!("<tr class={class} data-s={state}>{}", identity(row));
+    for (control, verdict) in &row.verdicts {
+        let (word, status) = (verdict.status.as_str().replace('_', " "), verdict.status);
+        let _ = write!(out, "<td class=\"v {status}\" data-c={}>{word}", control.as_str());
     }
+    if row.verdicts.is_empty() {
+        out.push_str(&"<td class=v>–".repeat(CONTROLS.len()));
+        let _ = writeln!(out, "<td class=age>–<td class=why>Not scanned: {}.", row.standby.as_str());
+        return out;
+    }
+    let seconds = row.age.map_or(i64::MAX.to_string(), |age| age.as_secs().to_string());
+    let _ =
+        write!(out, "<td class=age data-k={seconds} data-c=Age>{}<td class=why>", row.age.map_or("–".to_owned(), age));
+    for note in &row.notes {
+        let small = |text: &str| format!("<small>{}.</small>", escape(text));
+        let below: String = note.detail.as_deref().into_iter().chain(note.remedy).map(small).collect();
+        let _ = write!(out, "<p>{}{below}", escape(&note.what));
+    }
+    out.push('\n');
     out
 }
 
-const fn weight(status: Status) -> u8 {
-    match status {
-        Status::Failed => 0,
-        Status::Unknown => 1,
-        Status::Passed | Status::NotApplicable => 2,
-    }
-}
-
-/// What is wrong with the collectors, and what to do about it.
-fn faults(snapshot: &Snapshot) -> String {
-    let mut out = String::new();
-    for state in snapshot.accounts() {
-        for (collector, fault) in state.health().filter_map(|(name, health)| Some((name, health.fault.as_ref()?))) {
-            let place = if state.account.is_some() { format!(" in {}", id(state)) } else { String::new() };
-            let (name, detail) = (collector.as_str(), escape(&fault.detail));
-            let _ = writeln!(out, "<li><b>{name}</b>{place}: {detail}<br><small>{}.</small>", fault.class.remedy());
-        }
-    }
-    if out.is_empty() { out } else { format!("<h2>Collectors that are down</h2>\n<ul>{out}</ul>\n") }
+fn identity(row: &Row<'_>) -> String {
+    let Some(account) = row.account else { return format!("<td class=id data-k={0}>{0}", row.id) };
+    let id = row.id;
+    let name = if account.name.is_empty() { id.to_owned() } else { escape(&account.name) };
+    let mut lines = vec![id.to_owned()];
+    lines.extend((!account.ou.is_empty()).then(|| escape(&account.ou)));
+    lines.extend(account.management.then(|| "management account".to_owned()));
+    let lines = if account.name.is_empty() { lines.split_off(1) } else { lines };
+    let below = if lines.is_empty() { String::new() } else { format!("<br><small>{}</small>", lines.join(" · ")) };
+    format!("<td class=id data-k=\"{name}\"><b>{name}</b>{below}")
 }
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-const STYLE: &str = "
-:root{color-scheme:light dark;--bad:#b3261e;--odd:#8a5300;--good:#1b6e3c;--line:#8883}
-@media(prefers-color-scheme:dark){:root{--bad:#ff8a80;--odd:#ffc04d;--good:#7ddb9b}}
-body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin-top:2rem}header p{margin:.25rem 0}nav a{margin-right:1rem}
-table{border-collapse:collapse;width:100%;margin-top:1.5rem}
-th,td{text-align:left;padding:.45rem .9rem .45rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-td:nth-child(1),td:nth-child(4){font-variant-numeric:tabular-nums}td:nth-child(-n+4){white-space:nowrap}
-.failed{color:var(--bad)}.unknown{color:var(--odd)}.passed,.not_applicable{color:var(--good)}
-small{opacity:.8}li{margin:.4rem 0;overflow-wrap:anywhere}
-@media(max-width:40rem){thead{display:none}tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
-td{display:inline-block;border:0;padding:.1rem .7rem .1rem 0}td:last-child{display:block}}
-";
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::Timestamp, judge::Cadence, snapshot::Plan};
+    use crate::{
+        account::Account,
+        clock::Timestamp,
+        judge::Cadence,
+        snapshot::{Event, Plan},
+    };
     use std::time::Duration;
 
     #[test]
-    fn nothing_of_a_path_becomes_markup() {
-        let cadence = Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(60) };
+    fn nothing_of_a_path_or_a_name_becomes_markup() {
         let now = Moment { wall: Timestamp::default(), mono: Duration::ZERO };
-        let page = page(&Snapshot::new(Plan { cadence, devices: true }, now), "/\"><script>", now);
-        assert!(!page.html.contains("<script") && page.html.contains("&quot;&gt;&lt;script&gt;"));
-        assert!(page.html.contains("Collectors that are down"));
+        let mut snapshot = Snapshot::awaiting_accounts(Plan { cadence: Cadence::DEFAULT, devices: true }, now);
+        let named = Account::named("111111111111".parse().unwrap(), "\"><script>evil()</script>".to_owned());
+        let listed = Event::Discovered { accounts: vec![named], is_all: true, fault: None, at: now };
+        snapshot.fold(listed, now);
+        let html = page(&snapshot, "/\"><script>", now).html;
+        assert_eq!(html.matches("<script>").count(), 1, "its own");
+        assert!(html.contains("&quot;&gt;&lt;script&gt;") && html.contains("&lt;script&gt;evil"));
+    }
+
+    /// A browser runs the script only if the hash is of exactly what stands there.
+    #[test]
+    fn the_script_has_no_end_tag_and_is_what_the_policy_names() {
+        assert!(!SCRIPT.contains("</") && !STYLE.contains("</"));
+        assert!(POLICY.contains("script-src 'sha256-") && !POLICY.contains("unsafe-inline'; script"));
     }
 }

@@ -1,9 +1,27 @@
-//! What each collector must be allowed to do. The printed policy, the README and
-//! the templates in `deploy` are made from, or checked against, this table.
+//! What must be allowed: in each account, and to the exporter itself. The
+//! printed policies, the README and the templates in `deploy` are made from, or
+//! checked against, this table.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::snapshot::Collector;
+use crate::{
+    config::{Access, Config},
+    orders::Orders,
+    snapshot::Collector,
+};
+
+/// Whose policy is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Principal {
+    /// The role that the exporter assumes in an account, or its own credentials where it watches
+    /// the account that they belong to.
+    #[default]
+    Account,
+    /// The exporter's own credentials, where it watches other accounts: to list them and to
+    /// assume their roles.
+    Exporter,
+}
 
 /// The IAM actions that `collector` uses. All of them are reads, and none of
 /// them can be narrowed to a resource.
@@ -19,7 +37,7 @@ pub const fn actions(collector: Collector) -> &'static [&'static str] {
 #[serde(rename_all = "PascalCase")]
 struct Policy {
     version: &'static str,
-    statement: [Statement; 1],
+    statement: Vec<Statement>,
 }
 
 #[derive(Serialize)]
@@ -28,16 +46,56 @@ struct Statement {
     sid: &'static str,
     effect: &'static str,
     action: Vec<&'static str>,
-    resource: &'static str,
+    resource: Vec<String>,
 }
 
-/// The least that `collectors` need, as a policy document.
+impl Statement {
+    fn allow(sid: &'static str, mut action: Vec<&'static str>, resource: Vec<String>) -> Self {
+        action.sort_unstable();
+        action.dedup();
+        Self { sid, effect: "Allow", action, resource }
+    }
+}
+
+/// The least that `principal` needs for these orders, as a policy document.
 #[must_use]
-pub fn policy(collectors: impl Iterator<Item = Collector>) -> String {
-    let mut action: Vec<_> = collectors.flat_map(actions).copied().collect();
-    action.sort_unstable();
-    action.dedup();
-    let statement = Statement { sid: "AwsMfaExporter", effect: "Allow", action, resource: "*" };
-    let policy = Policy { version: "2012-10-17", statement: [statement] };
+pub fn policy(principal: Principal, orders: &Orders) -> String {
+    let statement = match principal {
+        Principal::Account => {
+            let action = orders.plan.collectors().flat_map(actions).copied().collect();
+            vec![Statement::allow("AwsMfaExporterReads", action, vec!["*".to_owned()])]
+        }
+        Principal::Exporter => of_exporter(&orders.config),
+    };
+    let policy = Policy { version: "2012-10-17", statement };
     serde_json::to_string_pretty(&policy).expect("a policy of texts has a JSON form")
+}
+
+fn of_exporter(config: &Config) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let mut roles = Vec::new();
+    if let Some(organization) = &config.organization {
+        let mut action = vec!["organizations:DescribeOrganization", "organizations:ListAccounts"];
+        if organization.asks_for_units() {
+            action.extend([
+                "organizations:ListAccountsForParent",
+                "organizations:ListOrganizationalUnitsForParent",
+                "organizations:ListRoots",
+            ]);
+        }
+        if organization.asks_for_tags() {
+            action.push("organizations:ListTagsForResource");
+        }
+        statements.push(Statement::allow("AwsMfaExporterLists", action, vec!["*".to_owned()]));
+        roles.push(format!("arn:*:iam::*:role/{}", organization.role_name));
+    }
+    for account in &config.accounts {
+        if let Access::Role { profile: None, role } = &account.access {
+            roles.push(role.arn.clone());
+        }
+    }
+    if !roles.is_empty() {
+        statements.push(Statement::allow("AwsMfaExporterAssumes", vec!["sts:AssumeRole"], roles));
+    }
+    statements
 }

@@ -118,6 +118,31 @@ impl FaultClass {
         matches!(self, Self::Throttled | Self::Timeout | Self::Connection | Self::ServerError)
     }
 
+    /// What is wrong, in plain words.
+    #[must_use]
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Pending => "nothing has been read yet",
+            Self::NoCredentials => "there are no AWS credentials",
+            Self::InvalidCredentials => "AWS does not accept the credentials",
+            Self::WrongAccount => "the credentials are another account's",
+            Self::AccessDenied => "AWS denied the call",
+            Self::Throttled => "AWS limits the rate of calls",
+            Self::Timeout => "AWS did not answer in time",
+            Self::Connection => "AWS cannot be reached",
+            Self::ServerError => "AWS answered with an error of its own",
+            Self::Rejected => "AWS refused the request",
+            Self::MalformedReply => "the answer cannot be read",
+            Self::IncompleteReply => "the answer lacks something that it must have",
+            Self::OversizedReply => "the answer is larger than any honest one",
+            Self::AccountsLost => "many accounts are no longer listed",
+            Self::Changed => "the account was being changed while it was read",
+            Self::Unconfirmed => "a failing answer was not confirmed by a second one",
+            Self::Stalled => "the collector has stopped reporting",
+            Self::Panicked => "the exporter has a bug",
+        }
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
@@ -132,7 +157,8 @@ impl FaultClass {
                 "give the exporter credentials of the account it is to watch, and restart it to watch another"
             }
             Self::AccessDenied => {
-                "grant the reads of the documented policy to this principal, and look for a service control policy that denies them"
+                "grant the reads of the documented policy; if a role was denied, check its name, its trust policy and the \
+                 external id; then look for a service control policy"
             }
             Self::Throttled => "find what else calls IAM in this account; the exporter tries again by itself",
             Self::Timeout | Self::Connection => {

@@ -1,0 +1,106 @@
+//! `check --output json`: the form that README.md documents.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::{
+    clock::Timestamp,
+    facts::Fault,
+    snapshot::{AccountState, Snapshot},
+};
+
+/// The version of the JSON's form. Keys are added without raising it.
+const SCHEMA_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    schema_version: u32,
+    exporter_version: &'static str,
+    checked_at: String,
+    fault: Option<Problem<'a>>,
+    accounts: Vec<AccountReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct AccountReport<'a> {
+    account_id: String,
+    account_name: &'a str,
+    state: &'static str,
+    partition: Option<&'a str>,
+    controls: Vec<ControlReport>,
+    collectors: Vec<CollectorReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct ControlReport {
+    control: &'static str,
+    status: &'static str,
+    as_of: Option<String>,
+    reason: String,
+    remedy: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct CollectorReport<'a> {
+    collector: &'static str,
+    up: bool,
+    fault: Option<Problem<'a>>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    class: &'static str,
+    detail: &'a str,
+    remedy: &'static str,
+}
+
+/// Writes the report.
+#[must_use]
+pub fn json(snapshot: &Snapshot) -> String {
+    let report = Report {
+        schema_version: SCHEMA_VERSION,
+        exporter_version: crate::build_info::BUILD.version,
+        checked_at: rfc3339(snapshot.tick.wall),
+        fault: snapshot.discovery.fault.as_ref().map(Problem::of),
+        accounts: snapshot.accounts().filter_map(AccountReport::of).collect(),
+    };
+    serde_json::to_string_pretty(&report).expect("a report of texts has a JSON form") + "\n"
+}
+
+impl<'a> Problem<'a> {
+    fn of(fault: &'a Fault) -> Self {
+        Self { class: fault.class.as_str(), detail: &fault.detail, remedy: fault.class.remedy() }
+    }
+}
+
+impl<'a> AccountReport<'a> {
+    fn of(state: &'a AccountState) -> Option<Self> {
+        let account = state.account.as_ref()?;
+        let controls = state.standings().map(|(control, standing)| ControlReport {
+            control: control.as_str(),
+            status: standing.verdict.status.as_str(),
+            as_of: standing.verdict.as_of.map(|as_of| rfc3339(as_of.wall)),
+            reason: standing.verdict.reason.to_string(),
+            remedy: standing.verdict.reason.remedy(),
+        });
+        let collectors = state.health().map(|(collector, health)| CollectorReport {
+            collector: collector.as_str(),
+            up: health.is_up(),
+            fault: health.fault.as_ref().map(Problem::of),
+        });
+        Some(Self {
+            account_id: account.id.to_string(),
+            account_name: &account.name,
+            state: account.standby.as_str(),
+            partition: account.partition.as_ref().map(|partition| partition.as_str()),
+            controls: controls.collect(),
+            collectors: collectors.collect(),
+        })
+    }
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    let since_epoch = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch).to_string()
+}

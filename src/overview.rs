@@ -1,0 +1,188 @@
+//! The accounts as a person wants to see them: worst first, each with why, and
+//! what to do. The page at `/` and `check` are two drawings of this.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    account::{Account, Standby},
+    clock::Moment,
+    facts::Fault,
+    judge::{Control, Reason, Status, Verdict},
+    metrics::UNIDENTIFIED,
+    snapshot::{AccountState, Snapshot},
+};
+
+/// The controls in the order in which people ask for them.
+pub const CONTROLS: [Control; 3] = [Control::Iam9, Control::Iam6, Control::Iam4];
+
+/// All accounts.
+#[derive(Debug)]
+pub struct Overview<'a> {
+    /// The accounts, worst first.
+    pub rows: Vec<Row<'a>>,
+    /// How many of the scanned accounts are in each state.
+    pub tally: Tally,
+    /// Why the accounts could not all be found out.
+    pub fault: Option<&'a Fault>,
+}
+
+/// One account.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// Its id, or what stands for one that is not known.
+    pub id: &'a str,
+    /// The account.
+    pub account: Option<&'a Account>,
+    /// Whether it is scanned, and why not.
+    pub standby: Standby,
+    /// Its verdicts, in the order of [`CONTROLS`]; none where it is not scanned.
+    pub verdicts: Vec<(Control, Verdict)>,
+    /// The state of the worst of them; `None` where it is not scanned.
+    pub worst: Option<Status>,
+    /// How old the heartbeat behind them is.
+    pub age: Option<Duration>,
+    /// What is to be said of it, the most urgent first.
+    pub notes: Vec<Note>,
+}
+
+/// Something to be said of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What is so.
+    pub what: String,
+    /// The call and AWS's code, for whoever looks closer.
+    pub detail: Option<String>,
+    /// What a person can do about it.
+    pub remedy: Option<&'static str>,
+}
+
+/// How many accounts are in each state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Accounts of which a control failed.
+    pub failed: usize,
+    /// Accounts of which a control is unknown, and none failed.
+    pub unknown: usize,
+    /// Accounts of which all controls passed or do not apply.
+    pub protected: usize,
+    /// Accounts that are not scanned, by why.
+    pub idle: BTreeMap<Standby, usize>,
+}
+
+impl<'a> Overview<'a> {
+    /// Looks at `snapshot`.
+    #[must_use]
+    pub fn of(snapshot: &'a Snapshot, now: Moment) -> Self {
+        let mut rows: Vec<_> = snapshot.accounts().map(|state| Row::of(state, now)).collect();
+        rows.sort_by_cached_key(Row::urgency);
+        let mut tally = Tally::default();
+        rows.iter().for_each(|row| tally.count(row));
+        Self { rows, tally, fault: snapshot.discovery.fault.as_ref() }
+    }
+}
+
+impl<'a> Row<'a> {
+    fn of(state: &'a AccountState, now: Moment) -> Self {
+        let account = state.account.as_ref();
+        let standby = account.map_or(Standby::Scanned, |account| account.standby);
+        let scanned = CONTROLS.into_iter().filter(|_| state.is_scanned());
+        let verdicts: Vec<_> = scanned.map(|control| (control, state.standing(control).verdict)).collect();
+        let worst = verdicts.iter().map(|(_, verdict)| verdict.status).min_by_key(|status| weight(*status));
+        let as_of = verdicts.first().and_then(|(_, verdict)| verdict.as_of);
+        Self {
+            id: account.map_or(UNIDENTIFIED, |account| account.id.as_str()),
+            account,
+            standby,
+            worst,
+            age: as_of.and_then(|as_of| now.age(as_of)),
+            notes: notes(state, &verdicts),
+            verdicts,
+        }
+    }
+
+    /// What failed, then what nobody knows; in each, IAM.9 before the others.
+    fn urgency(&self) -> (u8, Vec<u8>, String) {
+        let weights = self.verdicts.iter().map(|(_, verdict)| weight(verdict.status)).collect();
+        (self.worst.map_or(u8::MAX, weight), weights, self.id.to_owned())
+    }
+}
+
+impl Tally {
+    fn count(&mut self, row: &Row<'_>) {
+        match row.worst {
+            Some(Status::Failed) => self.failed += 1,
+            Some(Status::Unknown) => self.unknown += 1,
+            Some(Status::Passed | Status::NotApplicable) => self.protected += 1,
+            None => *self.idle.entry(row.standby).or_default() += 1,
+        }
+    }
+
+    /// How many accounts there are, whatever is said of them.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.failed + self.unknown + self.protected + self.idle.values().sum::<usize>()
+    }
+}
+
+const fn weight(status: Status) -> u8 {
+    match status {
+        Status::Failed => 0,
+        Status::Unknown => 1,
+        Status::Passed | Status::NotApplicable => 2,
+    }
+}
+
+/// The reasons of what is not well, then the faults of what is down; where all is
+/// well, why.
+fn notes(state: &AccountState, verdicts: &[(Control, Verdict)]) -> Vec<Note> {
+    let mut notes: Vec<Note> = Vec::new();
+    let mut add = |note: Note| {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    };
+    let ill = |wanted: Status| verdicts.iter().filter(move |(_, verdict)| verdict.status == wanted);
+    ill(Status::Failed).for_each(|(_, verdict)| add(Note::of(verdict.reason)));
+    for fault in state.health().filter_map(|(_, health)| health.fault.as_ref()) {
+        add(Note::of_fault(fault));
+    }
+    // What a collector's fault explains needs no second explanation.
+    let is_explained = |reason| {
+        matches!(reason, Reason::NotRead | Reason::Stale | Reason::DevicesNotRead | Reason::MissingKey)
+            && state.health().any(|(_, health)| !health.is_up())
+    };
+    let unexplained = ill(Status::Unknown).filter(|(_, verdict)| !is_explained(verdict.reason));
+    unexplained.for_each(|(_, verdict)| add(Note::of(verdict.reason)));
+    if notes.is_empty() {
+        notes.extend(verdicts.first().map(|(_, verdict)| Note::of(verdict.reason)));
+    }
+    notes
+}
+
+impl Note {
+    /// Whether the same is to be done about it; request ids apart.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let operation = |note: &Self| note.detail.as_ref().and_then(|text| text.split(' ').next().map(str::to_owned));
+        self.what == other.what && self.remedy == other.remedy && operation(self) == operation(other)
+    }
+
+    fn of(reason: Reason) -> Self {
+        Self { what: reason.to_string(), detail: None, remedy: reason.remedy() }
+    }
+
+    fn of_fault(fault: &Fault) -> Self {
+        let what = fault.class.explain().to_owned();
+        Self { what, detail: Some(fault.detail.clone()), remedy: Some(fault.class.remedy()) }
+    }
+}
+
+/// An age as people say it: two units at most.
+#[must_use]
+pub fn age(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..=119 => format!("{seconds}s"),
+        seconds @ 120..=7_199 => format!("{}m", seconds / 60),
+        seconds => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
