@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{fault::Fault, reply::Reply};
+use crate::{
+    fault::Fault,
+    reply::{Params, Reply},
+};
 
 /// The root of every simulated organization.
 pub const ROOT: &str = "r-root";
@@ -107,7 +110,7 @@ pub(crate) fn answer(
     organization: Option<&Organization>,
     caller: &str,
     operation: &str,
-    params: &Value,
+    params: &Params,
     faults: &[Fault],
 ) -> Reply {
     let Some(organization) = organization else { return error(400, "AWSOrganizationsNotInUseException") };
@@ -115,7 +118,7 @@ pub(crate) fn answer(
     if !may_list && operation != "DescribeOrganization" {
         return error(400, "AccessDeniedException");
     }
-    let of = |key: &str| params[key].as_str().unwrap_or_default();
+    let of = |key: &str| params.get(key).map_or("", String::as_str);
     let accounts = |members: &mut dyn Iterator<Item = &Member>| -> Vec<Value> {
         members.map(|member| member.json(&organization.management)).collect()
     };
@@ -144,10 +147,10 @@ pub(crate) fn answer(
     spoilt(page(list, &items, organization.page_size, params, faults), faults)
 }
 
-fn page(list: &str, items: &[Value], size: usize, params: &Value, faults: &[Fault]) -> Value {
-    let token = params["NextToken"].as_str();
+fn page(list: &str, items: &[Value], size: usize, params: &Params, faults: &[Fault]) -> Value {
+    let token = params.get("NextToken");
     let from = token.and_then(|token| token.strip_prefix("at-")?.parse().ok()).unwrap_or(0usize).min(items.len());
-    let asked = params["MaxResults"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(size);
+    let asked = params.get("MaxResults").and_then(|n| n.parse().ok()).unwrap_or(size);
     let is_empty_first = faults.contains(&Fault::EmptyFirstPage) && token.is_none();
     let to = if is_empty_first { from } else { items.len().min(from + size.min(asked).max(1)) };
     let mut body = json!({ list: items[from..to] });

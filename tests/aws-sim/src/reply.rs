@@ -59,6 +59,15 @@ pub(crate) fn error(status: u16, code: &str, message: &str) -> Reply {
     Reply { status, content_type: "text/xml", body }
 }
 
+/// The answer to a request with credentials that nobody has.
+pub(crate) fn refuse(has_key: bool) -> Reply {
+    if has_key {
+        error(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+    } else {
+        error(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+    }
+}
+
 /// The answer that a fault puts in place of the real one, if it is such a fault.
 pub(crate) fn instead(fault: &Fault) -> Option<Reply> {
     let html = |status| Reply { status, content_type: "text/html", body: "<html><body><p>Sorry.<br></body>".into() };

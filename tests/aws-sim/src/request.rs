@@ -1,0 +1,70 @@
+//! A request as it comes over the wire: the few headers that matter, and the
+//! parameters of either protocol.
+
+use crate::reply::Params;
+
+/// What is asked, and with whose key.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) access_key: Option<String>,
+    /// From the scope of the signature.
+    pub(crate) service: String,
+    pub(crate) operation: String,
+    pub(crate) is_json: bool,
+    pub(crate) params: Params,
+}
+
+const ORGANIZATIONS: &str = "AWSOrganizationsV20161128.";
+
+/// The value of a header.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    fields.find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+}
+
+impl Request {
+    /// Reads a request; that it has the header `X-Amz-Target` tells that it is JSON.
+    pub(crate) fn read(head: &str, body: &str) -> Self {
+        let scope = header(head, "authorization").and_then(|value| value.split_once("Credential=")).map(|(_, s)| s);
+        let mut scope =
+            scope.into_iter().flat_map(|scope| scope.split([',', ' ']).next().unwrap_or_default().split('/'));
+        let access_key = scope.next().map(str::to_owned);
+        let service = scope.nth(2).unwrap_or_default().to_owned();
+        let target = header(head, "x-amz-target");
+        let params = if target.is_some() { members(body) } else { form(body) };
+        let operation = match target {
+            Some(target) => target.strip_prefix(ORGANIZATIONS).unwrap_or(target),
+            None => params.get("Action").map_or("", String::as_str),
+        };
+        let operation = operation.to_owned();
+        Self { access_key, service, operation, is_json: target.is_some(), params }
+    }
+}
+
+/// The strings and numbers at the top of a JSON body.
+fn members(body: &str) -> Params {
+    let body: serde_json::Map<_, _> = serde_json::from_str(body).unwrap_or_default();
+    let texts = body.into_iter().filter_map(|(key, value)| match value {
+        serde_json::Value::String(text) => Some((key, text)),
+        serde_json::Value::Number(number) => Some((key, number.to_string())),
+        _ => None,
+    });
+    texts.collect()
+}
+
+fn form(body: &str) -> Params {
+    let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(key, value)| (unescape(key), unescape(value))).collect()
+}
+
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let code = escaped.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(code.unwrap_or(if *first == b'+' { b' ' } else { *first }));
+        rest = if code.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,127 @@
+//! What all connections share: the accounts, whose key is whose, what is wrong at
+//! the moment, and the way of a request through all of it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    fault::{Fault, Plot},
+    organization::{self, Organization},
+    record::{Record, Seen},
+    reply::{self, Reply},
+    request::Request,
+    roles::{self, Key},
+    state::{Account, Scenario},
+};
+
+pub(crate) type Hook = Box<dyn FnMut(&Seen, &mut Account) + Send>;
+
+/// A reply, and how it goes out.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) reply: Reply,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) latency: Duration,
+}
+
+/// The state behind its lock.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Mutex<Inner>>);
+
+pub(crate) struct Inner {
+    pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) keys: BTreeMap<String, Key>,
+    next_key: usize,
+    pub(crate) session_length: Option<Duration>,
+    pub(crate) organization: Option<Organization>,
+    pub(crate) latency: Duration,
+    pub(crate) plots: Vec<Plot>,
+    pub(crate) next_plot: usize,
+    pub(crate) record: Record,
+    pub(crate) hook: Option<Hook>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(scenario: Scenario) -> Self {
+        let accounts = scenario.accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
+        let keys = scenario.credentials.into_iter().map(|(key, account)| (key, Key { account, until: None })).collect();
+        Self(Arc::new(Mutex::new(Inner {
+            accounts,
+            keys,
+            next_key: 0,
+            session_length: None,
+            organization: scenario.organization,
+            latency: Duration::from_millis(scenario.latency_ms),
+            plots: Vec::new(),
+            next_plot: 0,
+            record: Record::default(),
+            hook: None,
+        })))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request, and finds its answer and what is wrong with it.
+    pub(crate) fn handle(&self, request: Request) -> Answer {
+        let mut inner = self.lock();
+        let Request { access_key, service, operation, is_json, params } = request;
+        let key = access_key.as_ref().and_then(|key| inner.keys.get(key));
+        let (caller, until) = key.map_or_else(Default::default, |key| (key.account.clone(), key.until));
+        let asked = roles::asked(&params).filter(|_| operation == "AssumeRole");
+        let account = asked.map_or_else(|| caller.clone(), |(account, _)| account.to_owned());
+        let seen = Seen { at: Instant::now(), account, service, operation, params };
+        inner.record.count(&seen);
+        let (reply, faults) = if until.is_some_and(|until| until <= seen.at) {
+            let message = "The security token included in the request is expired";
+            (reply::error(403, "ExpiredToken", message), Vec::new())
+        } else if !inner.accounts.contains_key(&caller) {
+            (reply::refuse(access_key.is_some()), Vec::new())
+        } else {
+            inner.answer(&seen, &caller, is_json)
+        };
+        inner.record.keep(seen);
+        Answer { reply, faults, latency: inner.latency }
+    }
+}
+
+impl Inner {
+    /// Answers a request of `caller`'s. A role is asked of the account that has it:
+    /// faults and the hook are that one's.
+    fn answer(&mut self, seen: &Seen, caller: &str, is_json: bool) -> (Reply, Vec<Fault>) {
+        if let (Some(hook), Some(account)) = (&mut self.hook, self.accounts.get_mut(&seen.account)) {
+            hook(seen, account);
+        }
+        let plots = self.plots.iter_mut();
+        let faults: Vec<Fault> =
+            plots.filter_map(|plot| plot.strikes(&seen.account, &seen.operation).then(|| plot.fault.clone())).collect();
+        let instead = if is_json { organization::instead } else { reply::instead };
+        let reply = faults.iter().find_map(instead).unwrap_or_else(|| self.reply(seen, caller, is_json, &faults));
+        (reply, faults)
+    }
+
+    fn reply(&mut self, seen: &Seen, caller: &str, is_json: bool, faults: &[Fault]) -> Reply {
+        if is_json {
+            return organization::answer(self.organization.as_ref(), caller, &seen.operation, &seen.params, faults);
+        }
+        if seen.operation != "AssumeRole" {
+            return reply::answer(&self.accounts[caller], &seen.params, faults);
+        }
+        self.next_key += 1;
+        let key = format!("ASIASIMULATED{:07}", self.next_key);
+        let account = self.accounts.get(&seen.account);
+        let (reply, held) = roles::assume(account, caller, &seen.params, faults, key, self.session_length);
+        self.keys.extend(held);
+        reply
+    }
+}

@@ -1,0 +1,185 @@
+//! The simulation from the outside: what a test starts, changes and looks at.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use crate::{
+    fault::{Fault, Plot},
+    organization::Organization,
+    record::Seen,
+    roles::Key,
+    server,
+    shared::Shared,
+    state::{Account, Scenario},
+};
+
+/// A running simulation; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Sim {
+    shared: Shared,
+    address: SocketAddr,
+    _stop: tokio::sync::oneshot::Sender<()>,
+}
+
+/// A fault that was switched on.
+#[derive(Clone, Copy, Debug)]
+pub struct FaultId(usize);
+
+impl Sim {
+    /// Starts a simulation on a free port of the loopback address.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub fn start(scenario: Scenario) -> io::Result<Self> {
+        Self::start_on("127.0.0.1:0", scenario)
+    }
+
+    /// Starts a simulation on `address`.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub fn start_on(address: &str, scenario: Scenario) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let shared = Shared::new(scenario);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = shared.clone();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! { _ = stopped => {} _ = accept(listener, serving) => {} }
+            });
+            runtime.shutdown_background();
+        });
+        Ok(Self { shared, address, _stop: stop })
+    }
+
+    /// The URL to give as `AWS_ENDPOINT_URL`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Changes an account, as somebody with a console would.
+    ///
+    /// # Panics
+    /// When there is no such account.
+    pub fn edit(&self, account: &str, change: impl FnOnce(&mut Account)) {
+        change(self.shared.lock().accounts.get_mut(account).expect("the account is in the scenario"));
+    }
+
+    /// The account as it is now.
+    ///
+    /// # Panics
+    /// When there is no such account.
+    #[must_use]
+    pub fn account(&self, account: &str) -> Account {
+        self.shared.lock().accounts.get(account).expect("the account is in the scenario").clone()
+    }
+
+    /// Switches a fault on for all requests, or those of one operation.
+    pub fn fault(&self, account: &str, operation: Option<&'static str>, fault: Fault) -> FaultId {
+        self.fault_after(account, operation, fault, 0, usize::MAX)
+    }
+
+    /// Switches a fault on that strikes `times` requests after the first `skip`.
+    pub fn fault_after(
+        &self,
+        account: &str,
+        operation: Option<&'static str>,
+        fault: Fault,
+        skip: usize,
+        times: usize,
+    ) -> FaultId {
+        let mut inner = self.shared.lock();
+        let id = inner.next_plot;
+        inner.next_plot += 1;
+        inner.plots.push(Plot { id, account: account.into(), operation, fault, skip, times });
+        FaultId(id)
+    }
+
+    /// Switches a fault off.
+    pub fn clear(&self, fault: FaultId) {
+        self.shared.lock().plots.retain(|plot| plot.id != fault.0);
+    }
+
+    /// Switches all faults off.
+    pub fn clear_faults(&self) {
+        self.shared.lock().plots.clear();
+    }
+
+    /// Gives an access key id to an account.
+    pub fn credentials(&self, access_key: &str, account: &str) {
+        let key = Key { account: account.into(), until: None };
+        self.shared.lock().keys.insert(access_key.into(), key);
+    }
+
+    /// How often an operation was asked with an account's credentials.
+    #[must_use]
+    pub fn count(&self, account: &str, operation: &str) -> usize {
+        self.shared.lock().record.of(account, operation)
+    }
+
+    /// How often an operation was asked with anybody's credentials.
+    #[must_use]
+    pub fn total(&self, operation: &str) -> usize {
+        self.shared.lock().record.total(operation)
+    }
+
+    /// Keeps no more requests for [`Self::seen`]; they are counted all the same.
+    pub fn stop_recording(&self) {
+        self.shared.lock().record.stop_keeping();
+    }
+
+    /// Forgets the requests so far, which a long run has no room for; the counts stay.
+    pub fn forget_seen(&self) {
+        self.shared.lock().record.forget();
+    }
+
+    /// Ends the sessions of roles that are assumed from now on after this long.
+    pub fn session_length(&self, length: Duration) {
+        self.shared.lock().session_length = Some(length);
+    }
+
+    /// Changes the organization.
+    ///
+    /// # Panics
+    /// When the scenario has none.
+    pub fn edit_organization(&self, change: impl FnOnce(&mut Organization)) {
+        change(self.shared.lock().organization.as_mut().expect("the scenario has an organization"));
+    }
+
+    /// Adds an account.
+    pub fn add(&self, account: Account) {
+        self.shared.lock().accounts.insert(account.id.clone(), account);
+    }
+
+    /// Adds this to every answer from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.shared.lock().latency = latency;
+    }
+
+    /// Every request so far.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.lock().record.seen().to_vec()
+    }
+
+    /// Calls `hook` before each request is answered; it may change the account (of a
+    /// role that is asked for: the one that has it).
+    pub fn on_request(&self, hook: impl FnMut(&Seen, &mut Account) + Send + 'static) {
+        self.shared.lock().hook = Some(Box::new(hook));
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Shared) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(server::connection(stream, shared.clone()));
+    }
+}
