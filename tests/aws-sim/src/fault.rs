@@ -1,4 +1,5 @@
-//! What can be wrong with an answer, and when.
+//! What can be wrong with an answer, and when. The codes are those of IAM and STS;
+//! Organizations has codes of its own for the same, and statuses.
 
 use std::time::Duration;
 
@@ -35,11 +36,11 @@ pub enum Fault {
     HalfDocument,
     /// A document that is not well-formed.
     Malformed,
-    /// 200 with HTML.
+    /// 200 with HTML, to a request for JSON too.
     NotXml,
     /// 200 with nothing.
     EmptyBody,
-    /// Every element of this name is left out, contents and all.
+    /// Every element or key of this name is left out, contents and all.
     Omit(&'static str),
     /// This summary key has a word for a value.
     NotANumber(&'static str),
@@ -49,7 +50,7 @@ pub enum Fault {
     EmptyFirstPage,
     /// Every page says that it goes on at the same marker.
     MarkerLoop,
-    /// The list says that it goes on, and not where.
+    /// The list of devices says that it goes on, and not where.
     NoMarker,
     /// `IsTruncated` is neither true nor false.
     OddTruncation,

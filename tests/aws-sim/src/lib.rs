@@ -4,7 +4,9 @@
 //! and it counts what it is asked, for calls are what the exporter's users pay for.
 
 mod fault;
+mod json;
 mod organization;
+mod protocol;
 mod record;
 mod reply;
 mod request;

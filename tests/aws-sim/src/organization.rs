@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use crate::{
     fault::Fault,
-    reply::{Params, Reply},
+    json,
+    protocol::{Protocol, Reply},
+    reply::Params,
 };
 
 /// The root of every simulated organization.
@@ -140,11 +142,11 @@ pub(crate) fn answer(
         }
         "DescribeOrganization" => {
             let described = json!({"Id": "o-example", "MasterAccountId": organization.management, "FeatureSet": "ALL"});
-            return spoilt(json!({"Organization": described}), faults);
+            return json::document(json!({"Organization": described}), faults);
         }
         _ => return error(400, "UnknownOperationException"),
     };
-    spoilt(page(list, &items, organization.page_size, params, faults), faults)
+    json::document(page(list, &items, organization.page_size, params, faults), faults)
 }
 
 fn page(list: &str, items: &[Value], size: usize, params: &Params, faults: &[Fault]) -> Value {
@@ -162,31 +164,6 @@ fn page(list: &str, items: &[Value], size: usize, params: &Params, faults: &[Fau
     body
 }
 
-fn spoilt(mut body: Value, faults: &[Fault]) -> Reply {
-    for fault in faults {
-        if let (Fault::Omit(key), Some(fields)) = (fault, body.as_object_mut()) {
-            fields.remove(*key);
-        }
-    }
-    let mut body = body.to_string();
-    if faults.iter().any(|fault| matches!(fault, Fault::HalfDocument | Fault::Malformed)) {
-        body.truncate(body.len() / 2);
-    }
-    Reply { status: 200, content_type: "application/x-amz-json-1.1", body }
-}
-
-/// An error as Organizations sends it.
-pub(crate) fn error(status: u16, code: &str) -> Reply {
-    let body = json!({"__type": code, "Message": "You don't have permissions to access this resource."}).to_string();
-    Reply { status, content_type: "application/x-amz-json-1.1", body }
-}
-
-/// The answer that a fault puts in place of the real one, if it is such a fault.
-pub(crate) fn instead(fault: &Fault) -> Option<Reply> {
-    match fault {
-        Fault::AccessDenied => Some(error(400, "AccessDeniedException")),
-        Fault::Throttled => Some(error(400, "TooManyRequestsException")),
-        Fault::ServerError => Some(error(500, "ServiceException")),
-        fault => crate::reply::instead(fault),
-    }
+fn error(status: u16, code: &str) -> Reply {
+    Protocol::Json.error(status, code, "You don't have permissions to access this resource.")
 }

@@ -4,22 +4,14 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{
     fault::Fault,
+    protocol::{Protocol, REQUEST_ID, Reply, halve},
     state::{Account, Owner, Virtual},
 };
-
-/// A complete HTTP answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: String,
-}
 
 pub(crate) type Params = BTreeMap<String, String>;
 
 const IAM: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 pub(crate) const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
-const REQUEST_ID: &str = "11111111-2222-3333-4444-555555555555";
 const CREATED: &str = "2024-01-02T03:04:05Z";
 
 /// Answers a request of `account`, spoilt by `faults` as far as they touch the
@@ -32,7 +24,7 @@ pub(crate) fn answer(account: &Account, params: &Params, faults: &[Fault]) -> Re
         "GetAccountSummary" => (IAM, summary(account, faults)),
         "ListVirtualMFADevices" => (IAM, virtual_devices(account, params, faults)),
         "GetCallerIdentity" => (STS, caller_identity(account, faults)),
-        _ => return error(400, "InvalidAction", "Could not find operation"),
+        _ => return Protocol::Query.error(400, "InvalidAction", "Could not find operation"),
     };
     document(namespace, action, &result, faults)
 }
@@ -46,47 +38,12 @@ pub(crate) fn document(namespace: &str, action: &str, result: &str, faults: &[Fa
     for fault in faults {
         spoil(&mut body, fault);
     }
-    Reply { status: 200, content_type: "text/xml", body }
-}
-
-/// An error as IAM and STS send it.
-pub(crate) fn error(status: u16, code: &str, message: &str) -> Reply {
-    let kind = if status < 500 { "Sender" } else { "Receiver" };
-    let body = format!(
-        "<ErrorResponse xmlns=\"{IAM}\">\n  <Error>\n    <Type>{kind}</Type>\n    <Code>{code}</Code>\n    \
-         <Message>{message}</Message>\n  </Error>\n  <RequestId>{REQUEST_ID}</RequestId>\n</ErrorResponse>\n"
-    );
-    Reply { status, content_type: "text/xml", body }
-}
-
-/// The answer to a request with credentials that nobody has.
-pub(crate) fn refuse(has_key: bool) -> Reply {
-    if has_key {
-        error(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
-    } else {
-        error(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
-    }
-}
-
-/// The answer that a fault puts in place of the real one, if it is such a fault.
-pub(crate) fn instead(fault: &Fault) -> Option<Reply> {
-    let html = |status| Reply { status, content_type: "text/html", body: "<html><body><p>Sorry.<br></body>".into() };
-    Some(match fault {
-        Fault::AccessDenied => error(403, "AccessDenied", "User: arn:aws:iam::1:user/secret-name is not authorized"),
-        Fault::Throttled => error(400, "Throttling", "Rate exceeded"),
-        Fault::ServerError => error(500, "ServiceFailure", "An internal error"),
-        Fault::ExpiredToken => error(403, "ExpiredToken", "The security token included in the request is expired"),
-        Fault::Rejected => error(400, "SomethingNew", "Nobody knows"),
-        Fault::Unavailable => html(503),
-        Fault::NotXml => html(200),
-        Fault::EmptyBody => Reply { status: 200, content_type: "text/xml", body: String::new() },
-        _ => return None,
-    })
+    Reply { status: 200, content_type: Protocol::Query.content_type(), body }
 }
 
 fn spoil(body: &mut String, fault: &Fault) {
     match fault {
-        Fault::HalfDocument => body.truncate(body.len() / 2),
+        Fault::HalfDocument => halve(body),
         Fault::Malformed => *body = body.replace("</ResponseMetadata>", "</Metadata>"),
         Fault::Oversized(bytes) => {
             body.insert_str(body.find('\n').unwrap_or(0), &format!("<!--{}-->", "x".repeat(*bytes)))

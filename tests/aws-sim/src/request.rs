@@ -1,7 +1,7 @@
 //! A request as it comes over the wire: the few headers that matter, and the
 //! parameters of either protocol.
 
-use crate::reply::Params;
+use crate::{protocol::Protocol, reply::Params};
 
 /// What is asked, and with whose key.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub(crate) struct Request {
     /// From the scope of the signature.
     pub(crate) service: String,
     pub(crate) operation: String,
-    pub(crate) is_json: bool,
+    pub(crate) protocol: Protocol,
     pub(crate) params: Params,
 }
 
@@ -31,13 +31,14 @@ impl Request {
         let access_key = scope.next().map(str::to_owned);
         let service = scope.nth(2).unwrap_or_default().to_owned();
         let target = header(head, "x-amz-target");
+        let protocol = if target.is_some() { Protocol::Json } else { Protocol::Query };
         let params = if target.is_some() { members(body) } else { form(body) };
         let operation = match target {
             Some(target) => target.strip_prefix(ORGANIZATIONS).unwrap_or(target),
             None => params.get("Action").map_or("", String::as_str),
         };
         let operation = operation.to_owned();
-        Self { access_key, service, operation, is_json: target.is_some(), params }
+        Self { access_key, service, operation, protocol, params }
     }
 }
 

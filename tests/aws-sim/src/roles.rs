@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use crate::{
     fault::Fault,
-    reply::{self, Params, Reply},
+    protocol::{Protocol, Reply},
+    reply::{self, Params},
     state::Account,
 };
 
@@ -54,7 +55,8 @@ pub(crate) fn assume(
     key: String,
     longest: Option<Duration>,
 ) -> (Reply, Option<(String, Key)>) {
-    let denied = || (reply::error(403, "AccessDenied", "User is not authorized to perform: sts:AssumeRole"), None);
+    let denied =
+        || (Protocol::Query.error(403, "AccessDenied", "User is not authorized to perform: sts:AssumeRole"), None);
     let (Some(account), Some((_, name))) = (account, asked(params)) else { return denied() };
     let Some(role) = account.roles.iter().find(|role| role.name == name) else { return denied() };
     let is_trusted = role.trusts.is_empty() || role.trusts.iter().any(|trusted| trusted == caller);
@@ -63,7 +65,10 @@ pub(crate) fn assume(
     }
     let seconds: u64 = params.get("DurationSeconds").and_then(|n| n.parse().ok()).unwrap_or(3_600);
     if !(900..=3_600).contains(&seconds) {
-        return (reply::error(400, "ValidationError", "The requested DurationSeconds exceeds the maximum"), None);
+        return (
+            Protocol::Query.error(400, "ValidationError", "The requested DurationSeconds exceeds the maximum"),
+            None,
+        );
     }
     let lasts = Duration::from_secs(seconds).min(longest.unwrap_or(Duration::MAX));
     let other = faults.iter().find_map(|fault| if let Fault::Identity(id) = fault { Some(*id) } else { None });

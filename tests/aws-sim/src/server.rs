@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     fault::Fault,
-    reply::Reply,
+    protocol::{REQUEST_ID, Reply},
     request::{Request, header},
     shared::{Answer, Shared},
 };
@@ -103,7 +103,7 @@ async fn send(stream: &mut TcpStream, reply: Reply, faults: &[Fault]) -> io::Res
 
 fn head(reply: &Reply, length: String) -> String {
     format!(
-        "HTTP/1.1 {} Simulated\r\nContent-Type: {}\r\nx-amzn-RequestId: 11111111-2222-3333-4444-555555555555\r\n{length}\r\n\r\n",
+        "HTTP/1.1 {} Simulated\r\nContent-Type: {}\r\nx-amzn-RequestId: {REQUEST_ID}\r\n{length}\r\n\r\n",
         reply.status, reply.content_type
     )
 }

@@ -10,8 +10,9 @@ use std::{
 use crate::{
     fault::{Fault, Plot},
     organization::{self, Organization},
+    protocol::{Protocol, Reply},
     record::{Record, Seen},
-    reply::{self, Reply},
+    reply,
     request::Request,
     roles::{self, Key},
     state::{Account, Scenario},
@@ -75,20 +76,19 @@ impl Shared {
     /// Counts a request, and finds its answer and what is wrong with it.
     pub(crate) fn handle(&self, request: Request) -> Answer {
         let mut inner = self.lock();
-        let Request { access_key, service, operation, is_json, params } = request;
+        let Request { access_key, service, operation, protocol, params } = request;
         let key = access_key.as_ref().and_then(|key| inner.keys.get(key));
         let (caller, until) = key.map_or_else(Default::default, |key| (key.account.clone(), key.until));
-        let asked = roles::asked(&params).filter(|_| operation == "AssumeRole");
+        let asked = roles::asked(&params).filter(|_| protocol == Protocol::Query && operation == "AssumeRole");
         let account = asked.map_or_else(|| caller.clone(), |(account, _)| account.to_owned());
         let seen = Seen { at: Instant::now(), account, service, operation, params };
         inner.record.count(&seen);
         let (reply, faults) = if until.is_some_and(|until| until <= seen.at) {
-            let message = "The security token included in the request is expired";
-            (reply::error(403, "ExpiredToken", message), Vec::new())
+            (protocol.expired(), Vec::new())
         } else if !inner.accounts.contains_key(&caller) {
-            (reply::refuse(access_key.is_some()), Vec::new())
+            (protocol.refuse(access_key.is_some()), Vec::new())
         } else {
-            inner.answer(&seen, &caller, is_json)
+            inner.answer(&seen, &caller, protocol)
         };
         inner.record.keep(seen);
         Answer { reply, faults, latency: inner.latency }
@@ -98,20 +98,20 @@ impl Shared {
 impl Inner {
     /// Answers a request of `caller`'s. A role is asked of the account that has it:
     /// faults and the hook are that one's.
-    fn answer(&mut self, seen: &Seen, caller: &str, is_json: bool) -> (Reply, Vec<Fault>) {
+    fn answer(&mut self, seen: &Seen, caller: &str, protocol: Protocol) -> (Reply, Vec<Fault>) {
         if let (Some(hook), Some(account)) = (&mut self.hook, self.accounts.get_mut(&seen.account)) {
             hook(seen, account);
         }
         let plots = self.plots.iter_mut();
         let faults: Vec<Fault> =
             plots.filter_map(|plot| plot.strikes(&seen.account, &seen.operation).then(|| plot.fault.clone())).collect();
-        let instead = if is_json { organization::instead } else { reply::instead };
-        let reply = faults.iter().find_map(instead).unwrap_or_else(|| self.reply(seen, caller, is_json, &faults));
+        let instead = faults.iter().find_map(|fault| protocol.instead(fault));
+        let reply = instead.unwrap_or_else(|| self.reply(seen, caller, protocol, &faults));
         (reply, faults)
     }
 
-    fn reply(&mut self, seen: &Seen, caller: &str, is_json: bool, faults: &[Fault]) -> Reply {
-        if is_json {
+    fn reply(&mut self, seen: &Seen, caller: &str, protocol: Protocol, faults: &[Fault]) -> Reply {
+        if protocol == Protocol::Json {
             return organization::answer(self.organization.as_ref(), caller, &seen.operation, &seen.params, faults);
         }
         if seen.operation != "AssumeRole" {

@@ -1,0 +1,106 @@
+//! The two protocols of the simulated services: AWS Query (IAM, STS), which takes
+//! forms and answers XML, and AWS JSON 1.1 (Organizations). They name the same
+//! errors differently, and with different statuses.
+
+use serde_json::json;
+
+use crate::fault::Fault;
+
+/// How a request came, and how its answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Query,
+    Json,
+}
+
+/// A complete HTTP answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+}
+
+const IAM: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+pub(crate) const REQUEST_ID: &str = "11111111-2222-3333-4444-555555555555";
+const EXPIRED: Error = ((403, "ExpiredToken"), (400, "ExpiredTokenException"));
+
+/// Status and code of an error, in the one protocol and in the other.
+type Error = ((u16, &'static str), (u16, &'static str));
+
+impl Protocol {
+    pub(crate) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Query => "text/xml",
+            Self::Json => "application/x-amz-json-1.1",
+        }
+    }
+
+    /// An error as IAM and STS send it, or as Organizations does.
+    pub(crate) fn error(self, status: u16, code: &str, message: &str) -> Reply {
+        let body = match self {
+            Self::Query => xml_error(status, code, message),
+            Self::Json => json!({ "__type": code, "Message": message }).to_string(),
+        };
+        Reply { status, content_type: self.content_type(), body }
+    }
+
+    fn either(self, (query, json): Error, message: &str) -> Reply {
+        let (status, code) = if self == Self::Query { query } else { json };
+        self.error(status, code, message)
+    }
+
+    /// The answer to a request with credentials that nobody has.
+    pub(crate) fn refuse(self, has_key: bool) -> Reply {
+        if has_key {
+            let error = ((403, "InvalidClientTokenId"), (400, "UnrecognizedClientException"));
+            return self.either(error, "The security token included in the request is invalid.");
+        }
+        let error = ((403, "MissingAuthenticationToken"), (400, "MissingAuthenticationTokenException"));
+        self.either(error, "Request is missing Authentication Token")
+    }
+
+    /// The answer to a request with credentials that were somebody's.
+    pub(crate) fn expired(self) -> Reply {
+        self.either(EXPIRED, "The security token included in the request is expired")
+    }
+
+    /// The answer that a fault puts in place of the real one, if it is such a fault.
+    pub(crate) fn instead(self, fault: &Fault) -> Option<Reply> {
+        let (error, message) = match fault {
+            Fault::AccessDenied => (
+                ((403, "AccessDenied"), (400, "AccessDeniedException")),
+                "User: arn:aws:iam::1:user/secret-name is not authorized",
+            ),
+            Fault::Throttled => (((400, "Throttling"), (400, "TooManyRequestsException")), "Rate exceeded"),
+            Fault::ServerError => (((500, "ServiceFailure"), (500, "ServiceException")), "An internal error"),
+            Fault::ExpiredToken => return Some(self.expired()),
+            Fault::Rejected => (((400, "SomethingNew"), (400, "SomethingNewException")), "Nobody knows"),
+            Fault::Unavailable => return Some(html(503)),
+            Fault::NotXml => return Some(html(200)),
+            Fault::EmptyBody => {
+                return Some(Reply { status: 200, content_type: self.content_type(), body: String::new() });
+            }
+            _ => return None,
+        };
+        Some(self.either(error, message))
+    }
+}
+
+fn html(status: u16) -> Reply {
+    Reply { status, content_type: "text/html", body: "<html><body><p>Sorry.<br></body>".into() }
+}
+
+fn xml_error(status: u16, code: &str, message: &str) -> String {
+    let kind = if status < 500 { "Sender" } else { "Receiver" };
+    format!(
+        "<ErrorResponse xmlns=\"{IAM}\">\n  <Error>\n    <Type>{kind}</Type>\n    <Code>{code}</Code>\n    \
+         <Message>{}</Message>\n  </Error>\n  <RequestId>{REQUEST_ID}</RequestId>\n</ErrorResponse>\n",
+        message.replace('&', "&amp;").replace('<', "&lt;")
+    )
+}
+
+/// Half of a document; a character is not cut in two.
+pub(crate) fn halve(body: &mut String) {
+    body.truncate(body.floor_char_boundary(body.len() / 2));
+}
