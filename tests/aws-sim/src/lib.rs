@@ -15,6 +15,8 @@ mod server;
 mod shared;
 mod sim;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use fault::Fault;
 pub use organization::{Member, Organization, ROOT, Unit};

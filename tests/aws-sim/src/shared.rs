@@ -14,9 +14,11 @@ use crate::{
     record::{Record, Seen},
     reply,
     request::Request,
-    roles::{self, Key},
+    roles::{self, Caller, Key, RoleArn},
     state::{Account, Scenario},
 };
+
+const ASSUME_ROLE: &str = "AssumeRole";
 
 pub(crate) type Hook = Box<dyn FnMut(&Seen, &mut Account) + Send>;
 
@@ -35,7 +37,7 @@ pub(crate) struct Shared(Arc<Mutex<Inner>>);
 pub(crate) struct Inner {
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) keys: BTreeMap<String, Key>,
-    next_key: usize,
+    sessions: usize,
     pub(crate) session_length: Option<Duration>,
     pub(crate) organization: Option<Organization>,
     pub(crate) latency: Duration,
@@ -58,7 +60,7 @@ impl Shared {
         Self(Arc::new(Mutex::new(Inner {
             accounts,
             keys,
-            next_key: 0,
+            sessions: 0,
             session_length: None,
             organization: scenario.organization,
             latency: Duration::from_millis(scenario.latency_ms),
@@ -79,8 +81,9 @@ impl Shared {
         let Request { access_key, service, operation, protocol, params } = request;
         let key = access_key.as_ref().and_then(|key| inner.keys.get(key));
         let (caller, until) = key.map_or_else(Default::default, |key| (key.account.clone(), key.until));
-        let asked = roles::asked(&params).filter(|_| protocol == Protocol::Query && operation == "AssumeRole");
-        let account = asked.map_or_else(|| caller.clone(), |(account, _)| account.to_owned());
+        let is_for_role = protocol == Protocol::Query && operation == ASSUME_ROLE;
+        let role = RoleArn::asked(&params).filter(|_| is_for_role);
+        let account = role.map_or_else(|| caller.clone(), |role| role.account.to_owned());
         let seen = Seen { at: Instant::now(), account, service, operation, params };
         inner.record.count(&seen);
         let (reply, faults) = if until.is_some_and(|until| until <= seen.at) {
@@ -88,7 +91,7 @@ impl Shared {
         } else if !inner.accounts.contains_key(&caller) {
             (protocol.refuse(access_key.is_some()), Vec::new())
         } else {
-            inner.answer(&seen, &caller, protocol)
+            inner.answer(&seen, Caller { account: &caller, is_session: until.is_some() }, protocol)
         };
         inner.record.keep(seen);
         Answer { reply, faults, latency: inner.latency }
@@ -98,7 +101,7 @@ impl Shared {
 impl Inner {
     /// Answers a request of `caller`'s. A role is asked of the account that has it:
     /// faults and the hook are that one's.
-    fn answer(&mut self, seen: &Seen, caller: &str, protocol: Protocol) -> (Reply, Vec<Fault>) {
+    fn answer(&mut self, seen: &Seen, caller: Caller<'_>, protocol: Protocol) -> (Reply, Vec<Fault>) {
         if let (Some(hook), Some(account)) = (&mut self.hook, self.accounts.get_mut(&seen.account)) {
             hook(seen, account);
         }
@@ -106,22 +109,25 @@ impl Inner {
         let faults: Vec<Fault> =
             plots.filter_map(|plot| plot.strikes(&seen.account, &seen.operation).then(|| plot.fault.clone())).collect();
         let instead = faults.iter().find_map(|fault| protocol.instead(fault));
-        let reply = instead.unwrap_or_else(|| self.reply(seen, caller, protocol, &faults));
+        let reply = instead.unwrap_or_else(|| match (protocol, &*seen.operation) {
+            (Protocol::Json, operation) => {
+                organization::answer(self.organization.as_ref(), caller.account, operation, &seen.params, &faults)
+            }
+            (Protocol::Query, ASSUME_ROLE) => self.assume_role(seen, caller, &faults),
+            (Protocol::Query, _) => reply::answer(&self.accounts[caller.account], &seen.params, &faults),
+        });
         (reply, faults)
     }
 
-    fn reply(&mut self, seen: &Seen, caller: &str, protocol: Protocol, faults: &[Fault]) -> Reply {
-        if protocol == Protocol::Json {
-            return organization::answer(self.organization.as_ref(), caller, &seen.operation, &seen.params, faults);
-        }
-        if seen.operation != "AssumeRole" {
-            return reply::answer(&self.accounts[caller], &seen.params, faults);
-        }
-        self.next_key += 1;
-        let key = format!("ASIASIMULATED{:07}", self.next_key);
-        let account = self.accounts.get(&seen.account);
-        let (reply, held) = roles::assume(account, caller, &seen.params, faults, key, self.session_length);
-        self.keys.extend(held);
+    fn assume_role(&mut self, seen: &Seen, caller: Caller<'_>, faults: &[Fault]) -> Reply {
+        let session = match roles::grant(self.accounts.get(&seen.account), caller, &seen.params) {
+            Ok(session) => session.capped(self.session_length),
+            Err(refusal) => return refusal,
+        };
+        self.sessions += 1;
+        let id = format!("ASIASIMULATED{:07}", self.sessions);
+        let reply = session.reply(&id, self.sessions, faults);
+        self.keys.insert(id, session.key(seen.at));
         reply
     }
 }

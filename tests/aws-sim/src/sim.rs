@@ -81,7 +81,9 @@ impl Sim {
         self.shared.lock().accounts.get(account).expect("the account is in the scenario").clone()
     }
 
-    /// Switches a fault on for all requests, or those of one operation.
+    /// Switches a fault on for all requests, or those of one operation, that ask an
+    /// account. Which one they ask, [`Seen::account`] tells: the one whose credentials
+    /// they carry, except that a role is asked of the account that has it.
     pub fn fault(&self, account: &str, operation: Option<&'static str>, fault: Fault) -> FaultId {
         self.fault_after(account, operation, fault, 0, usize::MAX)
     }
@@ -118,13 +120,13 @@ impl Sim {
         self.shared.lock().keys.insert(access_key.into(), key);
     }
 
-    /// How often an operation was asked with an account's credentials.
+    /// How often an operation was asked of an account, as [`Seen::account`] tells it.
     #[must_use]
     pub fn count(&self, account: &str, operation: &str) -> usize {
         self.shared.lock().record.of(account, operation)
     }
 
-    /// How often an operation was asked with anybody's credentials.
+    /// How often an operation was asked of all accounts together.
     #[must_use]
     pub fn total(&self, operation: &str) -> usize {
         self.shared.lock().record.total(operation)
@@ -140,7 +142,8 @@ impl Sim {
         self.shared.lock().record.forget();
     }
 
-    /// Ends the sessions of roles that are assumed from now on after this long.
+    /// Ends the sessions of roles that are assumed from now on after this long, however
+    /// long was asked for; the answers say so.
     pub fn session_length(&self, length: Duration) {
         self.shared.lock().session_length = Some(length);
     }

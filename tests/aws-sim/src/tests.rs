@@ -1,0 +1,4 @@
+//! The simulation over real sockets, asked by the smallest client that will do.
+
+mod client;
+mod roles;
