@@ -46,7 +46,7 @@ pub enum Fault {
     NotANumber(&'static str),
     /// This summary key stands a second time, with this value.
     DuplicateKey(&'static str, i64),
-    /// The list begins with an empty page that says it goes on.
+    /// A list begins with an empty page that says it goes on.
     EmptyFirstPage,
     /// Every page says that it goes on at the same marker.
     MarkerLoop,

@@ -3,6 +3,7 @@
 //! feared to have. It runs on a thread of its own, so that any test can use it,
 //! and it counts what it is asked, for calls are what the exporter's users pay for.
 
+mod directory;
 mod fault;
 mod json;
 mod organization;

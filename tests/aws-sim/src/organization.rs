@@ -1,25 +1,19 @@
-//! AWS Organizations, in the JSON 1.1 protocol: parameters and answers are JSON,
-//! and the operation's name stands in the header `X-Amz-Target`.
+//! The organization of the accounts: what is so, before anybody asks.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    fault::Fault,
-    json,
-    protocol::{Protocol, Reply},
-    reply::Params,
-};
-
 /// The root of every simulated organization.
 pub const ROOT: &str = "r-root";
 
 /// An organization.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Organization {
+    /// Its id, `o-` and more.
+    pub id: String,
     /// The management account.
     pub management: String,
     /// Accounts beside it that may list.
@@ -33,13 +27,15 @@ pub struct Organization {
 }
 
 /// An account as its organization knows it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Member {
     /// Twelve digits.
     pub id: String,
     /// Its name.
     pub name: String,
+    /// Its address, made of its id where this is empty.
+    pub email: String,
     /// `State`, if the answer has one.
     pub state: Option<String>,
     /// The retired `Status`, if the answer has one.
@@ -51,7 +47,7 @@ pub struct Member {
 }
 
 /// An organizational unit.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Unit {
     /// Its id.
@@ -64,8 +60,14 @@ pub struct Unit {
 
 impl Default for Organization {
     fn default() -> Self {
-        let nobody = String::new();
-        Self { management: nobody, delegated: Vec::new(), members: Vec::new(), units: Vec::new(), page_size: 20 }
+        Self {
+            id: "o-example".to_owned(),
+            management: String::new(),
+            delegated: Vec::new(),
+            members: Vec::new(),
+            units: Vec::new(),
+            page_size: 20,
+        }
     }
 }
 
@@ -74,6 +76,7 @@ impl Default for Member {
         Self {
             id: String::new(),
             name: String::new(),
+            email: String::new(),
             state: Some("ACTIVE".to_owned()),
             status: None,
             unit: ROOT.to_owned(),
@@ -88,82 +91,56 @@ impl Member {
     pub fn new(id: &str, name: &str) -> Self {
         Self { id: id.to_owned(), name: name.to_owned(), ..Self::default() }
     }
+}
 
-    fn json(&self, management: &str) -> Value {
-        let mut account = json!({
+impl Organization {
+    /// Whether these credentials may read the lists.
+    pub(crate) fn may_list(&self, account: &str) -> bool {
+        self.management == account || self.delegated.iter().any(|id| id == account)
+    }
+
+    /// Whether it has such a unit, or it is the root.
+    pub(crate) fn has_parent(&self, id: &str) -> bool {
+        id == ROOT || self.units.iter().any(|unit| unit.id == id)
+    }
+
+    pub(crate) fn arn(&self, kind: &str, id: &str) -> String {
+        format!("arn:aws:organizations::{}:{kind}/{}/{id}", self.management, self.id)
+    }
+
+    pub(crate) fn describe(&self) -> Value {
+        json!({
             "Id": self.id,
-            "Arn": format!("arn:aws:organizations::{management}:account/o-example/{}", self.id),
-            "Email": format!("{}@example.org", self.id),
-            "Name": self.name,
-            "JoinedMethod": "CREATED",
+            "Arn": format!("arn:aws:organizations::{}:organization/{}", self.management, self.id),
+            "MasterAccountId": self.management,
+            "MasterAccountArn": self.arn("account", &self.management),
+            "FeatureSet": "ALL",
+        })
+    }
+
+    pub(crate) fn describe_root(&self) -> Value {
+        json!({ "Id": ROOT, "Arn": self.arn("root", ROOT), "Name": "Root", "PolicyTypes": [] })
+    }
+
+    pub(crate) fn describe_unit(&self, unit: &Unit) -> Value {
+        json!({ "Id": unit.id, "Arn": self.arn("ou", &unit.id), "Name": unit.name })
+    }
+
+    pub(crate) fn describe_member(&self, member: &Member) -> Value {
+        let email = Some(member.email.clone()).filter(|email| !email.is_empty());
+        let mut account = json!({
+            "Id": member.id,
+            "Arn": self.arn("account", &member.id),
+            "Email": email.unwrap_or_else(|| format!("{}@example.org", member.id)),
+            "Name": member.name,
+            "JoinedMethod": if member.id == self.management { "INVITED" } else { "CREATED" },
             "JoinedTimestamp": 1_700_000_000.5,
         });
-        for (key, value) in [("State", &self.state), ("Status", &self.status)] {
+        for (key, value) in [("State", &member.state), ("Status", &member.status)] {
             if let Some(value) = value {
                 account[key] = json!(value);
             }
         }
         account
     }
-}
-
-/// Answers an operation of `caller`'s.
-pub(crate) fn answer(
-    organization: Option<&Organization>,
-    caller: &str,
-    operation: &str,
-    params: &Params,
-    faults: &[Fault],
-) -> Reply {
-    let Some(organization) = organization else { return error(400, "AWSOrganizationsNotInUseException") };
-    let may_list = organization.management == caller || organization.delegated.iter().any(|id| id == caller);
-    if !may_list && operation != "DescribeOrganization" {
-        return error(400, "AccessDeniedException");
-    }
-    let of = |key: &str| params.get(key).map_or("", String::as_str);
-    let accounts = |members: &mut dyn Iterator<Item = &Member>| -> Vec<Value> {
-        members.map(|member| member.json(&organization.management)).collect()
-    };
-    let (list, items) = match operation {
-        "ListAccounts" => ("Accounts", accounts(&mut organization.members.iter())),
-        "ListAccountsForParent" => {
-            let parent = of("ParentId");
-            ("Accounts", accounts(&mut organization.members.iter().filter(|member| member.unit == parent)))
-        }
-        "ListRoots" => ("Roots", vec![json!({"Id": ROOT, "Name": "Root"})]),
-        "ListOrganizationalUnitsForParent" => {
-            let below = organization.units.iter().filter(|unit| unit.parent == of("ParentId"));
-            ("OrganizationalUnits", below.map(|unit| json!({"Id": unit.id, "Name": unit.name})).collect())
-        }
-        "ListTagsForResource" => {
-            let member = organization.members.iter().find(|member| member.id == of("ResourceId"));
-            let tags = member.into_iter().flat_map(|member| &member.tags);
-            ("Tags", tags.map(|(key, value)| json!({"Key": key, "Value": value})).collect())
-        }
-        "DescribeOrganization" => {
-            let described = json!({"Id": "o-example", "MasterAccountId": organization.management, "FeatureSet": "ALL"});
-            return json::document(json!({"Organization": described}), faults);
-        }
-        _ => return error(400, "UnknownOperationException"),
-    };
-    json::document(page(list, &items, organization.page_size, params, faults), faults)
-}
-
-fn page(list: &str, items: &[Value], size: usize, params: &Params, faults: &[Fault]) -> Value {
-    let token = params.get("NextToken");
-    let from = token.and_then(|token| token.strip_prefix("at-")?.parse().ok()).unwrap_or(0usize).min(items.len());
-    let asked = params.get("MaxResults").and_then(|n| n.parse().ok()).unwrap_or(size);
-    let is_empty_first = faults.contains(&Fault::EmptyFirstPage) && token.is_none();
-    let to = if is_empty_first { from } else { items.len().min(from + size.min(asked).max(1)) };
-    let mut body = json!({ list: items[from..to] });
-    if faults.contains(&Fault::MarkerLoop) {
-        body["NextToken"] = json!("at-0");
-    } else if to < items.len() || is_empty_first {
-        body["NextToken"] = json!(format!("at-{to}"));
-    }
-    body
-}
-
-fn error(status: u16, code: &str) -> Reply {
-    Protocol::Json.error(status, code, "You don't have permissions to access this resource.")
 }

@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
+    directory,
     fault::{Fault, Plot},
-    organization::{self, Organization},
+    organization::Organization,
     protocol::{Protocol, Reply},
     record::{Record, Seen},
     reply,
@@ -111,7 +112,7 @@ impl Inner {
         let instead = faults.iter().find_map(|fault| protocol.instead(fault));
         let reply = instead.unwrap_or_else(|| match (protocol, &*seen.operation) {
             (Protocol::Json, operation) => {
-                organization::answer(self.organization.as_ref(), caller.account, operation, &seen.params, &faults)
+                directory::answer(self.organization.as_ref(), caller.account, operation, &seen.params, &faults)
             }
             (Protocol::Query, ASSUME_ROLE) => self.assume_role(seen, caller, &faults),
             (Protocol::Query, _) => reply::answer(&self.accounts[caller.account], &seen.params, &faults),

@@ -1,4 +1,5 @@
 //! The simulation over real sockets, asked by the smallest client that will do.
 
 mod client;
+mod organization;
 mod roles;

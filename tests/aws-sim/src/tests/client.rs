@@ -48,8 +48,13 @@ pub(super) fn query(sim: &Sim, key: &str, service: &str, params: &[(&str, &str)]
 
 /// Sends an operation of Organizations.
 pub(super) fn organizations(sim: &Sim, key: &str, operation: &str, params: &Value) -> Response {
+    try_organizations(sim, key, operation, params).unwrap()
+}
+
+/// The same, for a connection that may not bear it.
+pub(super) fn try_organizations(sim: &Sim, key: &str, operation: &str, params: &Value) -> io::Result<Response> {
     let target = format!("X-Amz-Target: AWSOrganizationsV20161128.{operation}\r\n");
-    send(sim, key, "organizations", &target, &params.to_string()).unwrap()
+    send(sim, key, "organizations", &target, &params.to_string())
 }
 
 fn send(sim: &Sim, key: &str, service: &str, headers: &str, body: &str) -> io::Result<Response> {
