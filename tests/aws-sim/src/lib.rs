@@ -5,6 +5,7 @@
 
 mod directory;
 mod fault;
+mod fleet;
 mod json;
 mod organization;
 mod protocol;
@@ -20,6 +21,7 @@ mod state;
 mod tests;
 
 pub use fault::Fault;
+pub use fleet::organization;
 pub use organization::{Member, Organization, ROOT, Unit};
 pub use record::Seen;
 pub use roles::Role;

@@ -1,5 +1,6 @@
 //! The simulation over real sockets, asked by the smallest client that will do.
 
 mod client;
+mod fleet;
 mod organization;
 mod roles;
