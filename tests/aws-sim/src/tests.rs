@@ -4,3 +4,4 @@ mod client;
 mod fleet;
 mod organization;
 mod roles;
+mod scenario;
