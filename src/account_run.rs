@@ -94,7 +94,8 @@ impl AccountRun {
             let collect = move |iam: AccountIam, id: Identity| async move {
                 collect::root::collect(&iam, doubt(&id, before)).await
             };
-            let news = self.run(Collector::Root, ROOT_DEADLINE, &mut denials, collect).await;
+            // Boxed, so that between two runs an account is small.
+            let news = Box::pin(self.run(Collector::Root, ROOT_DEADLINE, &mut denials, collect)).await;
             before = None;
             if let News::Root(reading) = news {
                 if trigger.beat(reading.summary.fingerprint()) {
@@ -119,7 +120,7 @@ impl AccountRun {
             let collect = move |iam: AccountIam, id: Identity| async move {
                 collect::devices::collect(&iam, &id.root_arn(), before).await
             };
-            before = match self.run(Collector::Devices, LONGEST_RUN, &mut denials, collect).await {
+            before = match Box::pin(self.run(Collector::Devices, LONGEST_RUN, &mut denials, collect)).await {
                 News::Devices(devices) => Some(devices),
                 _ => None,
             };
@@ -219,6 +220,20 @@ mod tests {
             mfa_devices_in_use: Some(1),
         }
         .fingerprint()
+    }
+
+    /// An account sleeps most of the time, and there may be ten thousand of them.
+    #[tokio::test]
+    async fn a_sleeping_account_is_small() {
+        let environment = aws_config::SdkConfig::builder().behavior_version(crate::aws::behavior()).build();
+        let (clock, own) = (crate::clock::Clock::new(), Own::new(true).unwrap());
+        let meter = crate::aws::Meter::register(own.registry()).unwrap();
+        let caller = crate::aws::Caller::new(crate::aws::Clients::new(&environment), meter, clock);
+        let (events, _) = mpsc::channel(1);
+        let plan = Plan { cadence: crate::judge::Cadence::DEFAULT, devices: true };
+        let run = AccountRun::new(Session::ambient(caller), plan, events, own);
+        let sizes = [size_of_val(&run.clone().heartbeat()), size_of_val(&run.devices())];
+        assert!(sizes.iter().all(|size| *size < 2_048), "{sizes:?}");
     }
 
     #[test]

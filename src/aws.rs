@@ -66,7 +66,7 @@ impl Clients {
         Self::new(&environment)
     }
 
-    fn new(environment: &SdkConfig) -> Self {
+    pub(crate) fn new(environment: &SdkConfig) -> Self {
         Self {
             iam: aws_sdk_iam::Client::new(environment),
             organizations: aws_sdk_organizations::Client::new(environment),
@@ -78,7 +78,7 @@ impl Clients {
 
 /// Pinned, so that an upgrade of the SDK never changes retries, stalled-stream
 /// protection or endpoint rules by itself.
-fn behavior() -> BehaviorVersion {
+pub(crate) fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 

@@ -8,8 +8,9 @@ use std::{
     collections::BTreeMap,
     env,
     error::Error,
-    process::{Command, ExitCode},
-    thread::sleep,
+    io,
+    process::{self, Command, ExitCode, Stdio},
+    thread::{self, sleep},
     time::Duration,
 };
 
@@ -28,6 +29,11 @@ const ADDRESS: &str = "127.0.0.1:10045";
 
 fn main() -> ExitCode {
     if env::var_os(INNER).is_some() {
+        // The exporter of a demo ends with it, however that ends.
+        thread::spawn(|| {
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            process::exit(0);
+        });
         return command::run(Flags::parse());
     }
     match demonstrate() {
@@ -62,6 +68,7 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
         .env(INNER, "1")
         .envs([("AWS_ENDPOINT_URL", &*sim.endpoint()), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "demo")])
         .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stdin(Stdio::piped())
         .env_remove("AWS_PROFILE")
         .env_remove("AWS_SESSION_TOKEN")
         .spawn()?;
