@@ -16,6 +16,7 @@ mod tls;
 
 use std::{fmt, future::Future, io, net::TcpListener, pin::pin, sync::Arc, time::Duration};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntCounterVec;
@@ -49,6 +50,17 @@ pub struct Landing {
 
 /// Reads the configuration again, or says why it cannot be used.
 pub type Reload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// The content security policy of a page that loads nothing, and runs this script
+/// of its own.
+#[must_use]
+pub fn policy_with(script: &str) -> String {
+    let hash = aws_smithy_types::base64::encode(digest(&SHA256, script.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'"
+    )
+}
 
 /// All that the server serves, and from where it has it.
 #[derive(Clone)]

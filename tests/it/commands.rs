@@ -112,6 +112,47 @@ fn the_readme_shows_the_policy_that_is_printed() {
     assert!(less.contains("GetAccountSummary") && !less.contains("ListVirtualMFADevices"), "{less}");
 }
 
+/// The template of the role grants what is printed, word for word.
+#[test]
+fn the_role_of_the_template_allows_what_the_policy_does() {
+    let template =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/iam/member-role.yaml")).unwrap();
+    let policy: serde_json::Value = serde_json::from_slice(&run("http://127.0.0.1:9", &["iam-policy"]).stdout).unwrap();
+    let actions: Vec<_> =
+        policy["Statement"][0]["Action"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+    assert!(template.contains(&format!("Action: [{}]", actions.join(", "))), "{actions:?}");
+}
+
+#[test]
+fn the_exporters_own_policy_names_the_role_and_what_its_filters_ask() {
+    let printed = |flags: &[&str]| {
+        let policy = run("http://127.0.0.1:9", &[&["iam-policy", "--of", "exporter"], flags].concat()).stdout;
+        String::from_utf8(policy).unwrap()
+    };
+    let plain = printed(&["--organization.role-name=audit/mfa"]);
+    assert!(plain.contains("organizations:ListAccounts") && plain.contains("arn:*:iam::*:role/audit/mfa"), "{plain}");
+    assert!(!plain.contains("ListTagsForResource"));
+    let example = concat!("--config.file=", env!("CARGO_MANIFEST_DIR"), "/deploy/config.example.yml");
+    let full = printed(&[example]);
+    for needed in ["ListTagsForResource", "ListRoots", "arn:aws:iam::111111111111:role/aws-mfa-exporter"] {
+        assert!(full.contains(needed), "{needed}: {full}");
+    }
+}
+
+#[test]
+fn the_example_of_a_configuration_is_good_and_a_bad_one_is_told() {
+    let example = concat!("--config.file=", env!("CARGO_MANIFEST_DIR"), "/deploy/config.example.yml");
+    assert_eq!(run("http://127.0.0.1:9", &[example, "--config.check"]).status.code(), Some(0));
+    let bad = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(bad.path(), "accounts: [{id: \"12\"}]\n").unwrap();
+    let flag = format!("--config.file={}", bad.path().display());
+    let output = run("http://127.0.0.1:9", &[&flag, "--config.check"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(":1:17: "));
+    let output = run("http://127.0.0.1:9", &["--config.file=/nowhere.yml", "--config.check"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("/nowhere.yml"));
+}
+
 /// The policy is enough, and all of it is needed: what is asked is what it grants.
 #[test]
 fn the_policy_is_what_is_asked_for() {
