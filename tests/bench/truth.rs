@@ -106,6 +106,8 @@ impl Bench {
         }
         let bad = self.ids.len() / 10;
         let healthy: Vec<_> = self.ids[bad..].to_vec();
+        // Until the accounts are as mixed as they will be.
+        self.half("a beginning", address, time / 4, &healthy)?;
         let calm = self.half("all accounts answer", address, time, &healthy)?;
         for (n, id) in self.ids[..bad].iter().enumerate().skip(1) {
             let fault = [Fault::AccessDenied, Fault::Throttled, Fault::Hang, Fault::Reset][n % 4].clone();
