@@ -1,34 +1,55 @@
 //! One account's running collectors: when each runs next, what wakes it early,
 //! and what becomes of a run that hangs or panics.
 //!
-//! The two collectors are two loops that share nothing but a [`Notify`]: the
-//! heartbeat wakes the list of devices when the account's fingerprint moves. A
-//! run never overlaps the next of its own kind, for the loop awaits it; and it
-//! always ends, for a deadline is set on it.
+//! There are two loops. The heartbeat is one; the other takes stock: it lists the
+//! virtual devices and, by what that has shown, settles the users. The heartbeat
+//! wakes it when the account's fingerprint moves, and hands it the summary that
+//! the list of devices would otherwise begin with, for every call costs. A run
+//! never overlaps the next of its own kind, for the loop awaits it; and it always
+//! ends, for a deadline is set on it.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, watch},
     time::{Instant, sleep, timeout},
 };
 
 use crate::{
     account::Identity,
     aws::{Session, iam::AccountIam},
-    collect::{self, Finding, root::Doubt},
-    facts::{Confirmation, Fault, FaultClass, Fingerprint, RootReading},
+    clock::Moment,
+    collect::{
+        self, Finding,
+        devices::{Known, Listed},
+        root::Doubt,
+        users::Order,
+    },
+    facts::{Confirmation, Fault, FaultClass, Fingerprint, RootReading, Summary, UsersReading, VirtualDevices},
     metrics::own::Own,
     schedule,
-    snapshot::{Collector, Event, LONGEST_RUN, News, Outcome, Plan},
+    snapshot::{Collector, Event, LONGEST_RUN, News, Outcome, Plan, UsersPlan},
 };
 
-/// Two runs of `devices` are at least this far apart, however often the
-/// heartbeat wakes it.
-const DEVICES_GAP: Duration = Duration::from_secs(4);
+/// Two takings of stock are at least this far apart, however often the heartbeat
+/// wakes them.
+const STOCK_GAP: Duration = Duration::from_secs(4);
 
-/// How long the first list waits for the first heartbeat.
-const FIRST_LIST: Duration = Duration::from_secs(15);
+/// How long the first one waits for the first heartbeat.
+const FIRST_STOCK: Duration = Duration::from_secs(15);
+
+/// How long one that is due waits for a heartbeat to begin with.
+const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(75);
+
+/// A summary may begin a list for this long.
+const SUMMARY_LASTS: Duration = Duration::from_secs(5);
 
 /// A heartbeat that takes longer than this is cut off: confirmation, retries
 /// and waiting for the account's bucket included.
@@ -42,23 +63,67 @@ pub struct AccountRun {
     events: mpsc::Sender<Event>,
     own: Own,
     wake: Arc<Notify>,
+    has_changed: Arc<AtomicBool>,
+    beats: watch::Sender<Option<(Moment, Summary)>>,
+    /// What the users' runs have learnt so far, for the next of them.
+    users: Arc<Mutex<Option<Arc<UsersReading>>>>,
 }
 
-/// When the heartbeat wakes the list of devices: when the fingerprint moves, and
-/// once more at the heartbeat after, since a replica may have lagged.
+/// What one taking of stock hands to the next.
+#[derive(Debug, Default)]
+struct Stock {
+    /// The list of devices of the run just before.
+    list: Option<VirtualDevices>,
+    /// When the users are due.
+    users_due: Option<Instant>,
+    /// How often in a row either collector was denied.
+    denials: [u32; 2],
+}
+
+/// What one taking of stock is to do.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    /// A summary to begin with, and when it was asked for.
+    beat: Option<(Moment, Summary)>,
+    /// Whether something has changed, so that no answer of old is believed.
+    is_woken: bool,
+    /// Whether the users are settled too.
+    with_users: bool,
+    /// Whether there will be no other.
+    is_only: bool,
+}
+
+/// What a heartbeat wakes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wake {
+    /// Nothing: all is as it was.
+    #[default]
+    Nothing,
+    /// The list of devices: it was never read, or once.
+    List,
+    /// Everything: the account has changed.
+    Everything,
+}
+
+/// What the heartbeat wakes: when the fingerprint moves, everything, and once more
+/// at the heartbeat after, since a replica may have lagged.
 #[derive(Debug, Default)]
 pub struct Trigger {
     seen: Option<Fingerprint>,
-    again: bool,
+    again: Wake,
 }
 
 impl Trigger {
-    /// Tells whether the heartbeat that read `fingerprint` wakes the others. A
-    /// summary with missing keys shows no fingerprint, and wakes nothing.
-    pub fn beat(&mut self, fingerprint: Option<Fingerprint>) -> bool {
-        let Some(fingerprint) = fingerprint else { return false };
-        let moved = self.seen.replace(fingerprint) != Some(fingerprint);
-        std::mem::replace(&mut self.again, moved) || moved
+    /// Tells what the heartbeat that read `fingerprint` wakes. A summary with missing
+    /// keys shows no fingerprint, and wakes nothing.
+    pub fn beat(&mut self, fingerprint: Option<Fingerprint>) -> Wake {
+        let Some(fingerprint) = fingerprint else { return Wake::Nothing };
+        let moved = match self.seen.replace(fingerprint) {
+            None => Wake::List,
+            Some(old) if old != fingerprint => Wake::Everything,
+            Some(_) => Wake::Nothing,
+        };
+        std::mem::replace(&mut self.again, moved).max(moved)
     }
 }
 
@@ -66,19 +131,25 @@ impl AccountRun {
     /// The collectors of the account that `session`'s credentials belong to.
     #[must_use]
     pub fn new(session: Session, plan: Plan, events: mpsc::Sender<Event>, own: Own) -> Self {
-        Self { session, plan, events, own, wake: Arc::new(Notify::new()) }
+        let (wake, beats) = (Arc::new(Notify::new()), watch::Sender::new(None));
+        Self { session, plan, events, own, wake, has_changed: Arc::default(), beats, users: Arc::default() }
+    }
+
+    /// The same, and the users' runs begin with what an earlier one has learnt.
+    #[must_use]
+    pub fn knowing(self, users: Option<Arc<UsersReading>>) -> Self {
+        Self { users: Arc::new(Mutex::new(users)), ..self }
     }
 
     /// Runs each collector once.
     pub async fn once(self) {
         let heartbeat =
             |iam: AccountIam, id: Identity| async move { collect::root::collect(&iam, doubt(&id, None)).await };
-        self.run(Collector::Root, ROOT_DEADLINE, &mut 0, heartbeat).await;
-        if self.plan.devices {
-            let list = |iam: AccountIam, id: Identity| async move {
-                collect::devices::collect(&iam, &id.root_arn(), None).await
-            };
-            self.run(Collector::Devices, LONGEST_RUN, &mut 0, list).await;
+        let (started, news) = self.run(Collector::Root, ROOT_DEADLINE, &mut 0, heartbeat).await;
+        let beat = if let News::Root(reading) = news { Some((started, reading.summary)) } else { None };
+        if self.plan.takes_stock() {
+            let turn = Turn { beat, is_woken: false, with_users: true, is_only: true };
+            self.take_stock(&mut Stock::default(), turn).await;
         }
     }
 
@@ -95,10 +166,13 @@ impl AccountRun {
                 collect::root::collect(&iam, doubt(&id, before)).await
             };
             // Boxed, so that between two runs an account is small.
-            let news = Box::pin(self.run(Collector::Root, ROOT_DEADLINE, &mut denials, collect)).await;
+            let (started, news) = Box::pin(self.run(Collector::Root, ROOT_DEADLINE, &mut denials, collect)).await;
             before = None;
             if let News::Root(reading) = news {
-                if trigger.beat(reading.summary.fingerprint()) {
+                self.beats.send_replace(Some((started, reading.summary)));
+                let wake = trigger.beat(reading.summary.fingerprint());
+                self.has_changed.fetch_or(wake == Wake::Everything, Ordering::SeqCst);
+                if wake != Wake::Nothing {
                     self.wake.notify_one();
                 }
                 (last, before) = (Some(reading), Some(reading));
@@ -108,33 +182,123 @@ impl AccountRun {
         }
     }
 
-    /// Runs the list of devices, for ever: at its interval, and when woken.
-    pub async fn devices(self) {
-        let mut denials = 0;
-        let mut before = None;
+    /// Takes stock of devices and users for ever: at their intervals, and when woken.
+    pub async fn stock(self) {
+        let mut stock = Stock::default();
+        let mut beats = self.beats.subscribe();
         // The first heartbeat wakes it. If none succeeds, the list is asked for all
         // the same, so that what is wrong with it is not called "pending" for long.
-        let mut pause = FIRST_LIST.min(self.plan.cadence.devices);
+        let mut pause = FIRST_STOCK.min(self.plan.stock_interval());
         loop {
-            let _ = timeout(pause, self.wake.notified()).await;
-            let collect = move |iam: AccountIam, id: Identity| async move {
-                collect::devices::collect(&iam, &id.root_arn(), before).await
-            };
-            before = match Box::pin(self.run(Collector::Devices, LONGEST_RUN, &mut denials, collect)).await {
-                News::Devices(devices) => Some(devices),
-                _ => None,
-            };
-            pause = self.next(self.plan.cadence.devices, denials);
-            sleep(DEVICES_GAP).await;
+            let is_due = timeout(pause, self.wake.notified()).await.is_err();
+            if is_due && pause > HEARTBEAT_PATIENCE {
+                self.await_beat(&mut beats).await;
+            }
+            let users_due = stock.users_due.is_none_or(|due| due <= Instant::now());
+            let is_woken = self.has_changed.swap(false, Ordering::SeqCst);
+            let beat = *beats.borrow_and_update();
+            let turn = Turn { beat, is_woken, with_users: is_woken || users_due, is_only: false };
+            // Boxed, so that between two runs an account is small.
+            pause = Box::pin(self.take_stock(&mut stock, turn)).await;
+            sleep(STOCK_GAP).await;
         }
+    }
+
+    /// Waits for a heartbeat that is soon to come. Where none comes, or none soon,
+    /// the run has to begin with a summary of its own.
+    async fn await_beat(&self, beats: &mut watch::Receiver<Option<(Moment, Summary)>>) {
+        beats.mark_unchanged();
+        let patience = HEARTBEAT_PATIENCE.min(self.plan.cadence.root.mul_f64(1.1));
+        let _ = timeout(patience, beats.changed()).await;
+    }
+
+    /// Lists the devices, and settles the users if it is their turn; tells how long
+    /// the next run may wait.
+    async fn take_stock(&self, stock: &mut Stock, turn: Turn) -> Duration {
+        let now = self.session.caller().clock().now();
+        let beat = turn.beat.filter(|(at, _)| now.mono.saturating_sub(at.mono) <= SUMMARY_LASTS);
+        let listed = self.list_devices(stock, beat).await;
+        let pause = self.next(self.plan.stock_interval(), stock.denials[0]);
+        let Some(plan) = self.plan.users.filter(|_| turn.with_users) else { return pause };
+        let follow_up = self.settle_users(stock, plan, listed, turn).await;
+        let due = follow_up.unwrap_or_else(|| self.next(plan.interval, stock.denials[1]));
+        // Users that are nearly due are settled along with the list of devices, which
+        // would be read for them alone otherwise.
+        stock.users_due = Some(Instant::now() + due.mul_f64(0.8));
+        pause.min(due)
+    }
+
+    /// The list of devices, as a collector of its own where it is one.
+    async fn list_devices(&self, stock: &mut Stock, beat: Option<(Moment, Summary)>) -> Result<Listed, Fault> {
+        let slot = Arc::new(Mutex::new(None));
+        let (known, found) = (Known { summary: beat.map(|(_, summary)| summary), list: stock.list }, Arc::clone(&slot));
+        let clock = *self.session.caller().clock();
+        let collect = move |iam: AccountIam, id: Identity| async move {
+            let at = beat.map_or_else(|| clock.now(), |(at, _)| at);
+            let (finding, listed) = collect::devices::collect(&iam, &id.root_arn(), at, known).await;
+            *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed.ok_or(finding.fault.clone()));
+            finding
+        };
+        let since = beat.map(|(at, _)| at);
+        let (_, news) = self.run_since(Collector::Devices, LONGEST_RUN, &mut stock.denials[0], since, collect).await;
+        stock.list = if let News::Devices(devices) = news { Some(devices) } else { None };
+        let listed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let unheard = || Fault::new(FaultClass::Pending, "ListVirtualMFADevices: the list was not read to its end");
+        listed.unwrap_or(Err(None)).map_err(|fault| fault.unwrap_or_else(unheard))
+    }
+
+    /// Settles the users by the list of devices, if there is one.
+    async fn settle_users(
+        &self,
+        stock: &mut Stock,
+        plan: UsersPlan,
+        listed: Result<Listed, Fault>,
+        turn: Turn,
+    ) -> Option<Duration> {
+        let Turn { is_woken, is_only, .. } = turn;
+        let before = self.users.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let collect = move |iam: AccountIam, _: Identity| async move {
+            match listed {
+                Ok(listed) => collect::users::collect(&iam, Order { before, listed, is_woken, is_only, plan }).await,
+                Err(fault) => Finding::nothing(fault),
+            }
+        };
+        let (_, news) = self.run(Collector::Users, LONGEST_RUN, &mut stock.denials[1], collect).await;
+        let News::Users(reading) = news else { return None };
+        let follow_up = reading.follow_up;
+        *self.users.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
+        follow_up
     }
 
     fn next(&self, interval: Duration, denials: u32) -> Duration {
         schedule::jittered(if denials > 0 { schedule::denial_delay(interval, denials) } else { interval })
     }
 
-    /// One run: credentials, requests, report. Whatever goes wrong is reported.
-    async fn run<C, F>(&self, collector: Collector, deadline: Duration, denials: &mut u32, collect: C) -> News
+    /// One run: credentials, requests, report. Whatever goes wrong is reported. Tells
+    /// when it began, and what it learnt.
+    async fn run<C, F>(
+        &self,
+        collector: Collector,
+        deadline: Duration,
+        denials: &mut u32,
+        collect: C,
+    ) -> (Moment, News)
+    where
+        C: FnOnce(AccountIam, Identity) -> F,
+        F: Future<Output = Finding> + Send + 'static,
+    {
+        self.run_since(collector, deadline, denials, None, collect).await
+    }
+
+    /// As [`Self::run`], of which the first request was sent at `since` already.
+    async fn run_since<C, F>(
+        &self,
+        collector: Collector,
+        deadline: Duration,
+        denials: &mut u32,
+        since: Option<Moment>,
+        collect: C,
+    ) -> (Moment, News)
     where
         C: FnOnce(AccountIam, Identity) -> F,
         F: Future<Output = Finding> + Send + 'static,
@@ -146,12 +310,12 @@ impl AccountRun {
             Err(fault) => {
                 *denials = if fault.class == FaultClass::AccessDenied { *denials + 1 } else { 0 };
                 self.tell(Event::Unidentified { account: self.session.wanted(), fault, at: asked }).await;
-                return News::None;
+                return (asked, News::None);
             }
         };
         let account = verified.identity.account;
         self.tell(Event::Identified { identity: verified.identity.clone(), at: asked }).await;
-        let started = clock.now();
+        let started = since.unwrap_or_else(|| clock.now());
         let iam = AccountIam::new(self.session.clone(), verified.clone());
         let finding = self.watch_over(collector, deadline, collect(iam, verified.identity)).await;
         let class = finding.fault.as_ref().map(|fault| fault.class);
@@ -163,7 +327,7 @@ impl AccountRun {
         let Finding { news, fault } = finding;
         let outcome = Outcome { collector, started, duration, news: news.clone(), fault };
         self.tell(Event::Collected { account, outcome }).await;
-        news
+        (started, news)
     }
 
     /// A run has a task of its own, so that its panic ends it and nothing else.
@@ -230,17 +394,18 @@ mod tests {
         let meter = crate::aws::Meter::register(own.registry()).unwrap();
         let caller = crate::aws::Caller::new(crate::aws::Clients::new(&environment), meter, clock);
         let (events, _) = mpsc::channel(1);
-        let plan = Plan { cadence: crate::judge::Cadence::DEFAULT, devices: true };
+        let plan = Plan { cadence: crate::judge::Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT) };
         let run = AccountRun::new(Session::ambient(caller), plan, events, own);
-        let sizes = [size_of_val(&run.clone().heartbeat()), size_of_val(&run.devices())];
+        let sizes = [size_of_val(&run.clone().heartbeat()), size_of_val(&run.stock())];
         assert!(sizes.iter().all(|size| *size < 2_048), "{sizes:?}");
     }
 
     #[test]
-    fn a_moved_fingerprint_wakes_at_once_and_once_more() {
+    fn a_moved_fingerprint_wakes_everything_at_once_and_once_more() {
+        use Wake::{Everything, List, Nothing};
         let mut trigger = Trigger::default();
         let woken =
             [print(1), print(1), print(1), print(2), print(2), None, print(2), print(1)].map(|p| trigger.beat(p));
-        assert_eq!(woken, [true, true, false, true, true, false, false, true]);
+        assert_eq!(woken, [List, List, Nothing, Everything, Everything, Nothing, Nothing, Everything]);
     }
 }

@@ -161,7 +161,9 @@ impl Bound {
 #[must_use]
 pub fn first_snapshot(orders: &Orders, clock: Clock) -> Snapshot {
     let begin = if orders.config.is_lone() { Snapshot::new } else { Snapshot::awaiting_accounts };
-    begin(orders.plan, clock.now())
+    let mut snapshot = begin(orders.plan, clock.now());
+    snapshot.exemptions = orders.config.exemptions.clone();
+    snapshot
 }
 
 /// The picture that an earlier run has left, if there is one.

@@ -14,6 +14,7 @@ pub mod iam;
 pub mod meter;
 pub mod organizations;
 pub mod session;
+mod users;
 pub mod wire;
 
 use std::time::Duration;

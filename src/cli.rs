@@ -6,7 +6,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
     build_info,
-    config::file::{DEVICES_INTERVALS, ROOT_INTERVALS, duration, is_role_name},
+    config::{
+        Names,
+        file::{DEVICES_INTERVALS, PASSWORD_AGES, ROOT_INTERVALS, USERS_INTERVALS, duration, is_role_name},
+    },
     http::listen::ListenAddr,
     log::{LogFormat, LogLevel},
     permissions::Principal,
@@ -18,9 +21,9 @@ use crate::{
 /// With neither --config.file nor --organization.role-name it watches one account:
 /// that of the AWS credentials found where every AWS tool looks for them, in the
 /// environment, a profile, SSO, a web identity, or the role of the pod, task or
-/// instance. What it needs there is iam:GetAccountSummary and
-/// iam:ListVirtualMFADevices; for an organization also organizations:ListAccounts,
-/// organizations:DescribeOrganization and sts:AssumeRole.
+/// instance. What it needs there, `aws-mfa-exporter iam-policy` prints; for an
+/// organization also organizations:ListAccounts, organizations:DescribeOrganization
+/// and sts:AssumeRole.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "aws-mfa-exporter", version = build_info::VERSION, max_term_width = 100)]
 pub struct Flags {
@@ -105,6 +108,42 @@ pub struct Flags {
     #[arg(long = "collector.devices.interval", global = true, value_name = "DURATION", value_parser = devices_interval, help_heading = "Collectors")]
     pub devices_interval: Option<Duration>,
 
+    /// Enable the users collector (default: enabled).
+    #[arg(long = "collector.users", global = true, overrides_with = "no_users", help_heading = "Collectors")]
+    pub users: bool,
+
+    /// Disable the users collector: nothing is said of IAM users, their controls IAM.5 and IAM.19 included.
+    #[arg(long = "no-collector.users", global = true, overrides_with = "users", help_heading = "Collectors")]
+    pub no_users: bool,
+
+    /// How often to list users where nothing has changed (default: 15m).
+    #[arg(long = "collector.users.interval", global = true, value_name = "DURATION", value_parser = users_interval, help_heading = "Collectors")]
+    pub users_interval: Option<Duration>,
+
+    /// How old it may be that a user has no password; nothing but asking shows a new one (default: 4h30m).
+    #[arg(long = "collector.users.password-max-age", global = true, value_name = "DURATION", value_parser = password_max_age, help_heading = "Collectors")]
+    pub password_max_age: Option<Duration>,
+
+    /// How many users without a device to ask again for a password in each run (default: 5).
+    #[arg(long = "collector.users.live-budget", global = true, value_name = "N", help_heading = "Collectors")]
+    pub live_budget: Option<u32>,
+
+    /// Generate credential reports, every four hours (default: enabled).
+    #[arg(long = "collector.users.generate-report", global = true, overrides_with = "no_generate_report", help_heading = "Collectors")]
+    pub generate_report: bool,
+
+    /// Only read the credential reports that something else generates.
+    #[arg(long = "no-collector.users.generate-report", global = true, overrides_with = "generate_report", help_heading = "Collectors")]
+    pub no_generate_report: bool,
+
+    /// Which users to name in the metrics (default: none).
+    #[arg(long = "collector.users.names", global = true, value_enum, help_heading = "Collectors")]
+    pub names: Option<Names>,
+
+    /// How many users of an account to name at most (default: 500).
+    #[arg(long = "collector.users.names-limit", global = true, value_name = "N", help_heading = "Collectors")]
+    pub names_limit: Option<u32>,
+
     /// Only log messages of this severity or above.
     #[arg(long = "log.level", global = true, value_enum, default_value_t, help_heading = "Log")]
     pub log_level: LogLevel,
@@ -112,6 +151,14 @@ pub struct Flags {
     /// Format of log messages, which go to standard error.
     #[arg(long = "log.format", global = true, value_enum, default_value_t, help_heading = "Log")]
     pub log_format: LogFormat,
+}
+
+impl Flags {
+    /// Whether `check` is to name the users without a device.
+    #[must_use]
+    pub fn asks_for_names(&self) -> bool {
+        matches!(self.command, Some(Command::Check { names: true, .. }))
+    }
 }
 
 /// What the program can do beside serving.
@@ -125,6 +172,9 @@ pub enum Command {
         /// How to print the result.
         #[arg(long, value_enum, default_value_t)]
         output: Output,
+        /// Name the users without an MFA device.
+        #[arg(long)]
+        names: bool,
     },
     /// Print the least-privilege IAM policy for the enabled collectors, as JSON.
     IamPolicy {
@@ -183,6 +233,14 @@ fn root_interval(text: &str) -> Result<Duration, String> {
 
 fn devices_interval(text: &str) -> Result<Duration, String> {
     duration(text, DEVICES_INTERVALS)
+}
+
+fn users_interval(text: &str) -> Result<Duration, String> {
+    duration(text, USERS_INTERVALS)
+}
+
+fn password_max_age(text: &str) -> Result<Duration, String> {
+    duration(text, PASSWORD_AGES)
 }
 
 fn state_interval(text: &str) -> Result<Duration, String> {

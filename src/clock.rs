@@ -63,6 +63,10 @@ pub struct Moment {
 /// taken to have been stepped back under it. NTP slews stay far below this.
 pub const STEP_TOLERANCE: Duration = Duration::from_secs(1);
 
+/// How far a clock may be from AWS's own: requests signed by one that is further
+/// off are refused (IAM User Guide, "Elements of an AWS API request signature").
+pub const MOST_SKEW: Duration = Duration::from_secs(5 * 60);
+
 impl Moment {
     /// A moment before this process began, of which only the wall clock's reading
     /// is known.
@@ -75,6 +79,17 @@ impl Moment {
     #[must_use]
     pub const fn is_before_start(self) -> bool {
         self.mono.is_zero()
+    }
+
+    /// The moment at which AWS's clock read `wall`, for somebody who is told so
+    /// now. A clock here may be [`MOST_SKEW`] behind AWS's, who would refuse
+    /// requests signed by one that is further off; so what seems to lie ahead is
+    /// taken to be as old as it can be.
+    #[must_use]
+    pub fn of_aws(self, wall: Timestamp) -> Self {
+        let age = self.wall.since(wall).unwrap_or(MOST_SKEW);
+        let millis = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        Self { wall: Timestamp(self.wall.0.saturating_sub(millis)), mono: self.mono.saturating_sub(age) }
     }
 
     /// How old something observed at `then` is, by whichever clock makes it
@@ -128,6 +143,14 @@ mod tests {
     fn the_clock_that_says_older_wins() {
         assert_eq!(at(5_000, 1_000).age(at(0, 0)), Some(Duration::from_secs(5)), "stepped forward, or suspended");
         assert_eq!(at(1_000, 9_000).age(at(0, 0)), Some(Duration::from_secs(9)), "wall clock held back");
+    }
+
+    #[test]
+    fn what_aws_dates_is_never_younger_than_it_can_be() {
+        let now = at(1_000_000, 900_000);
+        assert_eq!(now.of_aws(Timestamp(400_000)), at(400_000, 300_000));
+        assert_eq!(now.of_aws(Timestamp(0)), at(0, 0), "made before this process began");
+        assert_eq!(now.of_aws(Timestamp(1_002_000)), at(700_000, 600_000), "this clock is behind AWS's");
     }
 
     #[test]

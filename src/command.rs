@@ -31,7 +31,7 @@ fn obey(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
             tracing::info!("The configuration is good.");
         }
         None => runtime()?.block_on(serve(flags))?,
-        Some(Command::Check { output }) => return Ok(runtime()?.block_on(check::run(&flags, output))),
+        Some(Command::Check { output, .. }) => return Ok(runtime()?.block_on(check::run(&flags, output))),
         Some(Command::IamPolicy { of }) => {
             let policy = permissions::policy(of, &Orders::read(&flags)?);
             io::Write::write_all(&mut io::stdout(), format!("{policy}\n").as_bytes())?;

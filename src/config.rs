@@ -9,10 +9,17 @@ pub mod file;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
-use crate::account::{AccountId, Partition};
+use clap::ValueEnum;
+use serde::Deserialize;
+
+use crate::{
+    account::{AccountId, Partition},
+    exemption::Exemption,
+};
 
 /// How often the accounts of an organization are listed where nothing else is said.
 pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -29,6 +36,8 @@ pub struct Config {
     pub accounts: Vec<StaticAccount>,
     /// What is collected, where no flag says otherwise.
     pub collectors: Collectors,
+    /// Which users need no device.
+    pub exemptions: Arc<[Exemption]>,
 }
 
 /// An organization, and which of its accounts are watched.
@@ -106,6 +115,31 @@ pub struct Collectors {
     pub devices: Option<bool>,
     /// The interval of `devices`.
     pub devices_interval: Option<Duration>,
+    /// Whether `users` runs.
+    pub users: Option<bool>,
+    /// The interval of `users`.
+    pub users_interval: Option<Duration>,
+    /// How old it may be that a user has no password.
+    pub password_max_age: Option<Duration>,
+    /// How many users without a device are asked again for a password in each run.
+    pub live_budget: Option<u32>,
+    /// Whether credential reports are generated.
+    pub generate_report: Option<bool>,
+    /// Which users are named.
+    pub names: Option<Names>,
+    /// How many of an account at most.
+    pub names_limit: Option<u32>,
+}
+
+/// Which users are named in the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Names {
+    /// None.
+    #[default]
+    None,
+    /// Those without an MFA device.
+    Failing,
 }
 
 // === impl Config ===

@@ -4,12 +4,17 @@
 //! rule has said what its absence means. Nothing here has a default: a summary
 //! without `AccountPasswordPresent` is not a root user without a password.
 
+pub mod device;
 pub mod fault;
+pub mod report;
+pub mod user;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
+pub use device::{DeviceKind, Devices};
 pub use fault::{Fault, FaultClass};
+pub use user::{Counters, UserFacts, UserId, UsersReading};
 
 /// A value and the moment it was true of AWS.
 ///
@@ -150,6 +155,17 @@ impl Summary {
         Some(Fingerprint {
             root: [self.mfa_enabled?, self.password?, self.access_keys?, self.signing_certificates?],
             counters: [self.users?, self.mfa_devices?, self.mfa_devices_in_use?],
+        })
+    }
+
+    /// What of the fingerprint is about users and devices, or `None` while a key
+    /// of it is missing.
+    #[must_use]
+    pub fn counters(&self) -> Option<Counters> {
+        Some(Counters {
+            users: self.users?,
+            mfa_devices: self.mfa_devices?,
+            mfa_devices_in_use: self.mfa_devices_in_use?,
         })
     }
 

@@ -24,12 +24,12 @@ use crate::{
     aws::{Caller, Session, organizations::Directory},
     config::{Access, Organization},
     discover::{Entry, Listing, Roster, Watched},
-    facts::{Fault, FaultClass},
+    facts::{Fault, FaultClass, UsersReading},
     limit::Bucket,
     metrics::own::Own,
     orders::Orders,
     schedule,
-    snapshot::{Event, Plan, Snapshot},
+    snapshot::{AccountState, Event, Plan, Snapshot},
     supervise::forever,
 };
 
@@ -66,6 +66,8 @@ pub struct Fleet {
     bases: BTreeMap<Option<String>, Session>,
     roster: Roster,
     runs: BTreeMap<Option<AccountId>, Running>,
+    /// What an earlier run of the program knew of the accounts' users.
+    users: BTreeMap<AccountId, Arc<UsersReading>>,
 }
 
 /// An account's collectors; they end when this is dropped.
@@ -81,21 +83,25 @@ impl Fleet {
     #[must_use]
     pub fn new(caller: Caller, events: mpsc::Sender<Event>, own: Own) -> Self {
         let (bases, roster, runs) = (BTreeMap::new(), Roster::default(), BTreeMap::new());
-        Self { caller, events, own, bases, roster, runs }
+        Self { caller, events, own, bases, roster, runs, users: BTreeMap::new() }
     }
 
     /// The same, and the first list of an organization is held against the accounts
-    /// of `earlier`, which an earlier run has left.
+    /// of `earlier`, which an earlier run has left; of its users nobody is asked what
+    /// was answered then, as long as that is good.
     #[must_use]
     pub fn expecting(self, earlier: &Snapshot) -> Self {
         let accounts = earlier.accounts().filter_map(|state| state.account.as_ref());
-        Self { roster: Roster::expecting(accounts), ..self }
+        let roster = Roster::expecting(accounts);
+        let users = |state: &AccountState| Some((state.account.as_ref()?.id, Arc::clone(&state.users.as_ref()?.value)));
+        Self { roster, users: earlier.accounts().filter_map(users).collect(), ..self }
     }
 
     /// Watches what the orders say, for ever.
     pub async fn run(mut self, mut orders: watch::Receiver<Arc<Orders>>) {
         loop {
             let current = Arc::clone(&orders.borrow_and_update());
+            self.announce(&current).await;
             let listed = self.discover(&current).await;
             self.adjust(&current);
             let pause = match (&current.config.organization, listed) {
@@ -112,6 +118,7 @@ impl Fleet {
 
     /// Runs every collector of every account once.
     pub async fn once(mut self, orders: &Orders) {
+        self.announce(orders).await;
         self.discover(orders).await;
         let mut runs = JoinSet::new();
         if orders.config.is_lone() {
@@ -121,6 +128,13 @@ impl Fleet {
             runs.spawn(self.account(Some(id), &access, orders.plan).once());
         }
         while runs.join_next().await.is_some() {}
+    }
+
+    /// Tells by what orders the accounts are to be judged.
+    async fn announce(&self, orders: &Orders) {
+        let exemptions = orders.config.exemptions.clone();
+        // Nobody listens only while the program is going down.
+        let _ = self.events.send(Event::Ordered { plan: orders.plan, exemptions }).await;
     }
 
     /// Finds out which accounts there are, and tells; true if all went well.
@@ -184,8 +198,8 @@ impl Fleet {
         let mut tasks = JoinSet::new();
         let heartbeat = run.clone();
         tasks.spawn(forever("root", self.own.clone(), move || after(phase, heartbeat.clone().heartbeat())));
-        if plan.devices {
-            tasks.spawn(forever("devices", self.own.clone(), move || after(phase, run.clone().devices())));
+        if plan.takes_stock() {
+            tasks.spawn(forever("stock", self.own.clone(), move || after(phase, run.clone().stock())));
         }
         self.runs.insert(id, Running { access, plan, _tasks: tasks });
     }
@@ -201,7 +215,10 @@ impl Fleet {
             Some(id) => session.wanting(id),
             None => session,
         };
-        AccountRun::new(session, plan, self.events.clone(), self.own.clone())
+        // Where it is not known yet whose the credentials are, it is not known whose
+        // users an earlier run knew of, either.
+        let users = id.and_then(|id| self.users.remove(&id));
+        AccountRun::new(session, plan, self.events.clone(), self.own.clone()).knowing(users)
     }
 
     /// The credentials that assume roles: one session, whoever they are for.

@@ -6,6 +6,7 @@
 //! the same evidence, so it can only stay what it was or become unknown.
 
 pub mod root;
+pub mod users;
 
 use std::{fmt, time::Duration};
 
@@ -17,8 +18,12 @@ use crate::{
 /// A control of AWS Security Hub, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Control {
+    /// MFA should be enabled for all IAM users.
+    Iam19,
     /// The root user should have no access key.
     Iam4,
+    /// MFA should be enabled for all IAM users that have a console password.
+    Iam5,
     /// Hardware MFA should be enabled for the root user.
     Iam6,
     /// MFA should be enabled for the root user.
@@ -74,6 +79,22 @@ pub enum Reason {
     RootHasAccessKey,
     /// Root has no access key.
     NoRootAccessKey,
+    /// A user has a console password and no device.
+    ConsoleUserWithoutMfa,
+    /// Nobody has a console password.
+    NoConsoleUsers,
+    /// Everybody who has a console password has a device.
+    ConsoleUsersHaveMfa,
+    /// A user has no device.
+    UserWithoutMfa,
+    /// There are no users.
+    NoUsers,
+    /// Every user has a device.
+    UsersHaveMfa,
+    /// Nobody fails, and of some user too little is known.
+    UsersUnknown,
+    /// The list of users and the summary's count of them differ.
+    UsersIncomplete,
 }
 
 /// What is said of one control, and since when it was so.
@@ -110,7 +131,7 @@ pub const LEAST_MAX_AGE: Duration = Duration::from_secs(30);
 
 impl Control {
     /// The controls judged, in the order they are exported.
-    pub const ALL: [Self; 3] = [Self::Iam4, Self::Iam6, Self::Iam9];
+    pub const ALL: [Self; 5] = [Self::Iam19, Self::Iam4, Self::Iam5, Self::Iam6, Self::Iam9];
 
     /// The id, as Security Hub spells it.
     #[must_use]
@@ -118,8 +139,16 @@ impl Control {
         match self {
             Self::Iam9 => "IAM.9",
             Self::Iam6 => "IAM.6",
+            Self::Iam5 => "IAM.5",
             Self::Iam4 => "IAM.4",
+            Self::Iam19 => "IAM.19",
         }
+    }
+
+    /// Whether it is about IAM users, and not about root.
+    #[must_use]
+    pub const fn is_of_users(self) -> bool {
+        matches!(self, Self::Iam5 | Self::Iam19)
     }
 }
 
@@ -171,6 +200,12 @@ impl Reason {
             Self::ManagementWithoutCredentials => {
                 Some("check whether the account is configured as the management account by mistake")
             }
+            Self::ConsoleUserWithoutMfa => Some(
+                "let each such user register an MFA device, or delete the password; `check --names` prints who they are",
+            ),
+            Self::UserWithoutMfa => Some(
+                "give each such user a device or, better, replace it by a role; `check --names` prints who they are",
+            ),
             Self::DeviceWithoutOwner => Some("list the account's virtual devices by hand; the next run decides"),
             _ => None,
         }
@@ -194,10 +229,18 @@ impl fmt::Display for Reason {
             Self::RootHasVirtualDevice => "root has a virtual MFA device",
             Self::NoVirtualDevice => "root has MFA and no virtual device (a synced passkey counts as hardware for AWS)",
             Self::DevicesNotRead => "the list of virtual devices has not been read, or is too old",
-            Self::DevicesOutdated => "the account has changed since its virtual devices were listed",
+            Self::DevicesOutdated => "the account has changed since its MFA devices were listed",
             Self::DeviceWithoutOwner => "an assigned virtual device was listed without its owner",
             Self::RootHasAccessKey => "root has an access key",
             Self::NoRootAccessKey => "root has no access key",
+            Self::ConsoleUserWithoutMfa => "an IAM user has a console password and no MFA device",
+            Self::NoConsoleUsers => "no IAM user has a console password",
+            Self::ConsoleUsersHaveMfa => "every IAM user with a console password has an MFA device",
+            Self::UserWithoutMfa => "an IAM user has no MFA device",
+            Self::NoUsers => "there are no IAM users",
+            Self::UsersHaveMfa => "every IAM user has an MFA device",
+            Self::UsersUnknown => "of some IAM user it is not known yet whether there is a device or a password",
+            Self::UsersIncomplete => "the list of IAM users and the account's own count of them differ",
         })
     }
 }
@@ -262,5 +305,9 @@ impl Cadence {
 }
 
 fn is_fresh<T>(known: &Known<T>, max_age: Duration, now: Moment) -> bool {
-    now.age(known.as_of).is_some_and(|age| age <= max_age)
+    is_young(known.as_of, max_age, now)
+}
+
+fn is_young(as_of: Moment, max_age: Duration, now: Moment) -> bool {
+    now.age(as_of).is_some_and(|age| age <= max_age)
 }

@@ -8,7 +8,7 @@ use crate::{
     clock::Moment,
     http::{self, Landing},
     judge::Status,
-    overview::{CONTROLS, Overview, Row, age},
+    overview::{Overview, Row, age},
     snapshot::Snapshot,
 };
 
@@ -22,7 +22,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| http::policy_with(SCRIPT));
 pub fn page(snapshot: &Snapshot, telemetry_path: &str, now: Moment) -> Landing {
     let overview = Overview::of(snapshot, now);
     let (version, path) = (crate::build_info::BUILD.version, escape(telemetry_path));
-    let heads: String = CONTROLS.iter().map(|control| format!("<th>{}", control.as_str())).collect();
+    let heads: String = overview.controls.iter().map(|control| format!("<th>{}", control.as_str())).collect();
     let html = format!(
         "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n\
          <title>{title}</title>\n<style>{STYLE}</style>\n<header><h1>aws-mfa-exporter</h1>\
@@ -34,7 +34,7 @@ pub fn page(snapshot: &Snapshot, telemetry_path: &str, now: Moment) -> Landing {
         notice = notice(&overview),
         tally = tally(&overview),
         form = FORM,
-        rows = overview.rows.iter().map(row).collect::<String>(),
+        rows = overview.rows.iter().map(|line| row(line, overview.controls.len())).collect::<String>(),
     );
     Landing { html, policy: POLICY.clone() }
 }
@@ -74,7 +74,7 @@ fn tally(overview: &Overview<'_>) -> String {
     out + "</ul>\n"
 }
 
-fn row(row: &Row<'_>) -> String {
+fn row(row: &Row<'_>, controls: usize) -> String {
     let (class, state) = match row.worst {
         Some(Status::Failed) => ("bad", "failed"),
         Some(Status::Unknown) => ("odd", "unknown"),
@@ -87,7 +87,7 @@ fn row(row: &Row<'_>) -> String {
         let _ = write!(out, "<td class=\"v {status}\" data-c={}>{word}", control.as_str());
     }
     if row.verdicts.is_empty() {
-        out.push_str(&"<td class=v>–".repeat(CONTROLS.len()));
+        out.push_str(&"<td class=v>–".repeat(controls));
         let _ = writeln!(out, "<td class=age>–<td class=why>Not scanned: {}.", row.standby.as_str());
         return out;
     }
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn nothing_of_a_path_or_a_name_becomes_markup() {
         let now = Moment { wall: Timestamp::default(), mono: Duration::ZERO };
-        let mut snapshot = Snapshot::awaiting_accounts(Plan { cadence: Cadence::DEFAULT, devices: true }, now);
+        let mut snapshot = Snapshot::awaiting_accounts(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, now);
         let named = Account::named("111111111111".parse().unwrap(), "\"><script>evil()</script>".to_owned());
         let listed = Event::Discovered { accounts: vec![named], is_all: true, fault: None, at: now };
         snapshot.fold(listed, now);

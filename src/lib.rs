@@ -18,6 +18,7 @@ pub mod collect;
 pub mod command;
 pub mod config;
 pub mod discover;
+pub mod exemption;
 pub mod exposition;
 pub mod facts;
 pub mod fleet;

@@ -54,6 +54,16 @@ const fn counter(name: &'static str, labels: &'static [&'static str], help: &'st
 /// The label value of `account_id` while it is not known whose the credentials are.
 pub const UNIDENTIFIED: &str = "unknown";
 
+pub(crate) const ACCESS_KEY_USERS_WITHOUT_MFA: Metric = gauge(
+    "aws_mfa_access_key_users_without_mfa",
+    &["account_id"],
+    "How many IAM users are known to have an active access key (credential report) and no MFA device: single-factor API access. Absent while the users are not known.",
+);
+pub(crate) const ACCESS_KEY_USERS_WITHOUT_MFA_EXEMPT: Metric = gauge(
+    "aws_mfa_access_key_users_without_mfa_exempt",
+    &["account_id"],
+    "How many of aws_mfa_access_key_users_without_mfa an exemption is for.",
+);
 pub(crate) const ACCOUNT_INFO: Metric = gauge(
     "aws_mfa_account_info",
     &["account_id", "account_name", "partition", "ou", "state"],
@@ -90,6 +100,21 @@ pub(crate) const COLLECTOR_UP: Metric = gauge(
     &["account_id", "collector"],
     "Whether the collector's last run in this account was recent and without a fault.",
 );
+pub(crate) const CONSOLE_USERS: Metric = gauge(
+    "aws_mfa_console_users",
+    &["account_id"],
+    "How many IAM users are known to have a console password (credential report, or GetLoginProfile where that was asked). Absent while the users are not known.",
+);
+pub(crate) const CONSOLE_USERS_WITHOUT_MFA: Metric = gauge(
+    "aws_mfa_console_users_without_mfa",
+    &["account_id"],
+    "How many IAM users are known to have a console password and no MFA device: those that IAM.5 fails for. Absent while the users are not known.",
+);
+pub(crate) const CONSOLE_USERS_WITHOUT_MFA_EXEMPT: Metric = gauge(
+    "aws_mfa_console_users_without_mfa_exempt",
+    &["account_id"],
+    "How many of aws_mfa_console_users_without_mfa an exemption is for.",
+);
 pub(crate) const CONTROL_AS_OF: Metric = gauge(
     "aws_mfa_control_as_of_timestamp_seconds",
     &["account_id", "control"],
@@ -108,7 +133,7 @@ pub(crate) const CONTROL_LAST_PROTECTED: Metric = gauge(
 pub(crate) const CONTROL_STATUS: Metric = gauge(
     "aws_mfa_control_status",
     &["account_id", "control", "status"],
-    "Verdict on a Security Hub control: exactly one of passed, failed, not_applicable, unknown is 1. Read from AWS in the background, see the as-of time. IAM.9 is not_applicable without root credentials (Security Hub prints PASSED) and in GovCloud, and failed for a root user with only an access key; IAM.6 cannot tell a synced passkey from a hardware key.",
+    "Verdict on a Security Hub control: exactly one of passed, failed, not_applicable, unknown is 1. Read from AWS in the background, see the as-of time. IAM.9 is not_applicable without root credentials (Security Hub prints PASSED) and in GovCloud, and failed for a root user with only an access key; IAM.6 cannot tell a synced passkey from a hardware key; IAM.5 may take up to four and a half hours to see a new password of a user without a device.",
 );
 pub(crate) const DISCOVERY_LAST_SUCCESS: Metric = gauge(
     "aws_mfa_discovery_last_success_timestamp_seconds",
@@ -119,6 +144,11 @@ pub(crate) const DISCOVERY_UP: Metric = gauge(
     "aws_mfa_discovery_up",
     &[],
     "Whether it could be found out which accounts to watch, for a single account: whose the credentials are.",
+);
+pub(crate) const EXEMPTION_EXPIRY: Metric = gauge(
+    "aws_mfa_exemption_expiry_timestamp_seconds",
+    &["exemption"],
+    "When a configured exemption ends. Exemptions without an end have none.",
 );
 pub(crate) const INITIAL_PASS_COMPLETE: Metric = gauge(
     "aws_mfa_exporter_initial_pass_complete",
@@ -145,6 +175,11 @@ pub(crate) const ROOT_MFA_ENABLED: Metric = gauge(
     &["account_id"],
     "Whether the root user has an MFA device of any kind (GetAccountSummary, AccountMFAEnabled). Absent while unknown; 0 is no alarm by itself, for a root user without credentials has none either.",
 );
+pub(crate) const ROOT_PASSWORD_LAST_USED: Metric = gauge(
+    "aws_mfa_root_password_last_used_timestamp_seconds",
+    &["account_id"],
+    "When the root user's password was last used (credential report, which is up to four hours old); 0 for never. Absent while unknown.",
+);
 pub(crate) const ROOT_VIRTUAL_DEVICES: Metric = gauge(
     "aws_mfa_root_virtual_devices",
     &["account_id"],
@@ -153,7 +188,42 @@ pub(crate) const ROOT_VIRTUAL_DEVICES: Metric = gauge(
 pub(crate) const SOURCE_TIMESTAMP: Metric = gauge(
     "aws_mfa_source_timestamp_seconds",
     &["account_id", "source"],
-    "When a source other than the heartbeat was read. Absent while there is none that may be used.",
+    "When a source other than the heartbeat was read; for the credential report, when AWS made it. Absent while there is none that may be used.",
+);
+pub(crate) const USER_DEVICES: Metric = gauge(
+    "aws_mfa_user_devices",
+    &["account_id", "kind"],
+    "How many MFA devices of IAM users were seen, by kind. A user with a virtual device is not asked for others; a synced passkey and a FIDO security key are one kind. Absent while the users are not known.",
+);
+pub(crate) const USER_WITHOUT_MFA: Metric = gauge(
+    "aws_mfa_user_without_mfa",
+    &["account_id", "user", "console_access"],
+    "An IAM user without an MFA device, by name, and whether a console password is known (true, false, unknown). Only with --collector.users.names=failing; always 1.",
+);
+pub(crate) const USERS: Metric = gauge(
+    "aws_mfa_users",
+    &["account_id"],
+    "How many IAM users there are (ListUsers). Users of IAM Identity Center are none. Absent while unknown.",
+);
+pub(crate) const USERS_OMITTED: Metric = gauge(
+    "aws_mfa_users_omitted",
+    &["account_id"],
+    "How many IAM users without an MFA device are not named in aws_mfa_user_without_mfa: those over the limit, and those whose names are not known yet. Only with --collector.users.names=failing.",
+);
+pub(crate) const USERS_UNKNOWN: Metric = gauge(
+    "aws_mfa_users_unknown",
+    &["account_id"],
+    "How many IAM users too little is known of to judge IAM.5 and IAM.19; the other counts are of what is known. Absent while the users are not known.",
+);
+pub(crate) const USERS_WITHOUT_MFA: Metric = gauge(
+    "aws_mfa_users_without_mfa",
+    &["account_id"],
+    "How many IAM users are known to have no MFA device: those that IAM.19 fails for. Absent while the users are not known.",
+);
+pub(crate) const USERS_WITHOUT_MFA_EXEMPT: Metric = gauge(
+    "aws_mfa_users_without_mfa_exempt",
+    &["account_id"],
+    "How many of aws_mfa_users_without_mfa an exemption is for.",
 );
 
 pub(crate) const AWS_REQUEST_DURATION: Metric = Metric {
@@ -211,6 +281,8 @@ pub(crate) const TASK_PANICS: Metric = counter(
 /// Every metric, in the order of exposition, but for the `process_*` family
 /// that the Prometheus client library brings.
 pub const CATALOGUE: &[Metric] = &[
+    ACCESS_KEY_USERS_WITHOUT_MFA,
+    ACCESS_KEY_USERS_WITHOUT_MFA_EXEMPT,
     ACCOUNT_INFO,
     ACCOUNTS,
     COLLECTOR_DURATION,
@@ -219,19 +291,31 @@ pub const CATALOGUE: &[Metric] = &[
     COLLECTOR_LAST_ATTEMPT,
     COLLECTOR_LAST_SUCCESS,
     COLLECTOR_UP,
+    CONSOLE_USERS,
+    CONSOLE_USERS_WITHOUT_MFA,
+    CONSOLE_USERS_WITHOUT_MFA_EXEMPT,
     CONTROL_AS_OF,
     CONTROL_LAST_FAILED,
     CONTROL_LAST_PROTECTED,
     CONTROL_STATUS,
     DISCOVERY_LAST_SUCCESS,
     DISCOVERY_UP,
+    EXEMPTION_EXPIRY,
     INITIAL_PASS_COMPLETE,
     SNAPSHOT_TIMESTAMP,
     MANAGEMENT_ACCOUNT,
     ROOT_CREDENTIAL_PRESENT,
     ROOT_MFA_ENABLED,
+    ROOT_PASSWORD_LAST_USED,
     ROOT_VIRTUAL_DEVICES,
     SOURCE_TIMESTAMP,
+    USER_DEVICES,
+    USER_WITHOUT_MFA,
+    USERS,
+    USERS_OMITTED,
+    USERS_UNKNOWN,
+    USERS_WITHOUT_MFA,
+    USERS_WITHOUT_MFA_EXEMPT,
     AWS_REQUEST_DURATION,
     AWS_REQUEST_FAILURES,
     AWS_REQUESTS,

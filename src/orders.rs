@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use crate::{
     cli::Flags,
     clock::Clock,
-    config::{Config, Organization, file::FileError},
+    config::{Config, Names, Organization, file::FileError},
     judge::Cadence,
     metrics::own::Own,
     shard::{Shard, ShardError, ordinal_of_pod},
-    snapshot::Plan,
+    snapshot::{Plan, UsersPlan},
 };
 
 /// The variable that holds a pod's name, if `--shard` is not given.
@@ -78,8 +78,29 @@ fn plan(flags: &Flags, config: &Config) -> Plan {
         root: flags.root_interval.or(file.root_interval).unwrap_or(Cadence::DEFAULT.root),
         devices: flags.devices_interval.or(file.devices_interval).unwrap_or(Cadence::DEFAULT.devices),
     };
-    let said = [(flags.devices, true), (flags.no_devices, false)].into_iter().find_map(|(said, on)| said.then_some(on));
-    Plan { cadence, devices: said.or(file.devices).unwrap_or(true) }
+    let devices = either(flags.devices, flags.no_devices).or(file.devices).unwrap_or(true);
+    let users = either(flags.users, flags.no_users).or(file.users).unwrap_or(true);
+    Plan { cadence, devices, users: users.then(|| users_plan(flags, config)) }
+}
+
+fn users_plan(flags: &Flags, config: &Config) -> UsersPlan {
+    const NAMES_LIMIT: u32 = 500;
+    let (file, default) = (&config.collectors, UsersPlan::DEFAULT);
+    let generate = either(flags.generate_report, flags.no_generate_report);
+    let limit = flags.names_limit.or(file.names_limit).unwrap_or(NAMES_LIMIT);
+    let is_named = flags.names.or(file.names).unwrap_or_default() == Names::Failing || flags.asks_for_names();
+    UsersPlan {
+        interval: flags.users_interval.or(file.users_interval).unwrap_or(default.interval),
+        password_max_age: flags.password_max_age.or(file.password_max_age).unwrap_or(default.password_max_age),
+        live_budget: flags.live_budget.or(file.live_budget).unwrap_or(default.live_budget),
+        generate_report: generate.or(file.generate_report).unwrap_or(default.generate_report),
+        names: is_named.then_some(limit),
+    }
+}
+
+/// What a flag and its contrary say, of which clap leaves one.
+fn either(on: bool, off: bool) -> Option<bool> {
+    [(on, true), (off, false)].into_iter().find_map(|(said, value)| said.then_some(value))
 }
 
 fn with_role(mut config: Config, flags: &Flags) -> Config {

@@ -7,17 +7,22 @@ use crate::{
     account::{Account, Standby},
     clock::Moment,
     facts::Fault,
-    judge::{Control, Reason, Status, Verdict},
+    judge::{
+        Control, Reason, Status, Verdict,
+        users::Count,
+    },
     metrics::UNIDENTIFIED,
-    snapshot::{AccountState, Snapshot},
+    snapshot::{AccountState, Failing, Snapshot},
 };
 
 /// The controls in the order in which people ask for them.
-pub const CONTROLS: [Control; 3] = [Control::Iam9, Control::Iam6, Control::Iam4];
+const CONTROLS: [Control; 5] = [Control::Iam9, Control::Iam6, Control::Iam4, Control::Iam5, Control::Iam19];
 
 /// All accounts.
 #[derive(Debug)]
 pub struct Overview<'a> {
+    /// The controls that are judged, in the order in which people ask for them.
+    pub controls: Vec<Control>,
     /// The accounts, worst first.
     pub rows: Vec<Row<'a>>,
     /// How many of the scanned accounts are in each state.
@@ -35,14 +40,19 @@ pub struct Row<'a> {
     pub account: Option<&'a Account>,
     /// Whether it is scanned, and why not.
     pub standby: Standby,
-    /// Its verdicts, in the order of [`CONTROLS`]; none where it is not scanned.
+    /// Its verdicts, in the order of the overview's controls; none where it is not
+    /// scanned.
     pub verdicts: Vec<(Control, Verdict)>,
+    /// How old what each of them rests on is; nothing where a verdict is unknown.
+    pub ages: Vec<Option<Duration>>,
     /// The state of the worst of them; `None` where it is not scanned.
     pub worst: Option<Status>,
     /// How old the heartbeat behind them is.
     pub age: Option<Duration>,
     /// What is to be said of it, the most urgent first.
     pub notes: Vec<Note>,
+    /// The users without a device, where they are to be named.
+    pub users: Option<Failing<'a>>,
 }
 
 /// Something to be said of an account.
@@ -73,20 +83,22 @@ impl<'a> Overview<'a> {
     /// Looks at `snapshot`.
     #[must_use]
     pub fn of(snapshot: &'a Snapshot, now: Moment) -> Self {
-        let mut rows: Vec<_> = snapshot.accounts().map(|state| Row::of(state, now)).collect();
+        let has_users = snapshot.plan.users.is_some();
+        let controls: Vec<_> = CONTROLS.into_iter().filter(|control| has_users || !control.is_of_users()).collect();
+        let mut rows: Vec<_> = snapshot.accounts().map(|state| Row::of(snapshot, state, &controls, now)).collect();
         rows.sort_by_cached_key(Row::urgency);
         let mut tally = Tally::default();
         rows.iter().for_each(|row| tally.count(row));
-        Self { rows, tally, fault: snapshot.discovery.fault.as_ref() }
+        Self { controls, rows, tally, fault: snapshot.discovery.fault.as_ref() }
     }
 }
 
 impl<'a> Row<'a> {
-    fn of(state: &'a AccountState, now: Moment) -> Self {
+    fn of(snapshot: &Snapshot, state: &'a AccountState, controls: &[Control], now: Moment) -> Self {
         let account = state.account.as_ref();
         let standby = account.map_or(Standby::Scanned, |account| account.standby);
-        let scanned = CONTROLS.into_iter().filter(|_| state.is_scanned());
-        let verdicts: Vec<_> = scanned.map(|control| (control, state.standing(control).verdict)).collect();
+        let scanned = controls.iter().filter(|_| state.is_scanned());
+        let verdicts: Vec<_> = scanned.map(|control| (*control, state.standing(*control).verdict)).collect();
         let worst = verdicts.iter().map(|(_, verdict)| verdict.status).min_by_key(|status| weight(*status));
         let as_of = verdicts.first().and_then(|(_, verdict)| verdict.as_of);
         Self {
@@ -96,7 +108,9 @@ impl<'a> Row<'a> {
             worst,
             age: as_of.and_then(|as_of| now.age(as_of)),
             notes: notes(state, &verdicts),
+            ages: verdicts.iter().map(|(_, verdict)| now.age(verdict.as_of?)).collect(),
             verdicts,
+            users: snapshot.failing(state),
         }
     }
 
@@ -142,7 +156,7 @@ fn notes(state: &AccountState, verdicts: &[(Control, Verdict)]) -> Vec<Note> {
         }
     };
     let ill = |wanted: Status| verdicts.iter().filter(move |(_, verdict)| verdict.status == wanted);
-    ill(Status::Failed).for_each(|(_, verdict)| add(Note::of(verdict.reason)));
+    ill(Status::Failed).for_each(|(_, verdict)| add(Note::of_failure(verdict.reason, state)));
     for fault in state.health().filter_map(|(_, health)| health.fault.as_ref()) {
         add(Note::of_fault(fault));
     }
@@ -165,6 +179,24 @@ impl Note {
     pub fn is_like(&self, other: &Self) -> bool {
         let operation = |note: &Self| note.detail.as_ref().and_then(|text| text.split(' ').next().map(str::to_owned));
         self.what == other.what && self.remedy == other.remedy && operation(self) == operation(other)
+    }
+
+    /// Where users fail, how many do.
+    fn of_failure(reason: Reason, state: &AccountState) -> Self {
+        let of = |count: Count, one: &str, more: &str| {
+            let exempt = if count.exempt > 0 { format!(" ({} exempt)", count.exempt) } else { String::new() };
+            if count.all == 1 { format!("one IAM user {one}{exempt}") } else { format!("{} IAM users {more}{exempt}", count.all) }
+        };
+        let what = match (reason, &state.tally) {
+            (Reason::ConsoleUserWithoutMfa, Some(tally)) => of(
+                tally.console_without_mfa,
+                "has a console password and no MFA device",
+                "have a console password and no MFA device",
+            ),
+            (Reason::UserWithoutMfa, Some(tally)) => of(tally.without_mfa, "has no MFA device", "have no MFA device"),
+            _ => reason.to_string(),
+        };
+        Self { what, ..Self::of(reason) }
     }
 
     fn of(reason: Reason) -> Self {

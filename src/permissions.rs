@@ -23,13 +23,22 @@ pub enum Principal {
     Exporter,
 }
 
-/// The IAM actions that `collector` uses. All of them are reads, and none of
-/// them can be narrowed to a resource.
+/// The IAM actions that `collector` uses. All of them have the access level Read
+/// or List; one has an effect, for a new credential report replaces the last one.
 #[must_use]
 pub const fn actions(collector: Collector) -> &'static [&'static str] {
     match collector {
         Collector::Devices => &["iam:GetAccountSummary", "iam:ListVirtualMFADevices"],
         Collector::Root => &["iam:GetAccountSummary"],
+        Collector::Users => &[
+            "iam:GenerateCredentialReport",
+            "iam:GetAccountSummary",
+            "iam:GetCredentialReport",
+            "iam:GetLoginProfile",
+            "iam:ListMFADevices",
+            "iam:ListUsers",
+            "iam:ListVirtualMFADevices",
+        ],
     }
 }
 
@@ -62,7 +71,9 @@ impl Statement {
 pub fn policy(principal: Principal, orders: &Orders) -> String {
     let statement = match principal {
         Principal::Account => {
-            let action = orders.plan.collectors().flat_map(actions).copied().collect();
+            let generates = orders.plan.users.is_some_and(|users| users.generate_report);
+            let all = orders.plan.collectors().flat_map(actions).copied();
+            let action = all.filter(|action| generates || *action != "iam:GenerateCredentialReport").collect();
             vec![Statement::allow("AwsMfaExporterReads", action, vec!["*".to_owned()])]
         }
         Principal::Exporter => of_exporter(&orders.config),

@@ -61,7 +61,9 @@ pub fn ordinal_of_pod(name: &str) -> Option<u32> {
     ordinal.parse().ok().filter(|_| is_canonical && !set.is_empty())
 }
 
-fn fnv1a(bytes: &[u8]) -> u64 {
+/// The 64-bit FNV-1a hash: small, and the same in every process for ever.
+#[must_use]
+pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -19,8 +19,12 @@ pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
 use crate::{
     account::{Account, AccountId, Identity},
     clock::Moment,
-    facts::{Fault, FaultClass, RootReading, VirtualDevices},
-    judge::Cadence,
+    exemption::Exemption,
+    facts::{Fault, FaultClass, RootReading, UsersReading, VirtualDevices},
+    judge::{
+        Cadence, LEAST_MAX_AGE,
+        users::{self, Terms},
+    },
 };
 
 /// A collector, by the word that is also its flag, its file and its label value.
@@ -30,6 +34,8 @@ pub enum Collector {
     Devices,
     /// The heartbeat: `iam:GetAccountSummary`.
     Root,
+    /// The users, their devices and their passwords.
+    Users,
 }
 
 /// What is collected, and how often.
@@ -40,6 +46,24 @@ pub struct Plan {
     /// Whether collector `devices` runs. Collector `root` always does: the
     /// other's list is worth nothing without a heartbeat to hold it against.
     pub devices: bool,
+    /// How collector `users` runs, if it does.
+    pub users: Option<UsersPlan>,
+}
+
+/// How collector `users` runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsersPlan {
+    /// How often.
+    pub interval: Duration,
+    /// How old it may be that a user has no password.
+    pub password_max_age: Duration,
+    /// How many users without a device are asked again for a password in each run
+    /// although nothing says that it is needed.
+    pub live_budget: u32,
+    /// Whether credential reports are generated, or only read.
+    pub generate_report: bool,
+    /// Whether failing users are named, and how many of an account at most.
+    pub names: Option<u32>,
 }
 
 /// Whether the accounts to watch could be found out.
@@ -58,11 +82,22 @@ pub struct Snapshot {
     pub tick: Moment,
     /// What is collected.
     pub plan: Plan,
+    /// Which users need no device.
+    pub exemptions: Arc<[Exemption]>,
     /// How the accounts are found out.
     pub discovery: Discovery,
     /// Whether no list of accounts will come: the ambient account is the only one.
     is_lone: bool,
     accounts: BTreeMap<Option<AccountId>, Arc<AccountState>>,
+}
+
+/// The users of an account that have no MFA device, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failing<'a> {
+    /// Their names, in order, each with whether a console password is known.
+    pub named: Vec<(&'a str, Option<bool>)>,
+    /// How many there are beside those: over the limit, or of no known name.
+    pub omitted: usize,
 }
 
 /// What a run of a collector learnt.
@@ -74,6 +109,8 @@ pub enum News {
     Root(RootReading),
     /// A complete list of virtual devices.
     Devices(VirtualDevices),
+    /// What there is to know of the users.
+    Users(Arc<UsersReading>),
 }
 
 /// How a run of a collector ended. It may have learnt something *and* have a
@@ -95,6 +132,13 @@ pub struct Outcome {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// The orders were read, at the start or again.
+    Ordered {
+        /// What is collected.
+        plan: Plan,
+        /// Which users need no device.
+        exemptions: Arc<[Exemption]>,
+    },
     /// It was found out which accounts there are, or tried to.
     Discovered {
         /// The accounts, those that are not scanned included; the last known ones
@@ -138,7 +182,7 @@ pub enum Event {
 
 impl Collector {
     /// Every collector, in the order they are exported.
-    pub const ALL: [Self; 2] = [Self::Devices, Self::Root];
+    pub const ALL: [Self; 3] = [Self::Devices, Self::Root, Self::Users];
 
     /// The collector's word.
     #[must_use]
@@ -146,6 +190,7 @@ impl Collector {
         match self {
             Self::Devices => "devices",
             Self::Root => "root",
+            Self::Users => "users",
         }
     }
 }
@@ -155,8 +200,12 @@ impl Collector {
 impl Plan {
     /// The collectors that run.
     pub fn collectors(&self) -> impl Iterator<Item = Collector> + use<> {
-        let devices = self.devices;
-        Collector::ALL.into_iter().filter(move |collector| devices || *collector != Collector::Devices)
+        let (devices, users) = (self.devices, self.users.is_some());
+        Collector::ALL.into_iter().filter(move |collector| match collector {
+            Collector::Devices => devices,
+            Collector::Root => true,
+            Collector::Users => users,
+        })
     }
 
     /// How often `collector` runs where nothing slows it down.
@@ -165,8 +214,46 @@ impl Plan {
         match collector {
             Collector::Devices => self.cadence.devices,
             Collector::Root => self.cadence.root,
+            Collector::Users => self.users.unwrap_or(UsersPlan::DEFAULT).interval,
         }
     }
+
+    /// Whether virtual devices are listed, for themselves or for the users.
+    #[must_use]
+    pub fn takes_stock(&self) -> bool {
+        self.devices || self.users.is_some()
+    }
+
+    /// How often the virtual devices are listed, for themselves or for the users.
+    #[must_use]
+    pub fn stock_interval(&self) -> Duration {
+        match self.users {
+            Some(users) if self.devices => users.interval.min(self.cadence.devices),
+            Some(users) => users.interval,
+            None => self.cadence.devices,
+        }
+    }
+
+    /// How old what the verdicts on users rest on may be. The absence of a password
+    /// is good for two intervals at least, or it could not be kept known at all.
+    #[must_use]
+    pub fn users_terms(&self) -> Terms {
+        let plan = self.users.unwrap_or(UsersPlan::DEFAULT);
+        let list = (plan.interval * 2).max(LEAST_MAX_AGE);
+        Terms { list, devices: self.cadence.max_age_of_devices().max(list), password: plan.password_max_age.max(list) }
+    }
+}
+
+impl UsersPlan {
+    /// What holds where nobody says otherwise. A report is made every four hours,
+    /// and half an hour is for making it.
+    pub const DEFAULT: Self = Self {
+        interval: Duration::from_secs(15 * 60),
+        password_max_age: Duration::from_secs(4 * 3_600 + 30 * 60),
+        live_budget: 5,
+        generate_report: true,
+        names: None,
+    };
 }
 
 // === impl Snapshot ===
@@ -178,13 +265,8 @@ impl Snapshot {
     pub fn new(plan: Plan, now: Moment) -> Self {
         let accounts = BTreeMap::from([(None, Arc::new(AccountState::new(None, &plan)))]);
         let pending = Fault::new(FaultClass::Pending, "the credentials have not been looked at yet");
-        Self {
-            tick: now,
-            plan,
-            discovery: Discovery { last_success: None, fault: Some(pending) },
-            is_lone: true,
-            accounts,
-        }
+        let discovery = Discovery { last_success: None, fault: Some(pending) };
+        Self { tick: now, plan, exemptions: Arc::default(), discovery, is_lone: true, accounts }
     }
 
     /// The picture at start where a list of accounts is still to come.
@@ -192,7 +274,8 @@ impl Snapshot {
     pub fn awaiting_accounts(plan: Plan, now: Moment) -> Self {
         let pending = Fault::new(FaultClass::Pending, "the accounts have not been listed yet");
         let discovery = Discovery { last_success: None, fault: Some(pending) };
-        Self { tick: now, plan, discovery, is_lone: false, accounts: BTreeMap::new() }
+        let (exemptions, accounts) = (Arc::default(), BTreeMap::new());
+        Self { tick: now, plan, exemptions, discovery, is_lone: false, accounts }
     }
 
     /// The accounts by id; the one under no id is the account whose credentials
@@ -219,6 +302,19 @@ impl Snapshot {
         })
     }
 
+    /// The users of `state` that have no device, if they are to be named and are known.
+    #[must_use]
+    pub fn failing<'a>(&self, state: &'a AccountState) -> Option<Failing<'a>> {
+        let limit = usize::try_from(self.plan.users?.names?).unwrap_or(usize::MAX);
+        state.tally?;
+        let all = users::failing(state.users_evidence(&self.plan, self.tick), &self.plan.users_terms(), self.tick);
+        let named = all.iter().filter_map(|(user, password)| Some((user.name.as_deref()?, *password)));
+        let mut named: Vec<_> = named.collect();
+        named.sort_unstable();
+        named.truncate(limit);
+        Some(Failing { omitted: all.len() - named.len(), named })
+    }
+
     /// Whether the accounts are known and each of their collectors has run since
     /// the program started.
     #[must_use]
@@ -241,13 +337,14 @@ impl Snapshot {
         for memory in memories {
             self.accounts.remove(&None);
             let id = Some(memory.account.id);
-            self.accounts.insert(id, Arc::new(AccountState::remember(memory, &self.plan, now)));
+            self.accounts.insert(id, Arc::new(AccountState::remember(memory, &self.plan, &self.exemptions, now)));
         }
     }
 
     /// Takes in something that happened.
     pub fn fold(&mut self, event: Event, now: Moment) {
         match event {
+            Event::Ordered { plan, exemptions } => self.obey(plan, exemptions, now),
             Event::Discovered { accounts, is_all, fault, at } => {
                 let last_success = if fault.is_none() { Some(at) } else { self.discovery.last_success };
                 self.discovery = Discovery { last_success, fault };
@@ -258,9 +355,22 @@ impl Snapshot {
             Event::Collected { account, outcome } => {
                 let Some(state) = self.accounts.get_mut(&Some(account)) else { return };
                 let state = Arc::make_mut(state);
-                state.learn(outcome);
-                state.judge(&self.plan.cadence, now);
+                state.learn(outcome, &self.exemptions);
+                state.judge(&self.plan, &self.exemptions, now);
             }
+        }
+    }
+
+    /// Judges by other orders from now on.
+    fn obey(&mut self, plan: Plan, exemptions: Arc<[Exemption]>, now: Moment) {
+        if self.plan == plan && self.exemptions == exemptions {
+            return;
+        }
+        (self.plan, self.exemptions) = (plan, exemptions);
+        for state in self.accounts.values_mut() {
+            let state = Arc::make_mut(state);
+            state.obey(&self.plan, &self.exemptions);
+            state.judge(&self.plan, &self.exemptions, now);
         }
     }
 
@@ -279,7 +389,7 @@ impl Snapshot {
             } else if known.is_some_and(|known| !known.is_described_as(account)) {
                 let state = Arc::make_mut(state);
                 state.rename(account);
-                state.judge(&self.plan.cadence, now);
+                state.judge(&self.plan, &self.exemptions, now);
             }
         }
     }
@@ -288,8 +398,9 @@ impl Snapshot {
     /// fallen silent.
     pub fn age(&mut self, now: Moment) {
         self.tick = now;
-        for state in self.accounts.values_mut().filter(|state| state.would_age(&self.plan, now)) {
-            Arc::make_mut(state).age(&self.plan, now);
+        let (plan, exemptions) = (&self.plan, &*self.exemptions);
+        for state in self.accounts.values_mut().filter(|state| state.would_age(plan, exemptions, now)) {
+            Arc::make_mut(state).age(plan, exemptions, now);
         }
     }
 
@@ -306,7 +417,7 @@ impl Snapshot {
         if state.account.as_ref().is_some_and(|account| account.partition.as_ref() != Some(&identity.partition)) {
             let state = Arc::make_mut(state);
             state.prove(&identity);
-            state.judge(&self.plan.cadence, now);
+            state.judge(&self.plan, &self.exemptions, now);
         }
     }
 
@@ -329,7 +440,7 @@ mod tests {
     };
 
     const PLAN: Plan =
-        Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, devices: true };
+        Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, devices: true, users: None };
 
     fn at(mono: u64, step: i64) -> Moment {
         let wall = 1_764_000_000_000 + i64::try_from(mono).unwrap() * 1000 + step * 1000;

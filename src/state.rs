@@ -8,14 +8,18 @@
 //! the exporter starts without it. User names are not in it.
 
 pub mod disk;
+mod users;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+use users::FileUsers;
 
 use crate::{
     account::{Account, AccountId, Partition, Standby},
     clock::{Moment, Timestamp},
+    exemption::Bindings,
     facts::{Fault, FaultClass, Known, RootReading, VirtualDevices},
     judge::Control,
     shard::Shard,
@@ -72,6 +76,8 @@ struct FileAccount {
     management: bool,
     reading: Option<Dated<RootReading>>,
     devices: Option<Dated<VirtualDevices>>,
+    users: Option<Dated<FileUsers>>,
+    exemptions: Bindings,
     collectors: BTreeMap<String, FileHealth>,
     controls: BTreeMap<String, FilePast>,
 }
@@ -168,7 +174,7 @@ impl<T> Dated<T> {
 
 impl FileAccount {
     fn of(memory: Memory) -> Self {
-        let Memory { account, reading, devices, health, past } = memory;
+        let Memory { account, reading, devices, users, bindings, health, past } = memory;
         let past = past.into_iter().map(|(control, (last_protected, last_failed))| {
             let [last_protected, last_failed] = [last_protected, last_failed].map(|at| at.map(Timestamp::as_millis));
             (control.as_str().to_owned(), FilePast { last_protected, last_failed })
@@ -182,6 +188,8 @@ impl FileAccount {
             management: account.management,
             reading: reading.map(Dated::of),
             devices: devices.map(Dated::of),
+            users: users.map(|known| Dated { as_of: millis(known.as_of), value: FileUsers::of(&known.value) }),
+            exemptions: bindings,
             collectors: health.into_iter().map(|(name, health)| (name.as_str().to_owned(), health.into())).collect(),
             controls: past.collect(),
         }
@@ -206,6 +214,8 @@ impl FileAccount {
             account: Account { id, partition, standby, name: self.name, ou: self.ou, management: self.management },
             reading: self.reading.map(Dated::known),
             devices: self.devices.map(Dated::known),
+            users: self.users.map(|file| Known::new(Arc::new(file.value.reading()), moment(file.as_of))),
+            bindings: self.exemptions,
             health: health.collect(),
             past: past.collect(),
         })
@@ -248,7 +258,7 @@ mod tests {
         snapshot::{Event, News, Outcome, Plan},
     };
 
-    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true };
+    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None };
     const TAKEN: u64 = 1_764_000_000;
 
     fn now(seconds: u64) -> Moment {

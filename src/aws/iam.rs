@@ -8,21 +8,21 @@ use super::{
     call::iam_as,
     fault,
     session::{Session, Verified},
-    wire::{Page, Watch},
+    wire::{Page, ShapeError, Watch},
 };
 use crate::{
-    collect::{DevicePage, Iam},
+    collect::{DevicePage, Iam, Owner},
     facts::{Fault, Summary},
 };
 
 /// As many as a page can have: most accounts then have one.
-const PAGE_SIZE: i32 = 1_000;
+pub(super) const PAGE_SIZE: i32 = 1_000;
 
 /// IAM of one account, with credentials that are proved to be its own.
 #[derive(Clone, Debug)]
 pub struct AccountIam {
-    session: Session,
-    verified: Verified,
+    pub(super) session: Session,
+    pub(super) verified: Verified,
 }
 
 impl AccountIam {
@@ -78,13 +78,12 @@ impl Iam for AccountIam {
             request.interceptor(watch.clone()).send()
         };
         let reply = caller.send("iam", OPERATION, request).await?;
-        let page = watch.shape().and_then(|shape| shape.page("VirtualMFADevices"));
-        let next = match page.map_err(|error| fault::of_shape(OPERATION, &error))? {
-            Page::Last => None,
-            Page::More(marker) => Some(marker),
-        };
+        let next = next_page(OPERATION, &watch, "VirtualMFADevices")?;
         let owner = |device: &aws_sdk_iam::types::VirtualMfaDevice| {
-            device.user().map(|user| user.arn().to_owned()).filter(|arn| !arn.is_empty())
+            let user = device.user().filter(|user| !user.arn().is_empty())?;
+            // Nobody has an ARN for an id, so an owner without one is nobody's device.
+            let id = if user.user_id().is_empty() { user.arn() } else { user.user_id() };
+            Some(Owner { arn: user.arn().to_owned(), id: id.into() })
         };
         Ok(DevicePage { owners: reply.virtual_mfa_devices().iter().map(owner).collect(), next })
     }
@@ -92,4 +91,18 @@ impl Iam for AccountIam {
     async fn pause(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }
+}
+
+/// Where a list goes on, as the raw reply says.
+pub(super) fn next_page(operation: &'static str, watch: &Watch, list: &'static str) -> Result<Option<String>, Fault> {
+    let page = watch.shape().and_then(|shape| shape.page(list));
+    match page.map_err(|error| fault::of_shape(operation, &error))? {
+        Page::Last => Ok(None),
+        Page::More(marker) => Ok(Some(marker)),
+    }
+}
+
+/// The fault of a reply without something that it must have.
+pub(super) fn without(operation: &'static str, what: &'static str) -> Fault {
+    fault::of_shape(operation, &ShapeError::Missing(what))
 }

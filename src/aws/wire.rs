@@ -26,8 +26,11 @@ use http_body_util::Limited;
 use quick_xml::{Reader, events::Event};
 use serde::de::IgnoredAny;
 
-/// No honest reply of the operations in use comes near this.
+/// No honest reply of the operations in use comes near this, a report aside.
 pub const BODY_CAP: usize = 8 << 20;
+
+/// Nor does a credential report: five thousand users make one of two megabytes.
+pub const REPORT_CAP: usize = 64 << 20;
 
 /// The shape of one successful reply: which fields its result has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,9 +68,10 @@ pub enum ShapeError {
 }
 
 /// Caps the body of one reply, and keeps it until its shape has been asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Watch {
     seen: Arc<Mutex<Option<Vec<u8>>>>,
+    cap: usize,
 }
 
 // === impl Shape ===
@@ -161,7 +165,19 @@ impl Shape {
 
 // === impl Watch ===
 
+impl Default for Watch {
+    fn default() -> Self {
+        Self { seen: Arc::default(), cap: BODY_CAP }
+    }
+}
+
 impl Watch {
+    /// A watch over the reply that holds a credential report.
+    #[must_use]
+    pub fn over_a_report() -> Self {
+        Self { cap: REPORT_CAP, ..Self::default() }
+    }
+
     /// The shape of the XML reply that passed.
     ///
     /// # Errors
@@ -198,7 +214,7 @@ impl Intercept for Watch {
     ) -> Result<(), BoxError> {
         let body = context.response_mut().body_mut();
         let whole = std::mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(Limited::new(whole, BODY_CAP));
+        *body = SdkBody::from_body_1_x(Limited::new(whole, self.cap));
         Ok(())
     }
 

@@ -30,6 +30,26 @@ struct AccountReport<'a> {
     partition: Option<&'a str>,
     controls: Vec<ControlReport>,
     collectors: Vec<CollectorReport<'a>>,
+    users: Option<UsersReport<'a>>,
+}
+
+/// The counts are those of the metrics, and of what is known; `named` has names
+/// where `--names` asks for them.
+#[derive(Serialize)]
+struct UsersReport<'a> {
+    users: u32,
+    users_unknown: u32,
+    users_without_mfa: u32,
+    console_users: u32,
+    console_users_without_mfa: u32,
+    access_key_users_without_mfa: u32,
+    named: Option<Vec<UserReport<'a>>>,
+}
+
+#[derive(Serialize)]
+struct UserReport<'a> {
+    user: &'a str,
+    console_access: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +83,7 @@ pub fn json(snapshot: &Snapshot) -> String {
         exporter_version: crate::build_info::BUILD.version,
         checked_at: rfc3339(snapshot.tick.wall),
         fault: snapshot.discovery.fault.as_ref().map(Problem::of),
-        accounts: snapshot.accounts().filter_map(AccountReport::of).collect(),
+        accounts: snapshot.accounts().filter_map(|state| AccountReport::of(snapshot, state)).collect(),
     };
     serde_json::to_string_pretty(&report).expect("a report of texts has a JSON form") + "\n"
 }
@@ -75,7 +95,7 @@ impl<'a> Problem<'a> {
 }
 
 impl<'a> AccountReport<'a> {
-    fn of(state: &'a AccountState) -> Option<Self> {
+    fn of(snapshot: &Snapshot, state: &'a AccountState) -> Option<Self> {
         let account = state.account.as_ref()?;
         let controls = state.standings().map(|(control, standing)| ControlReport {
             control: control.as_str(),
@@ -96,6 +116,23 @@ impl<'a> AccountReport<'a> {
             partition: account.partition.as_ref().map(|partition| partition.as_str()),
             controls: controls.collect(),
             collectors: collectors.collect(),
+            users: UsersReport::of(snapshot, state),
+        })
+    }
+}
+
+impl<'a> UsersReport<'a> {
+    fn of(snapshot: &Snapshot, state: &'a AccountState) -> Option<Self> {
+        let tally = state.tally?;
+        let user = |(user, console_access)| UserReport { user, console_access };
+        Some(Self {
+            users: tally.users,
+            users_unknown: tally.unknown,
+            users_without_mfa: tally.without_mfa.all,
+            console_users: tally.console,
+            console_users_without_mfa: tally.console_without_mfa.all,
+            access_key_users_without_mfa: tally.access_key_without_mfa.all,
+            named: snapshot.failing(state).map(|failing| failing.named.into_iter().map(user).collect()),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     judge::Status,
-    overview::{CONTROLS, Note, Overview, Row, age},
+    overview::{Note, Overview, Row, age},
 };
 
 /// How to write.
@@ -59,21 +59,42 @@ fn one(out: &mut String, row: &Row<'_>, style: Style) {
         let name = if account.name.is_empty() { String::new() } else { format!(" {}", account.name) };
         let _ = writeln!(out, "Account {}{name} ({partition})\n", account.id);
         let _ = writeln!(out, "  CONTROL  STATUS           AGE  WHY");
-        for (control, verdict) in &row.verdicts {
-            let age = row.age.filter(|_| verdict.as_of.is_some()).map_or("-".to_owned(), age);
+        for ((control, verdict), as_of) in row.verdicts.iter().zip(&row.ages) {
+            let age = as_of.map_or("-".to_owned(), age);
             let (control, status) = (control.as_str(), style.status(verdict.status));
             let _ = writeln!(out, "  {control:<8} {status} {age:>5}  {}", verdict.reason);
         }
         out.push('\n');
     }
     to_do(out, std::slice::from_ref(row));
+    names(out, std::slice::from_ref(row));
+}
+
+/// The users without a device, account by account, where they were asked for.
+fn names(out: &mut String, rows: &[Row<'_>]) {
+    for row in rows {
+        let Some(failing) = row.users.as_ref().filter(|failing| !failing.named.is_empty()) else { continue };
+        let _ = writeln!(out, "IAM users without an MFA device in {}:", row.id);
+        for (name, password) in &failing.named {
+            let console = match password {
+                Some(true) => "has a console password",
+                Some(false) => "no console password",
+                None => "console password not known",
+            };
+            let _ = writeln!(out, "  {name:<32}  {console}");
+        }
+        if failing.omitted > 0 {
+            let _ = writeln!(out, "  and {} more", failing.omitted);
+        }
+        out.push('\n');
+    }
 }
 
 fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Style) {
     let name = |row: &Row<'_>| row.account.map(|account| account.name.clone()).unwrap_or_default();
     let width = rows.iter().map(|row| name(row).chars().count()).max().unwrap_or(0).clamp(4, 32);
     let _ = write!(out, "{:<12}  {:<width$}", "ACCOUNT", "NAME");
-    for control in CONTROLS {
+    for control in &overview.controls {
         let _ = write!(out, "  {:<14}", control.as_str());
     }
     let _ = writeln!(out, "  {:>5}  WHY", "AGE");
@@ -93,6 +114,7 @@ fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Styl
     }
     let _ = writeln!(out, "\n{}\n", total(overview, style));
     to_do(out, rows);
+    names(out, rows);
 }
 
 fn total(overview: &Overview<'_>, style: Style) -> String {

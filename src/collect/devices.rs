@@ -14,74 +14,88 @@
 //! a dip around the very next list; and, past a thousand devices, one device
 //! that replaces another between two pages, twice.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::{Finding, Iam};
+use super::{DevicePage, Finding, Iam, pages};
 use crate::{
-    facts::{Fault, FaultClass, Summary, VirtualDevices},
+    clock::Moment,
+    facts::{Counters, Fault, FaultClass, Summary, UserId, VirtualDevices},
     snapshot::News,
 };
 
-/// A list that is longer than any account's quota of devices is no list.
-const MOST_PAGES: usize = 1_000;
+/// The list as far as it is about users: who has how many virtual devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// When the first request behind it was sent.
+    pub at: Moment,
+    /// The account's counters before and after it was read; `None` where the
+    /// summary lacked one.
+    pub counters: Option<Counters>,
+    /// The users with a virtual device.
+    pub owners: BTreeMap<UserId, u8>,
+}
+
+/// What is known when a run begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// A summary that was read just now, by the heartbeat.
+    pub summary: Option<Summary>,
+    /// The list of the run just before this one.
+    pub list: Option<VirtualDevices>,
+}
 
 /// Reads the list: once more where the account changed meanwhile, and once more
-/// where it speaks for a pass that `before`, the list of the run just before
-/// this one, does not confirm.
-pub async fn collect(iam: &impl Iam, root_arn: &str, before: Option<VirtualDevices>) -> Finding {
-    let read = match read(iam, root_arn, before).await {
-        Err(fault) if fault.class == FaultClass::Changed => read(iam, root_arn, before).await,
+/// where it speaks for a pass that the list of the run before does not confirm.
+pub async fn collect(iam: &impl Iam, root_arn: &str, at: Moment, known: Known) -> (Finding, Option<Listed>) {
+    let read = match read(iam, root_arn, known).await {
+        Err(fault) if fault.class == FaultClass::Changed => read(iam, root_arn, Known { summary: None, ..known }).await,
         read => read,
     };
     match read {
-        Ok((summary, devices)) => Finding { fault: super::missing_keys(&summary), news: News::Devices(devices) },
-        Err(fault) => Finding::nothing(fault),
+        Ok((summary, (devices, owners))) => {
+            let listed = Listed { at, counters: summary.counters(), owners };
+            (Finding { fault: super::missing_keys(&summary), news: News::Devices(devices) }, Some(listed))
+        }
+        Err(fault) => (Finding::nothing(fault), None),
     }
 }
 
-async fn read(
-    iam: &impl Iam,
-    root_arn: &str,
-    before: Option<VirtualDevices>,
-) -> Result<(Summary, VirtualDevices), Fault> {
-    let summary = iam.summary().await?;
-    let devices = between(iam, root_arn, summary).await?;
+type List = (VirtualDevices, BTreeMap<UserId, u8>);
+
+async fn read(iam: &impl Iam, root_arn: &str, known: Known) -> Result<(Summary, List), Fault> {
+    let summary = match known.summary {
+        Some(summary) => summary,
+        None => iam.summary().await?,
+    };
+    let (devices, owners) = between(iam, root_arn, summary).await?;
     let speaks_for_a_pass = summary.mfa_enabled == Some(true) && devices.root_owned == 0 && devices.unowned == 0;
-    if speaks_for_a_pass && before != Some(devices) && between(iam, root_arn, summary).await? != devices {
+    if speaks_for_a_pass && known.list != Some(devices) && between(iam, root_arn, summary).await?.0 != devices {
         return Err(changed());
     }
-    Ok((summary, devices))
+    Ok((summary, (devices, owners)))
 }
 
 /// Reads the pages, after `before` and before a summary that must equal it.
-async fn between(iam: &impl Iam, root_arn: &str, before: Summary) -> Result<VirtualDevices, Fault> {
+async fn between(iam: &impl Iam, root_arn: &str, before: Summary) -> Result<List, Fault> {
     let mut devices = VirtualDevices { root_owned: 0, unowned: 0, fingerprint: before.fingerprint() };
-    read_pages(iam, |owner| match owner {
-        Some(owner) if owner == root_arn => devices.root_owned += 1,
-        Some(_) => {}
-        None => devices.unowned += 1,
+    let mut owners = BTreeMap::new();
+    pages("ListVirtualMFADevices", |marker| iam.assigned_devices(marker), |page: DevicePage| {
+        for owner in page.owners {
+            match owner {
+                Some(owner) if owner.arn == root_arn => devices.root_owned += 1,
+                Some(owner) => {
+                    let count = owners.entry(owner.id).or_insert(0u8);
+                    *count = count.saturating_add(1);
+                }
+                None => devices.unowned += 1,
+            }
+        }
+        page.next
     })
     .await?;
-    if iam.summary().await? == before { Ok(devices) } else { Err(changed()) }
+    if iam.summary().await? == before { Ok((devices, owners)) } else { Err(changed()) }
 }
 
 fn changed() -> Fault {
     Fault::new(FaultClass::Changed, "ListVirtualMFADevices: the account changed while its devices were listed")
-}
-
-async fn read_pages(iam: &impl Iam, mut device: impl FnMut(Option<&str>)) -> Result<(), Fault> {
-    let mut markers = BTreeSet::new();
-    let mut marker = None;
-    loop {
-        let page = iam.assigned_devices(marker).await?;
-        page.owners.iter().for_each(|owner| device(owner.as_deref()));
-        let Some(next) = page.next else { return Ok(()) };
-        if !markers.insert(next.clone()) || markers.len() > MOST_PAGES {
-            return Err(Fault::new(
-                FaultClass::MalformedReply,
-                "ListVirtualMFADevices: the list leads back to a page already read",
-            ));
-        }
-        marker = Some(next);
-    }
 }

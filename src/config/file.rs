@@ -5,18 +5,33 @@
 //! each with its line and a caret; a file that is no YAML, or of another form,
 //! is told of at the first.
 
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::RangeInclusive,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{Access, Collectors, Config, DISCOVERY_INTERVAL, Filter, Organization, Role, SESSION_NAME, StaticAccount};
-use crate::account::{AccountId, Identity};
+use super::{
+    Access, Collectors, Config, DISCOVERY_INTERVAL, Filter, Names, Organization, Role, SESSION_NAME, StaticAccount,
+};
+use crate::{
+    account::{AccountId, Identity},
+    clock::Timestamp,
+    exemption::Exemption,
+};
 
 /// Intervals of the heartbeat that make sense.
 pub const ROOT_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
 /// Intervals of collector `devices` that make sense.
 pub const DEVICES_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
+/// Intervals of collector `users` that make sense.
+pub const USERS_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
+/// Ages of the absence of a password that make sense.
+pub const PASSWORD_AGES: RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(24 * 3_600);
 /// Intervals between two lists of accounts that make sense.
 const DISCOVERY_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
 
@@ -31,6 +46,7 @@ struct File {
     organization: Option<FileOrganization>,
     accounts: Vec<FileAccount>,
     collectors: FileCollectors,
+    exemptions: Vec<FileExemption>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +86,7 @@ struct FileAccount {
 struct FileCollectors {
     root: FileRoot,
     devices: FileDevices,
+    users: FileUsers,
 }
 
 #[derive(Default, Deserialize)]
@@ -83,6 +100,29 @@ struct FileRoot {
 struct FileDevices {
     enabled: Option<bool>,
     interval: Option<Text>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileUsers {
+    enabled: Option<bool>,
+    interval: Option<Text>,
+    password_max_age: Option<Text>,
+    live_budget: Option<u32>,
+    generate_report: Option<bool>,
+    names: Option<Names>,
+    names_limit: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileExemption {
+    id: Text,
+    account: Option<Text>,
+    user: Text,
+    user_id: Option<Text>,
+    reason: Text,
+    until: Option<Text>,
 }
 
 type Text = Spanned<String>;
@@ -102,6 +142,7 @@ impl Config {
             organization: file.organization.map(|organization| check.organization(organization)),
             accounts: check.accounts(file.accounts),
             collectors: check.collectors(file.collectors),
+            exemptions: check.exemptions(file.exemptions).into(),
         };
         if check.mistakes.is_empty() { Ok(config) } else { Err(FileError(check.mistakes.join("\n"))) }
     }
@@ -212,6 +253,63 @@ impl Check<'_> {
                 file.devices.interval.as_ref(),
                 DEVICES_INTERVALS,
             ),
+            users: file.users.enabled,
+            users_interval: self.interval("collectors.users.interval", file.users.interval.as_ref(), USERS_INTERVALS),
+            password_max_age: self.interval(
+                "collectors.users.password_max_age",
+                file.users.password_max_age.as_ref(),
+                PASSWORD_AGES,
+            ),
+            live_budget: file.users.live_budget,
+            generate_report: file.users.generate_report,
+            names: file.users.names,
+            names_limit: file.users.names_limit,
+        }
+    }
+
+    fn exemptions(&mut self, file: Vec<FileExemption>) -> Vec<Exemption> {
+        let mut ids = BTreeSet::new();
+        let mut exemptions = Vec::new();
+        for exemption in file {
+            let id = &exemption.id;
+            if !(1..=64).contains(&id.value.len()) || !id.value.bytes().all(is_word) {
+                self.wrong(id, "an exemption's id is a label value: write 1 to 64 letters, digits and _+=,.@-");
+            }
+            if !ids.insert(id.value.clone()) {
+                self.wrong(id, "this id is another exemption's already");
+            }
+            if exemption.reason.value.trim().is_empty() {
+                self.wrong(&exemption.reason, "an exemption without a reason is an oversight: say why");
+            }
+            exemptions.push(self.exemption(exemption));
+        }
+        exemptions
+    }
+
+    fn exemption(&mut self, file: FileExemption) -> Exemption {
+        let user = &file.user;
+        let is_name = |byte: u8| is_word(byte) || byte == b'*';
+        if user.value.bytes().all(|byte| byte == b'*') {
+            self.wrong(user, "this is for nobody, or for everybody: name the user, or a part of the name with a * beside it");
+        } else if user.value.len() > 64 || !user.value.bytes().all(is_name) {
+            self.wrong(user, "no name of a user, nor a pattern of one: AWS takes 64 letters, digits and _+=,.@-");
+        }
+        if let Some(id) = file.user_id.as_ref().filter(|id| !id.value.starts_with("AIDA")) {
+            self.wrong(id, "no unique id of a user: it begins with AIDA, and `aws iam get-user` prints it");
+        }
+        let until = file.until.as_ref().and_then(|text| {
+            date(&text.value).or_else(|| {
+                self.wrong(text, "no date: write 2027-01-31, or 2027-01-31T12:00:00Z");
+                None
+            })
+        });
+        Exemption {
+            account: file.account.as_ref().and_then(|text| self.account_id(text)),
+            id: file.id.value,
+            users: file.user.value,
+            user_id: file.user_id.map(|id| id.value.as_str().into()),
+            reason: file.reason.value,
+            until,
         }
     }
 
@@ -233,6 +331,13 @@ pub fn duration(text: &str, allowed: RangeInclusive<Duration>) -> Result<Duratio
     }
     let [least, most] = [allowed.start(), allowed.end()].map(|end| humantime::format_duration(*end));
     Err(format!("out of range: between {least} and {most}"))
+}
+
+/// Reads an instant, or a day, which begins at midnight UTC.
+fn date(text: &str) -> Option<Timestamp> {
+    let time = humantime::parse_rfc3339(text).or_else(|_| humantime::parse_rfc3339(&format!("{text}T00:00:00Z")));
+    let millis = time.ok()?.duration_since(UNIX_EPOCH).ok()?.as_millis();
+    i64::try_from(millis).ok().map(Timestamp::from_millis)
 }
 
 /// Whether `text` can be the name of a role, with its path before it.
@@ -282,6 +387,42 @@ mod tests {
             assert!(error.contains(place), "{place}\n{error}");
         }
         assert!(error.contains("  |   interval: 10\n  |             ^"), "{error}");
+    }
+
+    #[test]
+    fn an_exemption_says_who_why_and_until_when() {
+        let config = parse(
+            "exemptions:\n- id: OPS-7\n  account: \"012345678901\"\n  user: svc-*\n  reason: no console\n  until: 2027-01-31\n",
+        )
+        .unwrap();
+        let exemption = &config.exemptions[0];
+        assert_eq!(exemption.users, "svc-*");
+        assert_eq!(exemption.until.unwrap().as_millis(), 1_801_353_600_000);
+        for (wrong, what) in [
+            ("{id: a, user: \"*\", reason: x}", "everybody"),
+            ("{id: a, user: \"\", reason: x}", "nobody"),
+            ("{id: a, user: b, reason: \" \"}", "say why"),
+            ("{id: a, user: b}", "reason"),
+            ("{id: \"a b\", user: b, reason: x}", "label value"),
+            ("{id: a, user: b/c, reason: x}", "no name"),
+            ("{id: a, user: b, reason: x, user_id: AROA1}", "AIDA"),
+            ("{id: a, user: b, reason: x, until: soon}", "2027-01-31"),
+            ("{id: a, user: b, reason: x, account: \"1\"}", "account"),
+            ("{id: a, user: b, reason: x}, {id: a, user: c, reason: x}", "another exemption's"),
+        ] {
+            let error = parse(&format!("exemptions: [{wrong}]\n")).unwrap_err();
+            assert!(error.contains(what), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn users_are_collected_as_the_file_says() {
+        let text = "collectors: {users: {interval: 5m, password_max_age: 15m, live_budget: 0, generate_report: false, names: failing, names_limit: 9}}";
+        let collectors = parse(text).unwrap().collectors;
+        assert_eq!((collectors.names, collectors.names_limit), (Some(Names::Failing), Some(9)));
+        assert_eq!(collectors.password_max_age, Some(Duration::from_secs(900)));
+        assert!(parse("collectors: {users: {names: all}}").is_err());
+        assert!(parse("collectors: {users: {password_max_age: 1s}}").unwrap_err().contains("between 30s and 1day"));
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum FaultClass {
     OversizedReply,
     /// The list of accounts lacks a great part of those that were in the last.
     AccountsLost,
+    /// There is no credential report that could be read.
+    ReportMissing,
     /// The account changed while it was being read.
     Changed,
     /// A failing answer was not confirmed by a second one.
@@ -60,7 +62,7 @@ pub struct Fault {
 
 impl FaultClass {
     /// Every class, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Pending,
         Self::NoCredentials,
         Self::InvalidCredentials,
@@ -75,6 +77,7 @@ impl FaultClass {
         Self::IncompleteReply,
         Self::OversizedReply,
         Self::AccountsLost,
+        Self::ReportMissing,
         Self::Changed,
         Self::Unconfirmed,
         Self::Stalled,
@@ -99,6 +102,7 @@ impl FaultClass {
             Self::IncompleteReply => "incomplete_reply",
             Self::OversizedReply => "oversized_reply",
             Self::AccountsLost => "accounts_lost",
+            Self::ReportMissing => "report_missing",
             Self::Changed => "changed",
             Self::Unconfirmed => "unconfirmed",
             Self::Stalled => "stalled",
@@ -136,6 +140,7 @@ impl FaultClass {
             Self::IncompleteReply => "the answer lacks something that it must have",
             Self::OversizedReply => "the answer is larger than any honest one",
             Self::AccountsLost => "many accounts are no longer listed",
+            Self::ReportMissing => "there is no credential report to be read",
             Self::Changed => "the account was being changed while it was read",
             Self::Unconfirmed => "a failing answer was not confirmed by a second one",
             Self::Stalled => "the collector has stopped reporting",
@@ -171,6 +176,9 @@ impl FaultClass {
             }
             Self::AccountsLost => {
                 "look in AWS Organizations whether they have left: the exporter goes on watching them for an hour"
+            }
+            Self::ReportMissing => {
+                "nothing, if it passes; where the exporter may not generate reports, see that something else does"
             }
             Self::Changed => "nothing: the account was being changed, and is read again at the next run",
             Self::Unconfirmed => "nothing: the next heartbeat decides",

@@ -24,7 +24,8 @@ pub struct RootEvidence<'a> {
     pub devices: Option<&'a Known<VirtualDevices>>,
 }
 
-/// Judges one control on the evidence as it stands at `now`.
+/// Judges one control on the evidence as it stands at `now`. Of a control that is
+/// not about root, root's evidence says nothing.
 #[must_use]
 pub fn judge(
     control: Control,
@@ -43,6 +44,7 @@ pub fn judge(
         Control::Iam9 => mfa(),
         Control::Iam6 => hardware_mfa(mfa(), reading, cadence.fresh_devices(evidence.devices, now)),
         Control::Iam4 => access_key(reading),
+        Control::Iam5 | Control::Iam19 => Verdict::unknown(Reason::NotRead),
     }
 }
 

@@ -7,13 +7,18 @@
 //! The rule of the house is written here for good: a *fact* has no sample while
 //! it is unknown, a *verdict* always has all four.
 
+mod users;
+
 use prometheus::proto::MetricFamily;
 
 use super::{
-    ACCOUNT_INFO, ACCOUNTS, COLLECTOR_DURATION, COLLECTOR_FAULT, COLLECTOR_INTERVAL, COLLECTOR_LAST_ATTEMPT,
-    COLLECTOR_LAST_SUCCESS, COLLECTOR_UP, CONTROL_AS_OF, CONTROL_LAST_FAILED, CONTROL_LAST_PROTECTED, CONTROL_STATUS,
-    DISCOVERY_LAST_SUCCESS, DISCOVERY_UP, INITIAL_PASS_COMPLETE, MANAGEMENT_ACCOUNT, Metric, ROOT_CREDENTIAL_PRESENT,
-    ROOT_MFA_ENABLED, ROOT_VIRTUAL_DEVICES, SNAPSHOT_TIMESTAMP, SOURCE_TIMESTAMP, UNIDENTIFIED, rows::Rows,
+    ACCESS_KEY_USERS_WITHOUT_MFA, ACCESS_KEY_USERS_WITHOUT_MFA_EXEMPT, ACCOUNT_INFO, ACCOUNTS, COLLECTOR_DURATION,
+    COLLECTOR_FAULT, COLLECTOR_INTERVAL, COLLECTOR_LAST_ATTEMPT, COLLECTOR_LAST_SUCCESS, COLLECTOR_UP, CONSOLE_USERS,
+    CONSOLE_USERS_WITHOUT_MFA, CONSOLE_USERS_WITHOUT_MFA_EXEMPT, CONTROL_AS_OF, CONTROL_LAST_FAILED,
+    CONTROL_LAST_PROTECTED, CONTROL_STATUS, DISCOVERY_LAST_SUCCESS, DISCOVERY_UP, EXEMPTION_EXPIRY,
+    INITIAL_PASS_COMPLETE, MANAGEMENT_ACCOUNT, Metric, ROOT_CREDENTIAL_PRESENT, ROOT_MFA_ENABLED,
+    ROOT_PASSWORD_LAST_USED, ROOT_VIRTUAL_DEVICES, SNAPSHOT_TIMESTAMP, SOURCE_TIMESTAMP, UNIDENTIFIED, USER_DEVICES,
+    USER_WITHOUT_MFA, USERS, USERS_OMITTED, USERS_UNKNOWN, USERS_WITHOUT_MFA, USERS_WITHOUT_MFA_EXEMPT, rows::Rows,
 };
 use crate::{
     account::Standby,
@@ -29,6 +34,8 @@ const REFUSED: &str = "refused";
 type Sample = fn(&Snapshot, &mut Rows);
 
 const FAMILIES: &[(Metric, Sample)] = &[
+    (ACCESS_KEY_USERS_WITHOUT_MFA, users::access_key_without_mfa),
+    (ACCESS_KEY_USERS_WITHOUT_MFA_EXEMPT, users::access_key_without_mfa_exempt),
     (ACCOUNT_INFO, account_info),
     (ACCOUNTS, accounts),
     (COLLECTOR_DURATION, collector_duration),
@@ -37,19 +44,31 @@ const FAMILIES: &[(Metric, Sample)] = &[
     (COLLECTOR_LAST_ATTEMPT, collector_last_attempt),
     (COLLECTOR_LAST_SUCCESS, collector_last_success),
     (COLLECTOR_UP, collector_up),
+    (CONSOLE_USERS, users::console),
+    (CONSOLE_USERS_WITHOUT_MFA, users::console_without_mfa),
+    (CONSOLE_USERS_WITHOUT_MFA_EXEMPT, users::console_without_mfa_exempt),
     (CONTROL_AS_OF, control_as_of),
     (CONTROL_LAST_FAILED, control_last_failed),
     (CONTROL_LAST_PROTECTED, control_last_protected),
     (CONTROL_STATUS, control_status),
     (DISCOVERY_LAST_SUCCESS, discovery_last_success),
     (DISCOVERY_UP, discovery_up),
+    (EXEMPTION_EXPIRY, users::exemption_expiry),
     (INITIAL_PASS_COMPLETE, initial_pass_complete),
     (SNAPSHOT_TIMESTAMP, snapshot_timestamp),
     (MANAGEMENT_ACCOUNT, management_account),
     (ROOT_CREDENTIAL_PRESENT, root_credential_present),
     (ROOT_MFA_ENABLED, root_mfa_enabled),
+    (ROOT_PASSWORD_LAST_USED, users::root_password_last_used),
     (ROOT_VIRTUAL_DEVICES, root_virtual_devices),
     (SOURCE_TIMESTAMP, source_timestamp),
+    (USER_DEVICES, users::devices),
+    (USER_WITHOUT_MFA, users::names),
+    (USERS, users::all),
+    (USERS_OMITTED, users::omitted),
+    (USERS_UNKNOWN, users::unknown),
+    (USERS_WITHOUT_MFA, users::without_mfa),
+    (USERS_WITHOUT_MFA_EXEMPT, users::without_mfa_exempt),
 ];
 
 /// Renders every family that has a sample, in the order of the catalogue.
@@ -264,6 +283,9 @@ fn root_virtual_devices(snapshot: &Snapshot, rows: &mut Rows) {
 }
 
 fn source_timestamp(snapshot: &Snapshot, rows: &mut Rows) {
+    users::each_report(snapshot, |account, report| {
+        rows.push(&[account, "credential_report"], report.generated.wall.as_seconds());
+    });
     each_list(snapshot, |account, list| rows.push(&[account, "virtual_devices"], list.as_of.wall.as_seconds()));
 }
 

@@ -1,16 +1,18 @@
 //! One account: what was read of it, how its collectors are doing, and what is
 //! said of its controls.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{Collector, News, Outcome, Plan};
 use crate::{
     account::{Account, Identity, Standby},
     clock::{Moment, Timestamp},
-    facts::{Fault, FaultClass, Known, RootReading, VirtualDevices},
+    exemption::{Bindings, Exemption},
+    facts::{Fault, FaultClass, Known, RootReading, UsersReading, VirtualDevices},
     judge::{
-        Cadence, Control, Reason, Status, Verdict,
+        Control, Reason, Status, Verdict,
         root::{self, RootEvidence},
+        users::{self, Tally, UsersEvidence},
     },
 };
 
@@ -51,6 +53,10 @@ pub struct Memory {
     pub reading: Option<Known<RootReading>>,
     /// The last list of virtual devices.
     pub devices: Option<Known<VirtualDevices>>,
+    /// What was last known of the users.
+    pub users: Option<Known<Arc<UsersReading>>>,
+    /// Which users the exemptions were for.
+    pub bindings: Bindings,
     /// How the collectors were doing.
     pub health: BTreeMap<Collector, Health>,
     /// When each control was last seen protected, and when failed.
@@ -66,8 +72,22 @@ pub struct AccountState {
     pub reading: Option<Known<RootReading>>,
     /// The last list of virtual devices that no later heartbeat has contradicted.
     pub devices: Option<Known<VirtualDevices>>,
+    /// What was last learnt of the users.
+    pub users: Option<Known<Arc<UsersReading>>>,
+    /// How many users are what; `None` while that is not known.
+    pub tally: Option<Tally>,
+    /// Whether a heartbeat since has shown other counters than those of `users`.
+    has_moved_on: bool,
+    bindings: Bindings,
     health: BTreeMap<Collector, Health>,
     standings: [Standing; Control::ALL.len()],
+}
+
+/// What is said of an account at one moment.
+#[derive(PartialEq, Eq)]
+struct Judgement {
+    verdicts: [Verdict; Control::ALL.len()],
+    tally: Option<Tally>,
 }
 
 // === impl Health ===
@@ -130,18 +150,29 @@ impl AccountState {
         let is_scanned = account.as_ref().is_none_or(|account| account.standby == Standby::Scanned);
         let collectors = plan.collectors().filter(|_| is_scanned);
         let health = collectors.map(|collector| (collector, Health::pending())).collect();
-        Self { account, reading: None, devices: None, health, standings: [Standing::NEW; Control::ALL.len()] }
+        Self {
+            account,
+            reading: None,
+            devices: None,
+            users: None,
+            tally: None,
+            has_moved_on: false,
+            bindings: Bindings::default(),
+            health,
+            standings: [Standing::NEW; Control::ALL.len()],
+        }
     }
 
     /// The account as an earlier run of the program left it, judged again.
-    pub(super) fn remember(memory: Memory, plan: &Plan, now: Moment) -> Self {
+    pub(super) fn remember(memory: Memory, plan: &Plan, exemptions: &[Exemption], now: Moment) -> Self {
         let mut state = Self::new(Some(memory.account), plan);
         for (collector, health) in memory.health {
             if let Some(kept) = state.health.get_mut(&collector) {
                 *kept = health;
             }
         }
-        (state.reading, state.devices) = (memory.reading, memory.devices);
+        (state.reading, state.devices, state.users) = (memory.reading, memory.devices, memory.users);
+        state.bindings = memory.bindings;
         for (control, standing) in Control::ALL.into_iter().zip(&mut state.standings) {
             if let Some((last_protected, last_failed)) = memory.past.get(&control) {
                 (standing.last_protected, standing.last_failed) = (*last_protected, *last_failed);
@@ -150,7 +181,7 @@ impl AccountState {
                 standing.counted = latest.map(Moment::before_start);
             }
         }
-        state.age(plan, now);
+        state.age(plan, exemptions, now);
         state
     }
 
@@ -163,6 +194,8 @@ impl AccountState {
             account: self.account.clone()?,
             reading: self.reading.clone(),
             devices: self.devices.clone(),
+            users: self.users.clone(),
+            bindings: self.bindings.clone(),
             health: self.health.clone(),
             past: Control::ALL.into_iter().zip(self.standings.iter().map(past)).collect(),
         })
@@ -174,9 +207,15 @@ impl AccountState {
     }
 
     /// The controls and what is said of them; of an account that is not scanned,
-    /// nothing.
+    /// nothing, nor of users where nobody collects them.
     pub fn standings(&self) -> impl Iterator<Item = (Control, &Standing)> {
-        Control::ALL.into_iter().zip(&self.standings).filter(|_| self.is_scanned())
+        Control::ALL.into_iter().zip(&self.standings).filter(|(control, _)| self.is_judged(*control))
+    }
+
+    /// Whether anything is said of a control.
+    #[must_use]
+    pub fn is_judged(&self, control: Control) -> bool {
+        self.is_scanned() && (!control.is_of_users() || self.health.contains_key(&Collector::Users))
     }
 
     /// Whether the account's collectors run.
@@ -196,7 +235,7 @@ impl AccountState {
     pub(super) fn prove(&mut self, identity: &Identity) {
         let Some(account) = &mut self.account else { return };
         if account.partition.replace(identity.partition.clone()).is_some_and(|old| old != identity.partition) {
-            (self.reading, self.devices) = (None, None);
+            (self.reading, self.devices, self.users) = (None, None, None);
         }
     }
 
@@ -221,8 +260,27 @@ impl AccountState {
         self.health.values().any(|health| health.fault.as_ref().is_some_and(|f| f.class == FaultClass::WrongAccount))
     }
 
-    pub(super) fn learn(&mut self, outcome: Outcome) {
-        let health = self.health.entry(outcome.collector).or_default();
+    /// Runs other collectors from now on. What those have learnt that still run
+    /// stays, and so does what is known of their health.
+    pub(super) fn obey(&mut self, plan: &Plan, exemptions: &[Exemption]) {
+        let mut old = std::mem::take(&mut self.health);
+        let collectors = plan.collectors().filter(|_| self.is_scanned());
+        self.health = collectors.map(|c| (c, old.remove(&c).unwrap_or_else(Health::pending))).collect();
+        if plan.users.is_none() {
+            (self.users, self.tally) = (None, None);
+        }
+        self.bind(exemptions);
+    }
+
+    fn bind(&mut self, exemptions: &[Exemption]) {
+        if let (Some(account), Some(users)) = (&self.account, &self.users) {
+            self.bindings.bind(exemptions, account.id, &users.value.users);
+        }
+    }
+
+    pub(super) fn learn(&mut self, outcome: Outcome, exemptions: &[Exemption]) {
+        // A collector that was switched off while it ran has nothing to say.
+        let Some(health) = self.health.get_mut(&outcome.collector) else { return };
         if health.last_attempt.is_some_and(|last| last.mono > outcome.started.mono) {
             return; // A run that was overtaken by a later one has nothing to add.
         }
@@ -236,8 +294,24 @@ impl AccountState {
             News::None => {}
             News::Root(reading) => self.reading = Some(Known::new(reading, outcome.started)),
             News::Devices(devices) => self.devices = Some(Known::new(devices, outcome.started)),
+            News::Users(users) => {
+                self.users = Some(Known::new(users, outcome.started));
+                self.has_moved_on = false;
+                self.bind(exemptions);
+            }
         }
         self.void_outdated_devices();
+        self.has_moved_on |= self.contradicts_users();
+    }
+
+    /// Whether a heartbeat since the devices of users were read shows other counters
+    /// than those that they were read under. A summary without counters contradicts
+    /// nothing; what was learnt under none is never kept for long.
+    fn contradicts_users(&self) -> bool {
+        let (Some(users), Some(reading)) = (&self.users, &self.reading) else { return false };
+        let is_later = users.value.devices_listed.is_none_or(|listed| listed.mono <= reading.as_of.mono);
+        let counters = users.value.counters.zip(reading.value.summary.counters());
+        is_later && counters.is_some_and(|(known, shown)| known != shown)
     }
 
     /// A heartbeat that shows another fingerprint than an earlier list of devices
@@ -251,16 +325,33 @@ impl AccountState {
         self.devices = self.devices.take().filter(|list| !is_outdated(list));
     }
 
-    fn verdicts(&self, cadence: &Cadence, now: Moment) -> [Verdict; Control::ALL.len()] {
-        let evidence = RootEvidence { reading: self.reading.as_ref(), devices: self.devices.as_ref() };
-        Control::ALL.map(|control| match &self.account {
-            Some(account) => root::judge(control, account, evidence, cadence, now),
-            None => Verdict::unknown(Reason::NotRead),
-        })
+    /// What the verdicts on users rest on.
+    #[must_use]
+    pub fn users_evidence(&self, plan: &Plan, now: Moment) -> UsersEvidence<'_> {
+        let heartbeat = plan.cadence.fresh_reading(self.reading.as_ref(), now);
+        let shown = heartbeat.and_then(|reading| reading.value.summary.counters());
+        let known = self.users.as_ref().and_then(|users| users.value.counters);
+        let is_current = known.is_none() || known == shown && !self.has_moved_on;
+        UsersEvidence { reading: self.users.as_ref(), is_current }
     }
 
-    pub(super) fn judge(&mut self, cadence: &Cadence, now: Moment) {
-        let verdicts = self.verdicts(cadence, now);
+    fn look(&self, plan: &Plan, exemptions: &[Exemption], now: Moment) -> Judgement {
+        let evidence = RootEvidence { reading: self.reading.as_ref(), devices: self.devices.as_ref() };
+        let (users, terms) = (self.users_evidence(plan, now), plan.users_terms());
+        let [iam5, iam19] = users::judge(users, &terms, now);
+        let verdicts = Control::ALL.map(|control| match (&self.account, control) {
+            (None, _) => Verdict::unknown(Reason::NotRead),
+            (Some(_), Control::Iam5) => iam5,
+            (Some(_), Control::Iam19) => iam19,
+            (Some(account), _) => root::judge(control, account, evidence, &plan.cadence, now),
+        });
+        let tally = users::tally(users, &terms, |id| self.bindings.exempts(exemptions, id, now), now);
+        Judgement { verdicts, tally }
+    }
+
+    pub(super) fn judge(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {
+        let Judgement { verdicts, tally } = self.look(plan, exemptions, now);
+        self.tally = tally;
         for (standing, verdict) in self.standings.iter_mut().zip(verdicts) {
             standing.take(verdict);
         }
@@ -268,19 +359,19 @@ impl AccountState {
 
     /// Whether anything about this account is different at `now`. Most ticks
     /// change nothing, and an unchanged account is shared, not copied.
-    pub(super) fn would_age(&self, plan: &Plan, now: Moment) -> bool {
+    pub(super) fn would_age(&self, plan: &Plan, exemptions: &[Exemption], now: Moment) -> bool {
         let stalls = |(collector, health): (&Collector, &Health)| {
             health.would_stall(patience(plan, *collector, self.reading.as_ref()), now)
         };
-        self.health.iter().any(stalls)
-            || !self.verdicts(&plan.cadence, now).iter().eq(self.standings.iter().map(|standing| &standing.verdict))
+        let said = Judgement { verdicts: self.standings.map(|standing| standing.verdict), tally: self.tally };
+        self.health.iter().any(stalls) || self.look(plan, exemptions, now) != said
     }
 
-    pub(super) fn age(&mut self, plan: &Plan, now: Moment) {
+    pub(super) fn age(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {
         for (collector, health) in &mut self.health {
             health.age(patience(plan, *collector, self.reading.as_ref()), now);
         }
-        self.judge(&plan.cadence, now);
+        self.judge(plan, exemptions, now);
     }
 }
 

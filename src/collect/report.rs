@@ -1,0 +1,102 @@
+//! The credential report, made when there is none young enough, and waited for.
+//!
+//! AWS keeps one report an account and makes a new one every four hours at most,
+//! whoever asks; so this is asked for when the last one is that old, and what
+//! comes carries AWS's own time. Neither the SDK nor the caller's retries know
+//! its "not yet" answers, which are handled here.
+
+use std::time::Duration;
+
+use super::users::UsersIam;
+use crate::{
+    clock::Moment,
+    facts::{Fault, FaultClass, report::Report},
+};
+
+/// AWS makes no new report before the last one is this old, and a little.
+pub const REPORT_LASTS: Duration = Duration::from_secs(4 * 3_600 + 60);
+
+/// How long a report that is being made is waited for, look by look, in seconds.
+/// One of 50 users was seen to take two. What takes longer is for the next run.
+const LOOKS: [u64; 4] = [2, 3, 5, 8];
+
+/// What became of the wish for a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Making {
+    /// It is made, or was young enough.
+    Complete,
+    /// It is being made.
+    UnderWay,
+    /// Too many are being made.
+    Limited,
+}
+
+/// What came instead of a report, or the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReportReply {
+    /// A report: its text, and when AWS says it was made.
+    Ready {
+        /// The table.
+        text: Vec<u8>,
+        /// `GeneratedTime`.
+        generated: crate::clock::Timestamp,
+    },
+    /// It is being made.
+    InProgress,
+    /// There is none, or none that is young enough to be given.
+    Absent,
+}
+
+/// What was read, and what was wrong; both can be.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// The report, and when it was made.
+    pub report: Option<(Report, Moment)>,
+    /// What was wrong.
+    pub fault: Option<Fault>,
+}
+
+/// Gets the report, and has it made before if `generate` says so.
+pub async fn fetch(iam: &impl UsersIam, generate: bool) -> Fetched {
+    let (made, fault) = if generate {
+        match iam.generate_report().await {
+            Ok(Making::Limited) => (Making::Limited, Some(missing("GenerateCredentialReport: the limit is reached"))),
+            Ok(made) => (made, None),
+            // One that somebody else has had made may still be there.
+            Err(fault) => (Making::Complete, Some(fault)),
+        }
+    } else {
+        (Making::Complete, None)
+    };
+    match read(iam, made == Making::UnderWay).await {
+        Ok(report) => Fetched { report: Some(report), fault },
+        Err(later) => Fetched { report: None, fault: Some(fault.unwrap_or(later)) },
+    }
+}
+
+async fn read(iam: &impl UsersIam, is_being_made: bool) -> Result<(Report, Moment), Fault> {
+    const OPERATION: &str = "GetCredentialReport";
+    let mut looks = LOOKS.into_iter().map(Duration::from_secs);
+    if is_being_made {
+        iam.pause(looks.next().expect("there is a first look")).await;
+    }
+    loop {
+        let wait = match iam.report().await? {
+            ReportReply::Ready { text, generated } => {
+                let report = Report::read(&text);
+                let report = report.map_err(|e| Fault::new(FaultClass::MalformedReply, format!("{OPERATION}: {e}")))?;
+                return Ok((report, iam.now().of_aws(generated)));
+            }
+            ReportReply::InProgress => looks.next().ok_or_else(|| missing("GetCredentialReport: it is not ready yet")),
+            ReportReply::Absent if is_being_made => {
+                looks.next().ok_or_else(|| missing("GetCredentialReport: there is none although it was made"))
+            }
+            ReportReply::Absent => Err(missing("GetCredentialReport: there is none, or it has expired")),
+        };
+        iam.pause(wait?).await;
+    }
+}
+
+fn missing(detail: &str) -> Fault {
+    Fault::new(FaultClass::ReportMissing, detail)
+}
