@@ -27,7 +27,7 @@ mod users;
 mod xml;
 
 pub use fault::Fault;
-pub use fleet::organization;
+pub use fleet::{Mix, organization, users};
 pub use organization::{Member, Organization, ROOT, Unit};
 pub use record::Seen;
 pub use roles::Role;

@@ -132,6 +132,12 @@ impl Account {
         format!("arn:{}:iam::{}:u2f/root/{name}-ABCDEFGHIJ", self.partition, self.id)
     }
 
+    /// The serial of a FIDO key of this user's.
+    #[must_use]
+    pub fn user_fido_serial(&self, user: &str, name: &str) -> String {
+        format!("arn:{}:iam::{}:u2f/user/{user}/{name}-ABCDEFGHIJ", self.partition, self.id)
+    }
+
     /// The ARN of the root user.
     #[must_use]
     pub fn root_arn(&self) -> String {
