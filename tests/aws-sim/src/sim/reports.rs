@@ -10,7 +10,7 @@ impl Sim {
     /// `age` ago. Change the account afterwards, and the report is out of date.
     ///
     /// # Panics
-    /// When there is no such account.
+    /// Like all that is about reports, when there is no such account.
     pub fn generate_report(&self, account: &str, age: Duration) {
         let text = crate::report::text(&self.account(account));
         self.set_report(account, SystemTime::now() - age, text);
@@ -39,6 +39,8 @@ impl Sim {
     }
 
     fn life(&self, account: &str, change: impl FnOnce(&mut Life)) {
-        change(self.shared.lock().reports.of(account));
+        let mut inner = self.shared.lock();
+        assert!(inner.accounts.contains_key(account), "the account is in the scenario");
+        change(inner.reports.of(account));
     }
 }

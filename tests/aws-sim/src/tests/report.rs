@@ -285,3 +285,9 @@ fn reports_go_wrong_too() {
     sim.clear(fault);
     assert!(report(&sim).0.contains("gone"), "a report of a replica that is behind");
 }
+
+#[test]
+#[should_panic(expected = "the account is in the scenario")]
+fn nobody_s_report_cannot_be_set() {
+    of(Vec::new()).report_takes("999999999999", MINUTE);
+}
