@@ -15,7 +15,7 @@ use std::{
 };
 
 use aws_mfa_exporter::{cli::Flags, command};
-use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim, Unit};
+use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim, Unit, User};
 use clap::Parser as _;
 
 const KEY: &str = "AKIASIMULATEDEXAMPLE";
@@ -106,19 +106,33 @@ fn scenario(more: usize) -> Scenario {
         let id = format!("1{n:011}");
         let mut account = Account::with_root_devices(&id, &[]);
         account.roles.push(Role::named("aws-mfa-exporter"));
+        account.users = operators(&account);
         shape(&mut account);
         members.push(Member { unit: unit.to_owned(), ..Member::new(&id, name) });
         accounts.push(account);
     };
     add(1, "demo management", aws_sim::ROOT, hardware);
-    add(2, "demo-payments-production", workloads, hardware);
-    add(3, "demo-web-production", workloads, software);
-    add(4, "demo-legacy, no MFA at all", workloads, |_| {});
+    add(2, "demo-payments-production", workloads, |account| {
+        hardware(account);
+        account.users.extend(["backup-reader", "ci-deployer"].map(key_only));
+    });
+    add(3, "demo-web-production", workloads, |account| {
+        software(account);
+        account.users.push(console_only("support-console"));
+    });
+    add(4, "demo-legacy, no MFA at all", workloads, |account| {
+        account.users = ["build-server", "log-shipper"].map(key_only).into();
+        account.users.extend(["console-admin", "console-operator", "former-operator"].map(console_only));
+    });
     add(5, "demo-flapping", workloads, |_| {});
-    add(6, "demo-sandbox, root without credentials", sandbox, |account| account.root.password = false);
+    add(6, "demo-sandbox, root without credentials", sandbox, |account| {
+        account.root.password = false;
+        account.users.clear();
+    });
     add(7, "demo-ci, root has an access key", workloads, |account| {
         hardware(account);
         account.root.access_keys = 1;
+        account.users.push(User { password: true, access_keys: vec![true], ..User::named("ci-deployer") });
     });
     add(8, "demo-denied", sandbox, |account| account.roles.clear());
     add(9, "demo-throttled", sandbox, hardware);
@@ -151,4 +165,24 @@ fn hardware(account: &mut Account) {
 fn software(account: &mut Account) {
     let phone = account.virtual_serial("phone");
     account.root.devices.push(phone);
+}
+
+/// Three users as they should be, with a device of each kind.
+fn operators(account: &Account) -> Vec<User> {
+    let with = |name: &str, device: String| User { password: true, devices: vec![device], ..User::named(name) };
+    vec![
+        with("break-glass", "GAHT12345678".to_owned()),
+        with("console-auditor", account.user_fido_serial("console-auditor", "key")),
+        with("console-operator", account.virtual_serial("console-operator")),
+    ]
+}
+
+/// A user of the console without MFA.
+fn console_only(name: &str) -> User {
+    User { password: true, ..User::named(name) }
+}
+
+/// A program's user, who has a key and nothing to protect it.
+fn key_only(name: &str) -> User {
+    User { access_keys: vec![true], ..User::named(name) }
 }

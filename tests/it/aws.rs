@@ -120,6 +120,7 @@ fn users_named_like_root_are_not_root() {
         name: name.into(),
         path: path.into(),
         devices: vec![format!("arn:aws:iam::{ID}:mfa/{name}")],
+        ..User::default()
     };
     let users = vec![user("root", ""), user("rootbeer", ""), user("ann", "/root/"), user("team-root", "")];
     expect(&sim(Account { users, ..healthy() }), ["passed", "passed", "passed"]);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::state::Account;
+use crate::{record::Seen, state::Account};
 
 /// One way in which a request goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Fault {
     ExpiredToken,
     /// 400, a code nobody has heard of.
     Rejected,
+    /// An error with this status and code, of either protocol.
+    Error(u16, &'static str),
     /// The connection is reset before any answer.
     Reset,
     /// The connection is reset in the middle of the answer.
@@ -50,7 +52,7 @@ pub enum Fault {
     EmptyFirstPage,
     /// Every page says that it goes on at the same marker.
     MarkerLoop,
-    /// The list of devices says that it goes on, and not where.
+    /// A list says that it goes on, and not where.
     NoMarker,
     /// `IsTruncated` is neither true nor false.
     OddTruncation,
@@ -66,17 +68,33 @@ pub enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Plot {
     pub(crate) id: usize,
-    pub(crate) account: String,
-    pub(crate) operation: Option<&'static str>,
     pub(crate) fault: Fault,
+    pub(crate) aim: Aim,
     pub(crate) skip: usize,
     pub(crate) times: usize,
 }
 
+/// Which requests can be struck.
+#[derive(Clone, Debug)]
+pub(crate) struct Aim {
+    pub(crate) account: String,
+    pub(crate) operation: Option<&'static str>,
+    /// The `UserName` that they ask for.
+    pub(crate) user: Option<String>,
+}
+
+impl Aim {
+    fn is_at(&self, seen: &Seen) -> bool {
+        self.account == seen.account
+            && self.operation.is_none_or(|wanted| wanted == seen.operation)
+            && self.user.as_ref().is_none_or(|wanted| seen.params.get("UserName") == Some(wanted))
+    }
+}
+
 impl Plot {
     /// Whether it strikes this request; counts it.
-    pub(crate) fn strikes(&mut self, account: &str, operation: &str) -> bool {
-        if self.account != account || self.operation.is_some_and(|wanted| wanted != operation) {
+    pub(crate) fn strikes(&mut self, seen: &Seen) -> bool {
+        if !self.aim.is_at(seen) {
             return false;
         }
         if self.skip > 0 {

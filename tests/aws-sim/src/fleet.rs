@@ -1,4 +1,4 @@
-//! An organization of any size, for benches and demos.
+//! An organization of any size, and users of any number, for tests, benches and demos.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use crate::{
     organization::{Member, Organization, ROOT, Unit},
     roles::Role,
     state::{Account, Root, Scenario},
+    user::User,
 };
 
 const MANAGEMENT: &str = "000000000001";
@@ -62,4 +63,52 @@ fn member(n: usize, account: &Account) -> Member {
 
 fn unit(n: usize) -> String {
     format!("ou-root-{:08}", n + 1)
+}
+
+/// How many of any hundred users in a row are of which kind. All others have a
+/// password and a virtual device. What is more than a hundred in all does not count,
+/// from the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mix {
+    /// An active access key; neither a password nor a device.
+    pub key_only: usize,
+    /// A password and a FIDO key.
+    pub fido: usize,
+    /// A password and a hardware TOTP token.
+    pub hardware: usize,
+    /// A password, and no device.
+    pub unprotected: usize,
+}
+
+/// `count` users for an account, the same for the same arguments: `service-0001` and
+/// so on where they have but a key, else `operator-0002` and so on. The kinds come
+/// mixed, and every user's device bears the user's name or number.
+#[must_use]
+pub fn users(account: &Account, count: usize, mix: Mix) -> Vec<User> {
+    (1..=count).map(|n| user(account, n, mix)).collect()
+}
+
+/// The `n`th user. Thirty-seven and a hundred have no divisor in common.
+fn user(account: &Account, n: usize, mix: Mix) -> User {
+    let mut place = n * 37 % 100;
+    // The kinds lie one after the other; past its own, nobody asks any more.
+    let mut is_in = |share: usize| {
+        let is_in = place < share;
+        place = place.saturating_sub(share);
+        is_in
+    };
+    if is_in(mix.key_only) {
+        return User { access_keys: vec![true], ..User::named(&format!("service-{n:04}")) };
+    }
+    let name = format!("operator-{n:04}");
+    let device = if is_in(mix.fido) {
+        Some(account.user_fido_serial(&name, "key"))
+    } else if is_in(mix.hardware) {
+        Some(format!("GAHT{n:08}"))
+    } else if is_in(mix.unprotected) {
+        None
+    } else {
+        Some(account.virtual_serial(&name))
+    };
+    User { password: true, devices: device.into_iter().collect(), ..User::named(&name) }
 }

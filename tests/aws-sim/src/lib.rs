@@ -3,14 +3,17 @@
 //! feared to have. It runs on a thread of its own, so that any test can use it,
 //! and it counts what it is asked, for calls are what the exporter's users pay for.
 
+mod devices;
 mod directory;
 mod fault;
 mod fleet;
 mod json;
+mod list;
 mod organization;
 mod protocol;
 mod record;
 mod reply;
+mod report;
 mod request;
 mod roles;
 mod server;
@@ -19,11 +22,15 @@ mod sim;
 mod state;
 #[cfg(test)]
 mod tests;
+mod user;
+mod users;
+mod xml;
 
 pub use fault::Fault;
-pub use fleet::organization;
+pub use fleet::{Mix, organization, users};
 pub use organization::{Member, Organization, ROOT, Unit};
 pub use record::Seen;
 pub use roles::Role;
 pub use sim::{FaultId, Sim};
-pub use state::{Account, Root, Scenario, User};
+pub use state::{Account, Root, Scenario};
+pub use user::User;

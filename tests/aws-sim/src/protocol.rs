@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use crate::fault::Fault;
+use crate::{fault::Fault, xml::escape};
 
 /// How a request came, and how its answer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,7 @@ impl Protocol {
             ),
             Fault::Throttled => (((400, "Throttling"), (400, "TooManyRequestsException")), "Rate exceeded"),
             Fault::ServerError => (((500, "ServiceFailure"), (500, "ServiceException")), "An internal error"),
+            Fault::Error(status, code) => return Some(self.error(*status, code, "Unknown")),
             Fault::ExpiredToken => return Some(self.expired()),
             Fault::Rejected => (((400, "SomethingNew"), (400, "SomethingNewException")), "Nobody knows"),
             Fault::Unavailable => return Some(html(503)),
@@ -96,7 +97,7 @@ fn xml_error(status: u16, code: &str, message: &str) -> String {
     format!(
         "<ErrorResponse xmlns=\"{IAM}\">\n  <Error>\n    <Type>{kind}</Type>\n    <Code>{code}</Code>\n    \
          <Message>{}</Message>\n  </Error>\n  <RequestId>{REQUEST_ID}</RequestId>\n</ErrorResponse>\n",
-        message.replace('&', "&amp;").replace('<', "&lt;")
+        escape(message)
     )
 }
 

@@ -5,28 +5,55 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use crate::{
     fault::Fault,
     protocol::{Protocol, REQUEST_ID, Reply, halve},
-    state::{Account, Owner, Virtual},
+    report::Reports,
+    state::Account,
 };
 
 pub(crate) type Params = BTreeMap<String, String>;
 
 const IAM: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 pub(crate) const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
-const CREATED: &str = "2024-01-02T03:04:05Z";
+
+/// A request to an account, and what is wrong with its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inquiry<'a> {
+    pub(crate) account: &'a Account,
+    pub(crate) params: &'a Params,
+    pub(crate) faults: &'a [Fault],
+}
 
 /// Answers a request of `account`, spoilt by `faults` as far as they touch the
 /// document itself.
-pub(crate) fn answer(account: &Account, params: &Params, faults: &[Fault]) -> Reply {
+pub(crate) fn answer(account: &Account, reports: &mut Reports, params: &Params, faults: &[Fault]) -> Reply {
     let stale = faults.iter().find_map(|fault| if let Fault::Stale(old) = fault { Some(&**old) } else { None });
-    let account = stale.unwrap_or(account);
+    let asked = Inquiry { account: stale.unwrap_or(account), params, faults };
     let action = params.get("Action").map_or("", String::as_str);
-    let (namespace, result) = match action {
-        "GetAccountSummary" => (IAM, summary(account, faults)),
-        "ListVirtualMFADevices" => (IAM, virtual_devices(account, params, faults)),
-        "GetCallerIdentity" => (STS, caller_identity(account, faults)),
-        _ => return Protocol::Query.error(400, "InvalidAction", "Could not find operation"),
+    let result = match action {
+        "GetAccountSummary" => Ok(summary(asked.account, faults)),
+        "ListVirtualMFADevices" => asked.virtual_devices(),
+        "ListUsers" => asked.users(),
+        "GetUser" => asked.get_user(),
+        "ListMFADevices" => asked.devices_of_user(),
+        "GetLoginProfile" => asked.login_profile(),
+        "ListAccessKeys" => asked.access_keys(),
+        "GenerateCredentialReport" => Ok(reports.of(&account.id).generate(asked.account)),
+        "GetCredentialReport" => reports.of(&account.id).get(),
+        "GetCallerIdentity" => return document(STS, action, &caller_identity(asked.account, faults), faults),
+        _ => Err(Protocol::Query.error(400, "InvalidAction", "Could not find operation")),
     };
-    document(namespace, action, &result, faults)
+    result.map_or_else(|refusal| refusal, |result| document(IAM, action, &result, faults))
+}
+
+/// The refusal of a parameter.
+pub(crate) fn invalid(message: &str) -> Reply {
+    Protocol::Query.error(400, "ValidationError", message)
+}
+
+/// The refusal of a parameter that its model rules out.
+pub(crate) fn constraint(field: &str, must: &str) -> Reply {
+    invalid(&format!(
+        "1 validation error detected: Value at '{field}' failed to satisfy constraint: Member must {must}"
+    ))
 }
 
 /// A result in its envelope, spoilt by `faults`.
@@ -76,61 +103,6 @@ fn summary(account: &Account, faults: &[Fault]) -> String {
             writeln!(out, "      <entry>\n        <key>{key}</key>\n        <value>{value}</value>\n      </entry>");
     }
     out + "    </SummaryMap>\n"
-}
-
-fn virtual_devices(account: &Account, params: &Params, faults: &[Fault]) -> String {
-    let wanted = params.get("AssignmentStatus").map_or("Any", String::as_str);
-    let devices: Vec<_> = account.virtual_devices().into_iter().filter(|device| is_wanted(device, wanted)).collect();
-    let asked = params.get("MaxItems").and_then(|n| n.parse().ok()).unwrap_or(100usize);
-    let size = account.page_size.unwrap_or(usize::MAX).min(asked).max(1);
-    let marker = params.get("Marker").map(String::as_str);
-    let empty_first = faults.contains(&Fault::EmptyFirstPage) && marker.is_none();
-    let from = marker.and_then(|marker| marker.strip_prefix("at-")?.parse().ok()).unwrap_or(0usize).min(devices.len());
-    let to = if empty_first { from } else { devices.len().min(from + size) };
-    let (truncated, next) = match faults {
-        _ if faults.contains(&Fault::MarkerLoop) => ("true", Some(0)),
-        _ if faults.contains(&Fault::NoMarker) => ("true", None),
-        _ if faults.contains(&Fault::OddTruncation) => ("perhaps", None),
-        _ if to < devices.len() || empty_first => ("true", Some(to)),
-        _ => ("false", None),
-    };
-    let mut out = String::from("    <VirtualMFADevices>\n");
-    devices[from..to].iter().for_each(|device| member(&mut out, account, device));
-    let _ = writeln!(out, "    </VirtualMFADevices>\n    <IsTruncated>{truncated}</IsTruncated>");
-    if let Some(next) = next {
-        let _ = writeln!(out, "    <Marker>at-{next}</Marker>");
-    }
-    out
-}
-
-fn is_wanted(device: &Virtual<'_>, wanted: &str) -> bool {
-    match wanted {
-        "Assigned" => device.owner.is_some(),
-        "Unassigned" => device.owner.is_none(),
-        _ => true,
-    }
-}
-
-fn member(out: &mut String, account: &Account, device: &Virtual<'_>) {
-    let _ = writeln!(out, "      <member>\n        <SerialNumber>{}</SerialNumber>", device.serial);
-    let user = match &device.owner {
-        None => String::new(),
-        // Root has neither a name nor a path, and its id is the account's.
-        Some(Owner::Root) => format!(
-            "<User><PasswordLastUsed>{CREATED}</PasswordLastUsed><UserId>{0}</UserId><Arn>arn:{1}:iam::{0}:root</Arn>\
-             <CreateDate>{CREATED}</CreateDate></User>",
-            account.id, account.partition
-        ),
-        Some(Owner::User(user)) => format!(
-            "<User><Path>/</Path><UserName>{0}</UserName><UserId>AIDA{0}</UserId><Arn>{1}</Arn><CreateDate>{CREATED}</CreateDate></User>",
-            user.name,
-            account.user_arn(user)
-        ),
-    };
-    if !user.is_empty() {
-        let _ = writeln!(out, "        {user}\n        <EnableDate>{CREATED}</EnableDate>");
-    }
-    out.push_str("      </member>\n");
 }
 
 fn caller_identity(account: &Account, faults: &[Fault]) -> String {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::{
     fault::Fault,
     protocol::{Protocol, Reply},
-    reply::{self, Params},
+    reply::{self, Params, constraint, invalid},
     state::Account,
 };
 
@@ -134,16 +134,6 @@ fn denied(caller: Caller<'_>, arn: RoleArn<'_>) -> Reply {
         arn.partition, caller.account, arn.text
     );
     Protocol::Query.error(403, "AccessDenied", &message)
-}
-
-fn invalid(message: &str) -> Reply {
-    Protocol::Query.error(400, "ValidationError", message)
-}
-
-fn constraint(field: &str, must: &str) -> Reply {
-    invalid(&format!(
-        "1 validation error detected: Value at '{field}' failed to satisfy constraint: Member must {must}"
-    ))
 }
 
 impl Session<'_> {

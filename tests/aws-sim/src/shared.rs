@@ -14,6 +14,7 @@ use crate::{
     protocol::{Protocol, Reply},
     record::{Record, Seen},
     reply,
+    report::Reports,
     request::Request,
     roles::{self, Caller, Key, RoleArn},
     state::{Account, Scenario},
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) session_length: Option<Duration>,
     pub(crate) organization: Option<Organization>,
     pub(crate) latency: Duration,
+    pub(crate) reports: Reports,
     pub(crate) plots: Vec<Plot>,
     pub(crate) next_plot: usize,
     pub(crate) record: Record,
@@ -65,6 +67,7 @@ impl Shared {
             session_length: None,
             organization: scenario.organization,
             latency: Duration::from_millis(scenario.latency_ms),
+            reports: Reports::default(),
             plots: Vec::new(),
             next_plot: 0,
             record: Record::default(),
@@ -107,15 +110,16 @@ impl Inner {
             hook(seen, account);
         }
         let plots = self.plots.iter_mut();
-        let faults: Vec<Fault> =
-            plots.filter_map(|plot| plot.strikes(&seen.account, &seen.operation).then(|| plot.fault.clone())).collect();
+        let faults: Vec<Fault> = plots.filter_map(|plot| plot.strikes(seen).then(|| plot.fault.clone())).collect();
         let instead = faults.iter().find_map(|fault| protocol.instead(fault));
         let reply = instead.unwrap_or_else(|| match (protocol, &*seen.operation) {
             (Protocol::Json, operation) => {
                 directory::answer(self.organization.as_ref(), caller.account, operation, &seen.params, &faults)
             }
             (Protocol::Query, ASSUME_ROLE) => self.assume_role(seen, caller, &faults),
-            (Protocol::Query, _) => reply::answer(&self.accounts[caller.account], &seen.params, &faults),
+            (Protocol::Query, _) => {
+                reply::answer(&self.accounts[caller.account], &mut self.reports, &seen.params, &faults)
+            }
         });
         (reply, faults)
     }

@@ -1,5 +1,7 @@
 //! The simulation from the outside: what a test starts, changes and looks at.
 
+mod reports;
+
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -7,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    fault::{Fault, Plot},
+    fault::{Aim, Fault, Plot},
     organization::Organization,
     record::Seen,
     roles::Key,
@@ -97,10 +99,33 @@ impl Sim {
         skip: usize,
         times: usize,
     ) -> FaultId {
+        self.plot(Aim { account: account.into(), operation, user: None }, fault, skip, times)
+    }
+
+    /// Switches a fault on for those requests that name a user: `ListMFADevices`,
+    /// `GetLoginProfile`, `ListAccessKeys` and `GetUser`, or one of them.
+    pub fn fault_user(&self, account: &str, operation: Option<&'static str>, user: &str, fault: Fault) -> FaultId {
+        self.fault_user_after(account, operation, user, fault, 0, usize::MAX)
+    }
+
+    /// The same, for `times` of those requests after the first `skip`.
+    pub fn fault_user_after(
+        &self,
+        account: &str,
+        operation: Option<&'static str>,
+        user: &str,
+        fault: Fault,
+        skip: usize,
+        times: usize,
+    ) -> FaultId {
+        self.plot(Aim { account: account.into(), operation, user: Some(user.into()) }, fault, skip, times)
+    }
+
+    fn plot(&self, aim: Aim, fault: Fault, skip: usize, times: usize) -> FaultId {
         let mut inner = self.shared.lock();
         let id = inner.next_plot;
         inner.next_plot += 1;
-        inner.plots.push(Plot { id, account: account.into(), operation, fault, skip, times });
+        inner.plots.push(Plot { id, fault, aim, skip, times });
         FaultId(id)
     }
 

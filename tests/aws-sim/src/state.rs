@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{organization::Organization, roles::Role};
+use crate::{organization::Organization, roles::Role, user::User};
+
+/// When everything was created and changed of which the state says nothing else.
+pub(crate) const CREATED: &str = "2024-01-02T03:04:05Z";
 
 /// Everything a simulation starts with.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -44,6 +47,17 @@ pub struct Account {
     pub summary_override: BTreeMap<String, i64>,
     /// The longest page of a list, whatever is asked for.
     pub page_size: Option<usize>,
+    /// Whether the credential report writes `TRUE` and `FALSE`, as AWS's documentation
+    /// does, and not `true` and `false`, as AWS does.
+    pub report_upper_case: bool,
+    /// Whether the report has the 23rd column, `additional_credentials_info`.
+    pub report_extra_column: bool,
+    /// Columns that the report leaves out.
+    pub report_omit_columns: Vec<String>,
+    /// Whether the report says `not_supported` of root's password, as it did until 2024.
+    pub report_root_not_supported: bool,
+    /// Whether the report has no row for root.
+    pub report_without_root: bool,
 }
 
 /// A root user.
@@ -58,18 +72,8 @@ pub struct Root {
     pub signing_certificates: u32,
     /// The serial numbers of its MFA devices, of any kind.
     pub devices: Vec<String>,
-}
-
-/// An IAM user.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct User {
-    /// The user's name.
-    pub name: String,
-    /// The user's path, `/` when empty.
-    pub path: String,
-    /// The serial numbers of the user's MFA devices, of any kind.
-    pub devices: Vec<String>,
+    /// When it last signed in with its password, in RFC 3339.
+    pub password_last_used: Option<String>,
 }
 
 /// A virtual device as the list shows it.
@@ -99,6 +103,11 @@ impl Default for Account {
             summary_omit: Vec::new(),
             summary_override: BTreeMap::new(),
             page_size: None,
+            report_upper_case: false,
+            report_extra_column: false,
+            report_omit_columns: Vec::new(),
+            report_root_not_supported: false,
+            report_without_root: false,
         }
     }
 }
@@ -123,21 +132,32 @@ impl Account {
         format!("arn:{}:iam::{}:u2f/root/{name}-ABCDEFGHIJ", self.partition, self.id)
     }
 
-    pub(crate) fn user_arn(&self, user: &User) -> String {
-        let path = if user.path.is_empty() { "/" } else { &user.path };
-        format!("arn:{}:iam::{}:user{path}{}", self.partition, self.id, user.name)
+    /// The serial of a FIDO key of this user's.
+    #[must_use]
+    pub fn user_fido_serial(&self, user: &str, name: &str) -> String {
+        format!("arn:{}:iam::{}:u2f/user/{user}/{name}-ABCDEFGHIJ", self.partition, self.id)
     }
 
-    /// All virtual devices, by serial number as AWS lists them.
+    /// The ARN of the root user.
+    #[must_use]
+    pub fn root_arn(&self) -> String {
+        format!("arn:{}:iam::{}:root", self.partition, self.id)
+    }
+
+    /// The ARN of a user of this account.
+    #[must_use]
+    pub fn user_arn(&self, user: &User) -> String {
+        format!("arn:{}:iam::{}:user{}{}", self.partition, self.id, user.path(), user.name)
+    }
+
+    /// All virtual devices.
     pub(crate) fn virtual_devices(&self) -> Vec<Virtual<'_>> {
         let roots = self.root.devices.iter().map(|serial| (serial, Some(Owner::Root)));
         let users =
             self.users.iter().flat_map(|user| user.devices.iter().map(move |serial| (serial, Some(Owner::User(user)))));
         let nobodys = self.unassigned_devices.iter().map(|serial| (serial, None));
         let all = roots.chain(users).chain(nobodys).filter(|(serial, _)| is_virtual(serial));
-        let mut devices: Vec<_> = all.map(|(serial, owner)| Virtual { serial, owner }).collect();
-        devices.sort_by_key(|device| device.serial);
-        devices
+        all.map(|(serial, owner)| Virtual { serial, owner }).collect()
     }
 
     /// `GetAccountSummary`: the keys that a live answer has, in its order of no

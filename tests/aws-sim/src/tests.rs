@@ -3,5 +3,7 @@
 mod client;
 mod fleet;
 mod organization;
+mod report;
 mod roles;
 mod scenario;
+mod users;

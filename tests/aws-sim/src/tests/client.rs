@@ -1,13 +1,14 @@
 //! A client that knows just enough of HTTP.
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufRead, BufReader, Read as _, Write as _},
     net::TcpStream,
 };
 
 use serde_json::Value;
 
-use crate::Sim;
+use crate::{Account, Scenario, Sim};
 
 /// An answer.
 #[derive(Debug)]
@@ -23,6 +24,12 @@ impl Response {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         let after = self.body.split_once(&open).unwrap_or_else(|| panic!("no {name} in {}", self.body)).1;
         after.split_once(&close).unwrap().0
+    }
+
+    /// What stands in all XML elements of this name, as it is written.
+    pub(super) fn elements(&self, name: &str) -> Vec<&str> {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        self.body.split(&open).skip(1).map(|after| after.split_once(&close).unwrap().0).collect()
     }
 
     pub(super) fn json(&self) -> Value {
@@ -41,10 +48,26 @@ impl Response {
 
 /// Sends a form, with an access key or without.
 pub(super) fn query(sim: &Sim, key: &str, service: &str, params: &[(&str, &str)]) -> Response {
-    let encode = |text: &str| text.replace('%', "%25").replace('&', "%26").replace(':', "%3A").replace(' ', "+");
+    let encode = |text: &str| {
+        let text = text.replace('%', "%25").replace('&', "%26").replace(':', "%3A");
+        text.replace('+', "%2B").replace(' ', "+")
+    };
     let pairs: Vec<_> = params.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     send(sim, key, service, "", &pairs.join("&")).unwrap()
 }
+
+/// Asks IAM, with a key of the account's.
+pub(super) fn iam(sim: &Sim, operation: &str, params: &[(&str, &str)]) -> Response {
+    query(sim, IAM_KEY, "iam", &[&[("Action", operation)], params].concat())
+}
+
+/// A simulation of this account.
+pub(super) fn simulation(account: Account) -> Sim {
+    let credentials = BTreeMap::from([(IAM_KEY.to_owned(), account.id.clone())]);
+    Sim::start(Scenario { accounts: vec![account], credentials, ..Scenario::default() }).unwrap()
+}
+
+const IAM_KEY: &str = "AKIAREADER";
 
 /// Sends an operation of Organizations.
 pub(super) fn organizations(sim: &Sim, key: &str, operation: &str, params: &Value) -> Response {

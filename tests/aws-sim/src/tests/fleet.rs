@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::query;
-use crate::{Sim, organization};
+use crate::{Account, Mix, Sim, User, organization, users};
 
 #[test]
 fn an_organization_comes_in_any_size_and_mix() {
@@ -37,4 +37,30 @@ fn every_account_of_it_can_be_entered_from_the_first() {
         assert!(summary.body.contains("<key>AccountMFAEnabled</key>"), "{}", summary.body);
     }
     assert_eq!((sim.total("AssumeRole"), sim.total("GetAccountSummary")), (9, 9));
+}
+
+#[test]
+fn users_come_in_any_number_and_mix() {
+    let account = Account { id: "111111111111".into(), ..Account::default() };
+    let mix = Mix { key_only: 20, fido: 5, hardware: 3, unprotected: 2 };
+    let made = users(&account, 300, mix);
+    assert_eq!(made, users(&account, 300, mix), "always the same");
+    let count = |is: fn(&User) -> bool| made[100..200].iter().filter(|user| is(user)).count();
+    let has = |user: &User, start: &str| user.password && user.devices.iter().any(|serial| serial.starts_with(start));
+    let key_only = |user: &User| !user.password && user.access_keys == [true] && user.devices.is_empty();
+    assert_eq!(count(key_only), 20);
+    assert_eq!(count(|user| user.password && user.devices.is_empty()), 2);
+    let devices = |start| made[100..200].iter().filter(|user| has(user, start)).count();
+    assert_eq!(devices("arn:aws:iam::111111111111:u2f/user/operator-"), 5);
+    assert_eq!(devices("GAHT"), 3);
+    assert_eq!(devices("arn:aws:iam::111111111111:mfa/operator-"), 70);
+    assert!(made.iter().all(|user| user.name.starts_with("service-") == key_only(user)));
+    for of_user in [|user: &User| user.name.clone(), |user: &User| user.user_id()] {
+        assert_eq!(made.iter().map(of_user).collect::<BTreeSet<_>>().len(), 300);
+    }
+    let serials = made.iter().flat_map(|user| &user.devices);
+    assert_eq!(serials.clone().collect::<BTreeSet<_>>().len(), serials.count());
+    let all = |mix| users(&account, 5_000, mix);
+    assert!(all(Mix::default()).iter().all(|user| has(user, "arn:aws:iam::111111111111:mfa/")));
+    assert!(all(Mix { key_only: 100, fido: 50, ..Mix::default() }).iter().all(key_only));
 }

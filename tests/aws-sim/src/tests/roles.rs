@@ -116,7 +116,7 @@ fn whoever_may_not_have_a_role_is_told_so() {
     assert_eq!(assume(&sim, "", ARN, &[right]).error(), (403, "MissingAuthenticationToken".to_owned()));
     assert_eq!(
         assume(&sim, "AKIAOWN", "reader & <co>", &[right]).element("Message"),
-        "reader &amp; &lt;co> is invalid"
+        "reader &amp; &lt;co&gt; is invalid"
     );
     let nameless = query(&sim, "AKIAOWN", "sts", &[("Action", "AssumeRole"), ("RoleArn", ARN), right]);
     assert_eq!(nameless.error(), (400, "ValidationError".to_owned()));

@@ -1,6 +1,6 @@
 //! Scenarios as the program reads them.
 
-use crate::{Member, Organization, ROOT, Role, Scenario};
+use crate::{Member, Organization, ROOT, Role, Scenario, User};
 
 const TEXT: &str = r#"
 accounts:
@@ -40,4 +40,26 @@ fn what_is_left_out_has_its_default_and_what_is_misspelt_is_an_error() {
     for wrong in ["organization: {members: [{ou: x}]}", "accounts: [{roles: [{external: x}]}]"] {
         assert!(serde_saphyr::from_str::<Scenario>(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn users_are_read() {
+    let text = r#"
+accounts:
+- root: {password: true, password_last_used: "2026-01-02T03:04:05Z"}
+  report_omit_columns: [mfa_active]
+  users:
+  - {name: backup-reader}
+  - {name: ci-deployer, id: AIDAEXAMPLE, path: /ci/, created: "2025-01-01T00:00:00Z", access_keys: [true, false]}
+  - {name: console-operator, password: true, password_last_changed: "2025-01-01T00:00:00Z", devices: [GAHT12345678]}
+"#;
+    let scenario: Scenario = serde_saphyr::from_str(text).unwrap();
+    let account = &scenario.accounts[0];
+    assert_eq!(account.root.password_last_used.as_deref(), Some("2026-01-02T03:04:05Z"));
+    assert_eq!(account.report_omit_columns, ["mfa_active"]);
+    let [reader, deployer, operator] = &account.users[..] else { panic!("{account:?}") };
+    assert_eq!((reader, &*reader.created), (&User::named("backup-reader"), "2024-01-02T03:04:05Z"));
+    assert_eq!((&*deployer.user_id(), &deployer.access_keys[..]), ("AIDAEXAMPLE", &[true, false][..]));
+    assert!(operator.password && operator.password_last_used.is_none() && operator.devices == ["GAHT12345678"]);
+    assert!(serde_saphyr::from_str::<Scenario>("accounts: [{users: [{access_key: [true]}]}]").is_err());
 }
