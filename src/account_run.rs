@@ -276,13 +276,7 @@ impl AccountRun {
 
     /// One run: credentials, requests, report. Whatever goes wrong is reported. Tells
     /// when it began, and what it learnt.
-    async fn run<C, F>(
-        &self,
-        collector: Collector,
-        deadline: Duration,
-        denials: &mut u32,
-        collect: C,
-    ) -> (Moment, News)
+    async fn run<C, F>(&self, collector: Collector, deadline: Duration, denials: &mut u32, collect: C) -> (Moment, News)
     where
         C: FnOnce(AccountIam, Identity) -> F,
         F: Future<Output = Finding> + Send + 'static,

@@ -129,11 +129,21 @@ pub struct Flags {
     pub live_budget: Option<u32>,
 
     /// Generate credential reports, every four hours (default: enabled).
-    #[arg(long = "collector.users.generate-report", global = true, overrides_with = "no_generate_report", help_heading = "Collectors")]
+    #[arg(
+        long = "collector.users.generate-report",
+        global = true,
+        overrides_with = "no_generate_report",
+        help_heading = "Collectors"
+    )]
     pub generate_report: bool,
 
     /// Only read the credential reports that something else generates.
-    #[arg(long = "no-collector.users.generate-report", global = true, overrides_with = "generate_report", help_heading = "Collectors")]
+    #[arg(
+        long = "no-collector.users.generate-report",
+        global = true,
+        overrides_with = "generate_report",
+        help_heading = "Collectors"
+    )]
     pub no_generate_report: bool,
 
     /// Which users to name in the metrics (default: none).

@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn nothing_of_a_path_or_a_name_becomes_markup() {
         let now = Moment { wall: Timestamp::default(), mono: Duration::ZERO };
-        let mut snapshot = Snapshot::awaiting_accounts(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, now);
+        let mut snapshot =
+            Snapshot::awaiting_accounts(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, now);
         let named = Account::named("111111111111".parse().unwrap(), "\"><script>evil()</script>".to_owned());
         let listed = Event::Discovered { accounts: vec![named], is_all: true, fault: None, at: now };
         snapshot.fold(listed, now);

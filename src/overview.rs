@@ -7,10 +7,7 @@ use crate::{
     account::{Account, Standby},
     clock::Moment,
     facts::Fault,
-    judge::{
-        Control, Reason, Status, Verdict,
-        users::Count,
-    },
+    judge::{Control, Reason, Status, Verdict, users::Count},
     metrics::UNIDENTIFIED,
     snapshot::{AccountState, Failing, Snapshot},
 };
@@ -185,7 +182,11 @@ impl Note {
     fn of_failure(reason: Reason, state: &AccountState) -> Self {
         let of = |count: Count, one: &str, more: &str| {
             let exempt = if count.exempt > 0 { format!(" ({} exempt)", count.exempt) } else { String::new() };
-            if count.all == 1 { format!("one IAM user {one}{exempt}") } else { format!("{} IAM users {more}{exempt}", count.all) }
+            if count.all == 1 {
+                format!("one IAM user {one}{exempt}")
+            } else {
+                format!("{} IAM users {more}{exempt}", count.all)
+            }
         };
         let what = match (reason, &state.tally) {
             (Reason::ConsoleUserWithoutMfa, Some(tally)) => of(

@@ -439,8 +439,11 @@ mod tests {
         judge::{Control, Status},
     };
 
-    const PLAN: Plan =
-        Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, devices: true, users: None };
+    const PLAN: Plan = Plan {
+        cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) },
+        devices: true,
+        users: None,
+    };
 
     fn at(mono: u64, step: i64) -> Moment {
         let wall = 1_764_000_000_000 + i64::try_from(mono).unwrap() * 1000 + step * 1000;

@@ -52,7 +52,13 @@ impl UsersIam for AccountIam {
                 let request = caller.clients.iam.list_mfa_devices().user_name(user).set_marker(marker.clone());
                 let request = request.customize().config_override(iam_as(&self.verified.credentials));
                 let sent = request.interceptor(watch.clone()).send();
-                async { unless(sent.await, 404, aws_sdk_iam::operation::list_mfa_devices::ListMFADevicesError::is_no_such_entity_exception) }
+                async {
+                    unless(
+                        sent.await,
+                        404,
+                        aws_sdk_iam::operation::list_mfa_devices::ListMFADevicesError::is_no_such_entity_exception,
+                    )
+                }
             };
             let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(None) };
             let next = next_page(OPERATION, &watch, "MFADevices")?;
@@ -83,7 +89,13 @@ impl UsersIam for AccountIam {
             let request = caller.clients.iam.get_login_profile().user_name(user);
             let request = request.customize().config_override(iam_as(&self.verified.credentials));
             let sent = request.interceptor(watch.clone()).send();
-            async { unless(sent.await, 404, aws_sdk_iam::operation::get_login_profile::GetLoginProfileError::is_no_such_entity_exception) }
+            async {
+                unless(
+                    sent.await,
+                    404,
+                    aws_sdk_iam::operation::get_login_profile::GetLoginProfileError::is_no_such_entity_exception,
+                )
+            }
         };
         let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(false) };
         match reply.login_profile() {
@@ -100,7 +112,9 @@ impl UsersIam for AccountIam {
             let request = caller.clients.iam.generate_credential_report().customize();
             let request = request.config_override(iam_as(&self.verified.credentials));
             let sent = request.interceptor(watch.clone()).send();
-            async { unless(sent.await, 409, aws_sdk_iam::operation::generate_credential_report::GenerateCredentialReportError::is_limit_exceeded_exception) }
+            async {
+                unless(sent.await, 409, aws_sdk_iam::operation::generate_credential_report::GenerateCredentialReportError::is_limit_exceeded_exception)
+            }
         };
         let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(Making::Limited) };
         match reply.state() {

@@ -79,19 +79,23 @@ async fn read(iam: &impl Iam, root_arn: &str, known: Known) -> Result<(Summary, 
 async fn between(iam: &impl Iam, root_arn: &str, before: Summary) -> Result<List, Fault> {
     let mut devices = VirtualDevices { root_owned: 0, unowned: 0, fingerprint: before.fingerprint() };
     let mut owners = BTreeMap::new();
-    pages("ListVirtualMFADevices", |marker| iam.assigned_devices(marker), |page: DevicePage| {
-        for owner in page.owners {
-            match owner {
-                Some(owner) if owner.arn == root_arn => devices.root_owned += 1,
-                Some(owner) => {
-                    let count = owners.entry(owner.id).or_insert(0u8);
-                    *count = count.saturating_add(1);
+    pages(
+        "ListVirtualMFADevices",
+        |marker| iam.assigned_devices(marker),
+        |page: DevicePage| {
+            for owner in page.owners {
+                match owner {
+                    Some(owner) if owner.arn == root_arn => devices.root_owned += 1,
+                    Some(owner) => {
+                        let count = owners.entry(owner.id).or_insert(0u8);
+                        *count = count.saturating_add(1);
+                    }
+                    None => devices.unowned += 1,
                 }
-                None => devices.unowned += 1,
             }
-        }
-        page.next
-    })
+            page.next
+        },
+    )
     .await?;
     if iam.summary().await? == before { Ok((devices, owners)) } else { Err(changed()) }
 }

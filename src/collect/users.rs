@@ -144,8 +144,7 @@ impl<'a, I: UsersIam> Run<'a, I> {
         let devices_listed = Some(order.listed.at);
         let reading = UsersReading { counters, is_whole, devices_listed, report, ..UsersReading::default() };
         let gone = BTreeSet::new();
-        let mut run =
-            Self { iam, order, began, reading, people, gone, fault: None, strikes: 0, is_out_of_time: false };
+        let mut run = Self { iam, order, began, reading, people, gone, fault: None, strikes: 0, is_out_of_time: false };
         run.reading.users = run.people.values().map(|user| run.carry(user)).collect();
         if counters.is_some() && !is_whole {
             let detail = "ListUsers: the account changed while its users were listed";
@@ -161,9 +160,9 @@ impl<'a, I: UsersIam> Run<'a, I> {
         facts.virtual_devices = self.order.listed.owners.get(&user.id).copied().unwrap_or(0);
         let Some(before) = &self.order.before else { return facts };
         let Some(old) = before.user(&user.id) else { return facts };
-        let is_still_so =
-            !self.order.is_woken && before.counters.is_some() && before.counters == self.reading.counters;
-        let keeps = |known: &Known<Devices>| known.value.is_empty() || is_still_so && known.value.has_other_than_virtual();
+        let is_still_so = !self.order.is_woken && before.counters.is_some() && before.counters == self.reading.counters;
+        let keeps =
+            |known: &Known<Devices>| known.value.is_empty() || is_still_so && known.value.has_other_than_virtual();
         let mut live = old.live.clone().unwrap_or_default();
         live.devices = live.devices.filter(keeps);
         if facts.virtual_devices > 0 {
@@ -192,7 +191,8 @@ impl<'a, I: UsersIam> Run<'a, I> {
     // === devices ===
 
     async fn ask_for_devices(&mut self) {
-        let mut open: Vec<_> = (0..self.reading.users.len()).filter_map(|n| Some((self.devices_wanted(n)?, n))).collect();
+        let mut open: Vec<_> =
+            (0..self.reading.users.len()).filter_map(|n| Some((self.devices_wanted(n)?, n))).collect();
         open.sort_unstable();
         for (_, n) in open {
             if !self.may_ask() {
@@ -417,11 +417,15 @@ impl<'a, I: UsersIam> Run<'a, I> {
 async fn list(iam: &impl UsersIam) -> Result<BTreeMap<UserId, ListedUser>, Fault> {
     let mut people = BTreeMap::new();
     let mut listed = 0;
-    pages("ListUsers", |marker| iam.users(marker), |page: UserPage| {
-        listed += page.users.len();
-        people.extend(page.users.into_iter().map(|user| (user.id.clone(), user)));
-        page.next
-    })
+    pages(
+        "ListUsers",
+        |marker| iam.users(marker),
+        |page: UserPage| {
+            listed += page.users.len();
+            people.extend(page.users.into_iter().map(|user| (user.id.clone(), user)));
+            page.next
+        },
+    )
     .await?;
     if listed == people.len() {
         Ok(people)

@@ -290,7 +290,10 @@ impl Check<'_> {
         let user = &file.user;
         let is_name = |byte: u8| is_word(byte) || byte == b'*';
         if user.value.bytes().all(|byte| byte == b'*') {
-            self.wrong(user, "this is for nobody, or for everybody: name the user, or a part of the name with a * beside it");
+            self.wrong(
+                user,
+                "this is for nobody, or for everybody: name the user, or a part of the name with a * beside it",
+            );
         } else if user.value.len() > 64 || !user.value.bytes().all(is_name) {
             self.wrong(user, "no name of a user, nor a pattern of one: AWS takes 64 letters, digits and _+=,.@-");
         }

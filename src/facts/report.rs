@@ -136,12 +136,7 @@ impl ReportRow {
             [Some(false), Some(false)] => Some(false),
             _ => None,
         };
-        Ok(Self {
-            arn: arn.to_owned(),
-            created,
-            password: flag(columns.password, "password_enabled")?,
-            access_key,
-        })
+        Ok(Self { arn: arn.to_owned(), created, password: flag(columns.password, "password_enabled")?, access_key })
     }
 }
 
@@ -206,7 +201,8 @@ mod tests {
 
     #[test]
     fn roots_last_sign_in_is_a_date_or_never_or_not_said() {
-        let with = |text: &str| read(&[&ROOT_ROW.replacen("no_information", text, 1)]).map(|r| r.root_password_last_used);
+        let with =
+            |text: &str| read(&[&ROOT_ROW.replacen("no_information", text, 1)]).map(|r| r.root_password_last_used);
         assert_eq!(with("2024-01-02T03:04:05Z").unwrap().unwrap().as_millis(), 1_704_164_645_000);
         assert_eq!(with("2024-01-02T03:04:05+00:00").unwrap().unwrap().as_millis(), 1_704_164_645_000);
         assert_eq!(with("N/A"), Ok(Some(NEVER)));
@@ -216,7 +212,8 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_name_in_any_order_and_more_of_them_do_no_harm() {
-        let wide = format!("{HEADER},additional_credentials_info\n{},3 access keys", row("ci", "true", "false", "true"));
+        let wide =
+            format!("{HEADER},additional_credentials_info\n{},3 access keys", row("ci", "true", "false", "true"));
         assert_eq!(Report::read(wide.as_bytes()).unwrap().users["ci"].password, Some(true));
         let swapped = "user,password_enabled,arn,access_key_2_active,access_key_1_active,user_creation_time,password_last_used\n\
                        ci,TRUE,arn:aws:iam::333333333333:user/ci,FALSE,TRUE,2024-01-02T03:04:05Z,N/A\n";
@@ -228,8 +225,14 @@ mod tests {
     fn capitals_are_read_and_anything_else_is_not_guessed() {
         assert_eq!(read(&[&row("ci", "FALSE", "FALSE", "True")]).unwrap().users["ci"].password, Some(false));
         assert_eq!(read(&[&row("ci", "not_supported", "false", "N/A")]).unwrap().users["ci"].access_key, None);
-        assert_eq!(read(&[&row("ci", "yes", "false", "true")]), Err(ReportError::Field { line: 2, column: "password_enabled" }));
-        assert_eq!(read(&[&row("ci", "true", "", "")]), Err(ReportError::Field { line: 2, column: "access_key_1_active" }));
+        assert_eq!(
+            read(&[&row("ci", "yes", "false", "true")]),
+            Err(ReportError::Field { line: 2, column: "password_enabled" })
+        );
+        assert_eq!(
+            read(&[&row("ci", "true", "", "")]),
+            Err(ReportError::Field { line: 2, column: "access_key_1_active" })
+        );
     }
 
     #[test]

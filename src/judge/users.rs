@@ -105,11 +105,11 @@ pub fn judge(evidence: UsersEvidence<'_>, terms: &Terms, now: Moment) -> [Verdic
     }
     let unsettled = if evidence.is_current { Reason::UsersUnknown } else { Reason::DevicesOutdated };
     [
-        console.verdict(known, unsettled, [
-            Reason::ConsoleUserWithoutMfa,
-            Reason::NoConsoleUsers,
-            Reason::ConsoleUsersHaveMfa,
-        ]),
+        console.verdict(
+            known,
+            unsettled,
+            [Reason::ConsoleUserWithoutMfa, Reason::NoConsoleUsers, Reason::ConsoleUsersHaveMfa],
+        ),
         everybody.verdict(known, unsettled, [Reason::UserWithoutMfa, Reason::NoUsers, Reason::UsersHaveMfa]),
     ]
 }
@@ -207,7 +207,8 @@ impl Group {
     fn fail(&mut self, first: Moment, second: Moment) {
         let at = older(first, second);
         self.members += 1;
-        self.failing = Some(self.failing.map_or(at, |failing| if older(failing, at) == failing { at } else { failing }));
+        self.failing =
+            Some(self.failing.map_or(at, |failing| if older(failing, at) == failing { at } else { failing }));
     }
 
     /// What is to be said; `reasons` are those to fail, not to apply and to pass.

@@ -26,5 +26,8 @@ mod server;
 mod support;
 /// TLS and passwords, the server alone.
 mod tls;
+/// Users: histories, properties and budgets on a clock of their own, and every row
+/// of the facts with the real binary.
+mod users;
 /// TLS, client certificates and passwords.
 mod web;

@@ -16,7 +16,7 @@ use crate::support::{Exporter, ID, KEY, Samples, healthy, request, sim};
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 
 /// A program that ends with the test.
-struct Peer(Child);
+pub struct Peer(pub Child);
 
 impl Drop for Peer {
     fn drop(&mut self) {
@@ -26,17 +26,17 @@ impl Drop for Peer {
 }
 
 /// The Python that `tests/run` has set up.
-fn python(program: &str) -> Command {
+pub fn python(program: &str) -> Command {
     let bin =
         std::env::var("TEST_PYTHON_BIN").expect("tests/run sets TEST_PYTHON_BIN to the folder of its Python programs");
     Command::new(PathBuf::from(bin).join(program))
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn wait_until(what: &str, patience: Duration, ready: impl Fn() -> bool) {
+pub fn wait_until(what: &str, patience: Duration, ready: impl Fn() -> bool) {
     let began = Instant::now();
     while !ready() {
         assert!(began.elapsed() < patience, "{what}: not within {patience:?}");

@@ -19,16 +19,19 @@ use std::{
 use aws_mfa_exporter::{
     account::Identity,
     clock::{Moment, Timestamp},
-    collect::{self, DevicePage, Finding, Iam, root::Doubt},
-    facts::{Confirmation, Fault, FaultClass, Summary},
+    collect::{self, DevicePage, Finding, Iam, Owner, devices::Known, root::Doubt},
+    facts::{Confirmation, Fault, FaultClass, Summary, VirtualDevices},
     judge::{Cadence, Control, Status},
     snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
 };
 use proptest::{prelude::*, test_runner::Config};
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
-const PLAN: Plan =
-    Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, devices: true };
+const PLAN: Plan = Plan {
+    cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) },
+    devices: true,
+    users: None,
+};
 
 /// An account as far as root's controls can tell states apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,6 +65,8 @@ impl World {
         let (credentials, mfa) = (self.password || self.key, self.root_fido + self.root_virtual > 0);
         match (control, status) {
             (_, Status::Unknown) => true,
+            // Nobody collects users here; they have a model of their own.
+            (Control::Iam5 | Control::Iam19, _) => false,
             (Control::Iam4, Status::Passed) => !self.key,
             (Control::Iam4, Status::Failed) => self.key,
             (Control::Iam4, Status::NotApplicable) => false,
@@ -174,8 +179,9 @@ impl Iam for Model {
     async fn assigned_devices(&self, marker: Option<String>) -> Result<DevicePage, Fault> {
         let from: usize = marker.map_or(0, |marker| marker.parse().unwrap());
         let (world, beat) = self.beat(from == 0);
-        let users = (0..world.user_virtual).map(|n| Some(format!("arn:aws:iam::111111111111:user/u{n}")));
-        let roots = (0..world.root_virtual).map(|_| Some(ROOT.to_owned()));
+        let owner = |arn: String| Some(Owner { id: arn.as_str().into(), arn });
+        let users = (0..world.user_virtual).map(|n| owner(format!("arn:aws:iam::111111111111:user/u{n}")));
+        let roots = (0..world.root_virtual).map(|_| owner(ROOT.to_owned()));
         let mut owners: Vec<_> = users.chain(roots).collect();
         let next = (owners.len() > from + 2).then(|| (from + 2).to_string());
         owners = owners.into_iter().skip(from).take(2).collect();
@@ -196,6 +202,12 @@ fn now<F: Future>(future: F) -> F::Output {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("the model never waits"),
     }
+}
+
+/// Lists the devices; `summary` is what a heartbeat has just read, if one has.
+fn list(model: &Model, summary: Option<Summary>, list: Option<VirtualDevices>) -> Finding {
+    let at = Clocks { mono: 1_000, step: 0 }.read();
+    now(collect::devices::collect(model, ROOT, at, Known { summary, list })).0
 }
 
 fn identity() -> Identity {
@@ -239,6 +251,7 @@ enum Step {
     Change(u8),
     Root(Vec<Beat>),
     Devices(Vec<Beat>),
+    Both(Vec<Beat>),
     Wait(u64),
     SetClock(i64),
     Restart,
@@ -250,7 +263,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => any::<u8>().prop_map(Step::Change),
         5 => script().prop_map(Step::Root),
-        3 => script().prop_map(Step::Devices),
+        2 => script().prop_map(Step::Devices),
+        2 => prop::collection::vec(beat(), 0..9).prop_map(Step::Both),
         5 => (1..400_000u64).prop_map(Step::Wait),
         1 => (-4_000_000..4_000_000i64).prop_map(Step::SetClock),
         1 => Just(Step::Restart),
@@ -272,7 +286,7 @@ fn script(acts: &[(usize, u8)]) -> Vec<Beat> {
 fn root_virtual_device_off_around_the_list_is_no_pass() {
     let world = World { password: true, key: false, root_fido: 0, root_virtual: 1, user_virtual: 0, spare: 0 };
     let model = Model::new(world, script(&[(1, 5), (2, 4)]));
-    let finding = now(collect::devices::collect(&model, ROOT, None));
+    let finding = list(&model, None, None);
     match finding.news {
         News::Devices(devices) => assert_eq!(devices.root_owned, 1, "what the second reading saw"),
         news => assert_eq!(news, News::None),
@@ -284,13 +298,13 @@ fn a_list_that_speaks_for_a_pass_is_read_twice_unless_the_one_before_said_so() {
     let world = World { password: true, key: false, root_fido: 1, root_virtual: 0, user_virtual: 1, spare: 0 };
     let model = Model::new(world, script(&[]));
     let requests = |model: &Model| 16 - model.0.lock().unwrap().script.len();
-    let News::Devices(devices) = now(collect::devices::collect(&model, ROOT, None)).news else { panic!("no list") };
+    let News::Devices(devices) = list(&model, None, None).news else { panic!("no list") };
     assert_eq!(requests(&model), 5, "summary, list, summary, list, summary");
     let model = Model::new(world, script(&[]));
-    now(collect::devices::collect(&model, ROOT, Some(devices)));
+    list(&model, None, Some(devices));
     assert_eq!(requests(&model), 3);
     let model = Model::new(World { spare: 1, ..world }, script(&[]));
-    now(collect::devices::collect(&model, ROOT, Some(devices)));
+    list(&model, None, Some(devices));
     assert_eq!(requests(&model), 5, "the one before spoke of another state of the account");
 }
 
@@ -298,11 +312,18 @@ proptest! {
     #![proptest_config(Config { cases: 10_000, failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn a_fresh_judgement_is_right_or_unknown(world in world(), script in prop::collection::vec(beat(), 0..16)) {
+    fn a_fresh_judgement_is_right_or_unknown(
+        world in world(),
+        script in prop::collection::vec(beat(), 0..16),
+        is_handed in any::<bool>(),
+    ) {
         let clocks = Clocks { mono: 1_000, step: 0 };
         let model = Model::new(world, script);
         let mut snapshot = fresh_snapshot(clocks);
-        let list = now(collect::devices::collect(&model, ROOT, None));
+        // The list begins with the summary of a heartbeat, or with one of its own.
+        let beat = is_handed.then(|| now(collect::root::collect(&model, Doubt::Ask)).news);
+        let summary = if let Some(News::Root(reading)) = beat { Some(reading.summary) } else { None };
+        let list = list(&model, summary, None);
         let heartbeat = now(collect::root::collect(&model, Doubt::Ask));
         snapshot.fold(collected(Collector::Devices, clocks.read(), list), clocks.read());
         let later = Clocks { mono: 2_000, step: 0 }.read();
@@ -358,10 +379,28 @@ proptest! {
                     last = Some(event.clone());
                     snapshot.fold(event, clocks.read());
                 }
+                Step::Both(script) => {
+                    // A heartbeat, and the list that begins with its summary.
+                    let started = clocks.read();
+                    let model = Model::new(world, script);
+                    let doubt = if believed == Some(true) { Doubt::Settled } else { Doubt::Ask };
+                    let heartbeat = now(collect::root::collect(&model, doubt));
+                    let summary = if let News::Root(reading) = &heartbeat.news {
+                        believed = Some(reading.confirmation == Confirmation::Agreed && reading.summary.is_unprotected());
+                        Some(reading.summary)
+                    } else {
+                        None
+                    };
+                    let finding = list(&model, summary, listed);
+                    listed = if let News::Devices(devices) = finding.news { Some(devices) } else { None };
+                    (clocks, world) = relive(&model, clocks, &mut history);
+                    snapshot.fold(collected(Collector::Root, started, heartbeat), clocks.read());
+                    snapshot.fold(collected(Collector::Devices, started, finding), clocks.read());
+                }
                 Step::Devices(script) => {
                     let started = clocks.read();
                     let model = Model::new(world, script);
-                    let finding = now(collect::devices::collect(&model, ROOT, listed));
+                    let finding = list(&model, None, listed);
                     listed = match finding.news {
                         News::Devices(devices) => Some(devices),
                         _ => None,

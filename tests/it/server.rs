@@ -280,8 +280,11 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
         snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
     };
     let clock = Clock::new();
-    let plan =
-        Plan { cadence: Cadence { root: Duration::from_secs(1), devices: Duration::from_secs(1) }, devices: false };
+    let plan = Plan {
+        cadence: Cadence { root: Duration::from_secs(1), devices: Duration::from_secs(1) },
+        devices: false,
+        users: None,
+    };
     let snapshot = Snapshot::new(plan, clock.now());
     let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
     let (published, exposition) = watch::channel(None);

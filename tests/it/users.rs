@@ -1,0 +1,16 @@
+//! Collector `users`, from its promises down to the wire.
+
+/// The real binary against the simulated AWS, row by row.
+mod binary;
+/// What it costs.
+mod budgets;
+/// The core on the model's clock.
+mod daemon;
+/// What happens to users, and how soon it shows.
+mod histories;
+/// An account that changes while it is read.
+mod model;
+/// A second opinion: moto, asked by boto3.
+mod opinion;
+/// The promise, ten thousand times.
+mod properties;

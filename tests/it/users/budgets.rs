@@ -1,0 +1,77 @@
+//! What the exporter costs, in calls: a cycle, and a day on the model's clock.
+
+use super::{
+    daemon::Daemon,
+    model::{HOUR, MINUTE, Model, Person, World, console, fido, key_only, nobody},
+};
+
+/// The calls of the second day, when everything is known.
+fn a_day(world: World) -> (usize, Model) {
+    let model = Model::new(world);
+    let mut daemon = Daemon::new(&model);
+    daemon.live(24 * HOUR, |_| {});
+    let before = model.calls();
+    daemon.live(24 * HOUR, |_| {});
+    let calls = model.calls() - before;
+    drop(daemon);
+    (calls, model)
+}
+
+fn at_most(what: &str, calls: usize, budget: usize) {
+    println!("calls a day: {what}: {calls} (budget {budget})");
+    assert!(calls <= budget, "{what}: {calls} calls a day, and {budget} are allowed");
+}
+
+#[test]
+fn a_day_of_100_users_with_virtual_devices() {
+    let (calls, model) = a_day(World::of((0..100).map(|_| console())));
+    at_most("100 users with virtual devices", calls, 1_440 + 300);
+    assert_eq!(model.called("ListMFADevices") + model.called("GetLoginProfile"), 0);
+}
+
+#[test]
+fn a_day_of_60_users_with_virtual_devices_and_40_key_only() {
+    let (calls, _) = a_day(World::of((0..100).map(|n| if n < 60 { console() } else { key_only() })));
+    at_most("60 with virtual devices, 40 key-only without device", calls, 1_440 + 300 + 480 + 24 * 2 * 40);
+}
+
+#[test]
+fn a_day_of_90_key_only_users_of_100() {
+    let (calls, _) = a_day(World::of((0..100).map(|n| if n < 10 { console() } else { key_only() })));
+    at_most("10 with virtual devices, 90 key-only without device", calls, 1_440 + 300 + 480 + 24 * 2 * 90);
+}
+
+#[test]
+fn a_day_of_100_users_with_fido_keys() {
+    let (calls, _) = a_day(World::of((0..100).map(|_| fido())));
+    at_most("100 users with FIDO keys alone", calls, 1_440 + 300 + 7 * 100);
+}
+
+#[test]
+fn a_cycle_of_5000_users_with_virtual_devices() {
+    let model = Model::new(World::of((0..5_000).map(|_| console())));
+    let mut daemon = Daemon::new(&model);
+    daemon.live(10 * MINUTE, |_| {});
+    let before = model.calls();
+    let beat = daemon.beat();
+    daemon.stock(beat);
+    let calls = model.calls() - before;
+    println!("calls a cycle: 5,000 users with virtual devices: {calls} (budget 15, the virtual devices' pages aside)");
+    assert!(calls <= 15, "{calls}");
+}
+
+#[test]
+fn what_one_run_has_no_time_for_is_unknown_and_goes_first_in_the_next() {
+    let people = (0..4_000).map(|_| Person { password: true, fidos: 1, ..nobody() });
+    let model = Model::new(World::of(people));
+    let mut daemon = Daemon::new(&model);
+    let beat = daemon.beat();
+    let follow_up = daemon.stock(beat);
+    assert_eq!(follow_up, Some(std::time::Duration::ZERO), "the next run follows at once");
+    let open = daemon.tally().unknown;
+    assert!((1..4_000).contains(&open), "{open}");
+    daemon.live(HOUR, |_| {});
+    assert_eq!(daemon.tally().unknown, 0);
+    let asked = model.called("ListMFADevices");
+    assert!(asked < 4_400, "{asked}: hardly anybody is asked twice");
+}

@@ -1,0 +1,399 @@
+//! An account with users that lives while it is read: a model of IAM with a clock
+//! of its own, in which every request takes time, may fail, and may find that
+//! somebody has just changed something.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    future::Future,
+    pin::pin,
+    sync::{Mutex, MutexGuard},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use aws_mfa_exporter::{
+    clock::{Moment, Timestamp},
+    collect::{
+        DevicePage, Iam, Owner,
+        report::{Making, ReportReply},
+        users::{ListedUser, UserPage, UsersIam},
+    },
+    facts::{DeviceKind, Devices, Fault, FaultClass, Summary},
+};
+
+pub const ACCOUNT: &str = "111111111111";
+pub const ROOT: &str = "arn:aws:iam::111111111111:root";
+/// When the model's clock reads zero.
+const EPOCH: i64 = 1_764_000_000_000;
+/// How long a request takes.
+pub const REQUEST: u64 = 50;
+pub const SECOND: u64 = 1_000;
+pub const MINUTE: u64 = 60 * SECOND;
+pub const HOUR: u64 = 60 * MINUTE;
+
+/// A user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    pub id: String,
+    pub name: String,
+    /// On the model's clock; negative is before it began.
+    pub created: i64,
+    pub password: bool,
+    pub signed_in: Option<i64>,
+    pub key: bool,
+    pub virtuals: u8,
+    pub fidos: u8,
+}
+
+impl Person {
+    pub fn has_device(&self) -> bool {
+        self.virtuals + self.fidos > 0
+    }
+}
+
+/// What is so.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    pub people: Vec<Person>,
+    pub next: u32,
+}
+
+/// One thing that somebody with a console can do, to the `who`th user.
+#[derive(Clone, Copy, Debug)]
+pub struct Act {
+    pub what: u8,
+    pub who: u8,
+}
+
+impl World {
+    /// A world of `people`, who have been there for a day.
+    pub fn of(people: impl IntoIterator<Item = Person>) -> Self {
+        let mut world = Self::default();
+        for person in people {
+            world.add(person, -(24 * HOUR as i64));
+        }
+        world
+    }
+
+    pub fn add(&mut self, person: Person, created: i64) {
+        let id = format!("AIDA{:017}", self.next);
+        let name = if person.name.is_empty() { format!("user-{}", self.next) } else { person.name.clone() };
+        self.next += 1;
+        self.people.push(Person { id, name, created: created / 1_000 * 1_000, ..person });
+    }
+
+    pub fn change(&mut self, act: Act, now: u64) {
+        let now = i64::try_from(now).unwrap();
+        if act.what % 12 == 0 {
+            self.add(Person { password: act.who % 2 == 0, ..nobody() }, now);
+            return;
+        }
+        if self.people.is_empty() {
+            return;
+        }
+        let who = usize::from(act.who) % self.people.len();
+        let other = (who + 1) % self.people.len();
+        let person = &mut self.people[who];
+        match act.what % 12 {
+            1 => drop(self.people.remove(who)),
+            2 => {
+                // Deleted, and made anew with the same name.
+                let old = self.people.remove(who);
+                self.add(Person { name: old.name, password: true, ..nobody() }, now);
+            }
+            3 => person.name.push('x'),
+            4 => person.password = !person.password,
+            5 => person.key = !person.key,
+            6 => person.virtuals = 1,
+            7 => person.virtuals = 0,
+            8 => person.fidos = 1,
+            9 => person.fidos = 0,
+            10 => {
+                // One user's device goes as another's comes: no counter moves.
+                let (from, to) = (self.people[who].virtuals, self.people[other].virtuals);
+                (self.people[who].virtuals, self.people[other].virtuals) = (to, from);
+            }
+            _ => {
+                let (from, to) = (self.people[who].fidos, self.people[other].fidos);
+                (self.people[who].fidos, self.people[other].fidos) = (to, from);
+            }
+        }
+    }
+
+    pub fn summary(&self) -> Summary {
+        let sum = |of: fn(&Person) -> u8| self.people.iter().map(|person| u32::from(of(person))).sum::<u32>();
+        Summary {
+            mfa_enabled: Some(true),
+            password: Some(true),
+            access_keys: Some(false),
+            signing_certificates: Some(false),
+            users: Some(u32::try_from(self.people.len()).unwrap()),
+            mfa_devices: Some(sum(|person| person.virtuals)),
+            mfa_devices_in_use: Some(1 + sum(|person| person.virtuals + person.fidos)),
+        }
+    }
+
+    fn report(&self, now: u64) -> Vec<u8> {
+        let mut text = String::from(
+            "user,arn,user_creation_time,password_enabled,password_last_used,mfa_active,access_key_1_active,access_key_2_active",
+        );
+        let _ = write!(text, "\n<root_account>,{ROOT},2020-01-01T00:00:00Z,true,N/A,true,false,false");
+        for person in &self.people {
+            let (created, device) = (rfc3339(person.created), person.has_device());
+            let (password, key, name) = (person.password, person.key, &person.name);
+            let _ = write!(text, "\n{name},{},{created},{password},N/A,{device},{key},false", arn(name));
+        }
+        let _ = now;
+        text.into_bytes()
+    }
+}
+
+pub fn nobody() -> Person {
+    Person {
+        id: String::new(),
+        name: String::new(),
+        created: 0,
+        password: false,
+        signed_in: None,
+        key: false,
+        virtuals: 0,
+        fidos: 0,
+    }
+}
+
+/// A user with a password and a virtual device.
+pub fn console() -> Person {
+    Person { password: true, virtuals: 1, ..nobody() }
+}
+
+/// A user with a key, and neither a password nor a device.
+pub fn key_only() -> Person {
+    Person { key: true, ..nobody() }
+}
+
+/// A user with a password and a FIDO key.
+pub fn fido() -> Person {
+    Person { password: true, fidos: 1, ..nobody() }
+}
+
+fn arn(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:user/{name}")
+}
+
+fn rfc3339(at: i64) -> String {
+    let millis = u64::try_from(EPOCH + at).unwrap();
+    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + Duration::from_millis(millis)).to_string()
+}
+
+/// What happens around one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beat {
+    pub act: Option<Act>,
+    pub fault: bool,
+}
+
+/// The account, and who reads it.
+pub struct Model(Mutex<Life>);
+
+pub struct Life {
+    pub world: World,
+    /// Time since the model began, in milliseconds.
+    pub mono: u64,
+    /// How far the wall clock was stepped.
+    pub step: i64,
+    pub script: Vec<Beat>,
+    /// What was so since when.
+    pub lived: Vec<(u64, World)>,
+    pub calls: BTreeMap<&'static str, usize>,
+    /// The report: when it was made, and of what.
+    pub report: Option<(u64, Vec<u8>)>,
+    /// Whether reports can be made and read.
+    pub has_reports: bool,
+    /// A replica that lags: what is said of one user's devices, until when.
+    pub stale_devices: Option<(u64, World)>,
+    /// Operations that are denied.
+    pub denied: Vec<&'static str>,
+    /// How many users a page has.
+    pub page: usize,
+}
+
+impl Model {
+    pub fn new(world: World) -> Self {
+        let lived = vec![(0, world.clone())];
+        Self(Mutex::new(Life {
+            world,
+            mono: 0,
+            step: 0,
+            script: Vec::new(),
+            lived,
+            calls: BTreeMap::new(),
+            report: None,
+            has_reports: true,
+            stale_devices: None,
+            denied: Vec::new(),
+            page: 1_000,
+        }))
+    }
+
+    pub fn life(&self) -> MutexGuard<'_, Life> {
+        self.0.lock().unwrap()
+    }
+
+    /// Lets somebody do something now.
+    pub fn edit(&self, change: impl FnOnce(&mut World, u64)) {
+        let mut life = self.life();
+        life.mono += 1;
+        let now = life.mono;
+        change(&mut life.world, now);
+        let world = life.world.clone();
+        life.lived.push((now, world));
+    }
+
+    pub fn wait(&self, time: u64) {
+        self.life().mono += time;
+    }
+
+    pub fn calls(&self) -> usize {
+        self.life().calls.values().sum()
+    }
+
+    pub fn called(&self, operation: &str) -> usize {
+        self.life().calls.get(operation).copied().unwrap_or(0)
+    }
+
+    /// A request: takes time, lets the script happen, and answers of the world as it
+    /// is then.
+    fn request(&self, operation: &'static str) -> Result<World, Fault> {
+        let beat = {
+            let mut life = self.life();
+            *life.calls.entry(operation).or_default() += 1;
+            life.mono += REQUEST / 2;
+            life.script.pop().unwrap_or_default()
+        };
+        if let Some(act) = beat.act {
+            self.edit(|world, now| world.change(act, now));
+        }
+        let mut life = self.life();
+        life.mono += REQUEST / 2;
+        if beat.fault || life.denied.contains(&operation) {
+            return Err(Fault::new(FaultClass::AccessDenied, "the model denies it"));
+        }
+        let is_stale = operation == "ListMFADevices";
+        let stale = life.stale_devices.as_ref().filter(|(until, _)| is_stale && *until > life.mono);
+        Ok(stale.map_or_else(|| life.world.clone(), |(_, world)| world.clone()))
+    }
+
+    /// What was so at some time from `from` to `to`.
+    pub fn lived(&self, from: u64, to: u64) -> Vec<World> {
+        let life = self.life();
+        let first = life.lived.iter().rposition(|(at, _)| *at <= from).unwrap_or(0);
+        life.lived[first..].iter().take_while(|(at, _)| *at <= to.max(from)).map(|(_, world)| world.clone()).collect()
+    }
+}
+
+impl Life {
+    pub fn moment(&self) -> Moment {
+        let wall = EPOCH + i64::try_from(self.mono).unwrap() + self.step;
+        Moment { wall: Timestamp::from_millis(wall), mono: Duration::from_millis(self.mono) }
+    }
+}
+
+/// When, on the model's clock, a moment was, if the clock was never stepped.
+pub fn model_time(moment: Moment) -> u64 {
+    u64::try_from(moment.wall.as_millis() - EPOCH).unwrap_or(0)
+}
+
+fn owner(person: &Person) -> Option<Owner> {
+    Some(Owner { arn: arn(&person.name), id: person.id.as_str().into() })
+}
+
+impl Iam for Model {
+    async fn summary(&self) -> Result<Summary, Fault> {
+        Ok(self.request("GetAccountSummary")?.summary())
+    }
+
+    async fn assigned_devices(&self, _: Option<String>) -> Result<DevicePage, Fault> {
+        let world = self.request("ListVirtualMFADevices")?;
+        let all = world.people.iter().flat_map(|person| (0..person.virtuals).map(|_| owner(person)));
+        Ok(DevicePage { owners: all.collect(), next: None })
+    }
+
+    async fn pause(&self, time: Duration) {
+        self.wait(u64::try_from(time.as_millis()).unwrap());
+    }
+}
+
+impl UsersIam for Model {
+    fn now(&self) -> Moment {
+        self.life().moment()
+    }
+
+    async fn users(&self, marker: Option<String>) -> Result<UserPage, Fault> {
+        let world = self.request("ListUsers")?;
+        let at = |millis: i64| Timestamp::from_millis(EPOCH + millis);
+        let mut people = world.people;
+        people.sort_by(|one, other| one.name.cmp(&other.name));
+        let rest: Vec<_> =
+            people.iter().filter(|person| marker.as_ref().is_none_or(|last| person.name > *last)).collect();
+        let page = self.life().page;
+        let next = (rest.len() > page).then(|| rest[page - 1].name.clone());
+        let users = rest.into_iter().take(page).map(|person| ListedUser {
+            id: person.id.as_str().into(),
+            name: person.name.clone(),
+            arn: arn(&person.name),
+            created: at(person.created),
+            password_last_used: person.signed_in.map(at),
+        });
+        Ok(UserPage { users: users.collect(), next })
+    }
+
+    async fn devices_of(&self, user: &str) -> Result<Option<Devices>, Fault> {
+        let world = self.request("ListMFADevices")?;
+        Ok(world.people.iter().find(|person| person.name == user).map(|person| {
+            let mut devices = Devices::default();
+            devices.add(DeviceKind::Virtual, person.virtuals);
+            devices.add(DeviceKind::Fido, person.fidos);
+            devices
+        }))
+    }
+
+    async fn has_password(&self, user: &str) -> Result<bool, Fault> {
+        let world = self.request("GetLoginProfile")?;
+        Ok(world.people.iter().any(|person| person.name == user && person.password))
+    }
+
+    async fn generate_report(&self) -> Result<Making, Fault> {
+        let world = self.request("GenerateCredentialReport")?;
+        let mut life = self.life();
+        if !life.has_reports {
+            return Ok(Making::Limited);
+        }
+        let now = life.mono;
+        if life.report.as_ref().is_some_and(|(made, _)| now - made < 4 * HOUR) {
+            return Ok(Making::Complete);
+        }
+        life.report = Some((now / 1_000 * 1_000, world.report(now)));
+        Ok(Making::UnderWay)
+    }
+
+    async fn report(&self) -> Result<ReportReply, Fault> {
+        self.request("GetCredentialReport")?;
+        let life = self.life();
+        Ok(match life.report.clone().filter(|(made, _)| life.mono - made < 4 * HOUR + 10 * MINUTE) {
+            None => ReportReply::Absent,
+            Some((made, text)) => {
+                let generated = Timestamp::from_millis(EPOCH + i64::try_from(made).unwrap());
+                ReportReply::Ready { text, generated }
+            }
+        })
+    }
+}
+
+/// Runs a future that never waits.
+pub fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the model never waits"),
+    }
+}
