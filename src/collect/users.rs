@@ -126,8 +126,9 @@ struct Run<'a, I> {
     reading: UsersReading,
     /// The users by id, as they were listed.
     people: BTreeMap<UserId, ListedUser>,
-    /// Those of whom AWS said, when asked, that they are not there.
-    gone: BTreeSet<UserId>,
+    /// Those of whom AWS said, when asked by name, that something is not there: the
+    /// user, or the password. It would say the same had the name been taken away.
+    absent: BTreeSet<UserId>,
     fault: Option<Fault>,
     strikes: u32,
     is_out_of_time: bool,
@@ -143,8 +144,9 @@ impl<'a, I: UsersIam> Run<'a, I> {
         let report = order.before.as_ref().and_then(|before| before.report);
         let devices_listed = Some(order.listed.at);
         let reading = UsersReading { counters, is_whole, devices_listed, report, ..UsersReading::default() };
-        let gone = BTreeSet::new();
-        let mut run = Self { iam, order, began, reading, people, gone, fault: None, strikes: 0, is_out_of_time: false };
+        let absent = BTreeSet::new();
+        let mut run =
+            Self { iam, order, began, reading, people, absent, fault: None, strikes: 0, is_out_of_time: false };
         run.reading.users = run.people.values().map(|user| run.carry(user)).collect();
         if counters.is_some() && !is_whole {
             let detail = "ListUsers: the account changed while its users were listed";
@@ -181,9 +183,9 @@ impl<'a, I: UsersIam> Run<'a, I> {
 
     async fn finish(mut self) -> Finding {
         self.ask_for_devices().await;
-        self.drop_who_is_gone().await;
         self.get_report().await;
         self.ask_for_passwords().await;
+        self.verify_absences().await;
         self.reading.follow_up = self.follow_up();
         Finding { news: News::Users(Arc::new(self.reading)), fault: self.fault }
     }
@@ -231,29 +233,11 @@ impl<'a, I: UsersIam> Run<'a, I> {
             // Deleted since the list was made: nothing is known of whoever has the name now.
             Ok(None) => {
                 *live = Live::default();
-                self.gone.insert(self.reading.users[n].id.clone());
+                self.absent.insert(self.reading.users[n].id.clone());
             }
             Err(_) => {}
         }
         self.note(answer.map(|_| ()));
-    }
-
-    /// Forgets the users that AWS does not know any more, if a list that is made
-    /// after it said so has none of them either. One that it does have stays, and
-    /// is unknown: a replica that lags knows no newcomers.
-    async fn drop_who_is_gone(&mut self) {
-        if self.gone.is_empty() {
-            return;
-        }
-        match list(self.iam).await {
-            Ok(people) => self.gone.retain(|id| !people.contains_key(id)),
-            Err(fault) => {
-                self.gone.clear();
-                self.fault.get_or_insert(fault);
-            }
-        }
-        let gone = &self.gone;
-        self.reading.users.retain(|user| !gone.contains(&user.id));
     }
 
     // === the report ===
@@ -352,11 +336,44 @@ impl<'a, I: UsersIam> Run<'a, I> {
             Err(_) => {}
         }
         let is_doubted = live.doubted.is_some();
+        if answer == Ok(false) {
+            self.absent.insert(self.reading.users[n].id.clone());
+        }
         if is_doubted {
             // Neither the one answer nor the other is good enough.
             self.reading.users[n].reported.password = None;
         }
         self.note(answer.map(|_| ()));
+    }
+
+    // === absences ===
+
+    /// Lists the users again, if anybody was said to lack something. Who is not in
+    /// the new list either is forgotten. Who is, under the same name, was asked for
+    /// by it; who has another name now was not, and nothing that was answered counts.
+    /// One who is only not found stays, and is unknown: a replica that lags knows no
+    /// newcomers.
+    async fn verify_absences(&mut self) {
+        if self.absent.is_empty() {
+            return;
+        }
+        match list(self.iam).await {
+            Ok(now) => {
+                let absent = &self.absent;
+                self.reading.users.retain(|user| !absent.contains(&user.id) || now.contains_key(&user.id));
+                let is_renamed = |id: &UserId| now.get(id).is_some_and(|user| user.name != self.people[id].name);
+                let asked_amiss = self.reading.users.iter_mut().filter(|user| is_renamed(&user.id));
+                asked_amiss.for_each(|user| user.live = None);
+            }
+            Err(fault) => {
+                let absent = &self.absent;
+                let unverified = self.reading.users.iter_mut().filter(|user| absent.contains(&user.id));
+                unverified.filter_map(|user| user.live.as_mut()).for_each(|live| {
+                    live.password = live.password.take().filter(|known| known.value);
+                });
+                self.fault.get_or_insert(fault);
+            }
+        }
     }
 
     // === the run ===

@@ -16,7 +16,7 @@ use aws_mfa_exporter::{
     state,
 };
 
-use super::model::{ACCOUNT, HOUR, MINUTE, Model, ROOT, now};
+use super::model::{ACCOUNT, HOUR, MINUTE, Model, ROOT, SECOND, now};
 
 pub const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT) };
 
@@ -64,6 +64,10 @@ impl<'a> Daemon<'a> {
         let text = state::write(&self.snapshot, Shard::WHOLE);
         let state = state::read(&text, Shard::WHOLE, true).unwrap();
         let settled = self.settled;
+        let mut life = self.model.life();
+        life.boot = life.mono;
+        life.mono += 100;
+        drop(life);
         *self = Self::with_plan(self.model, self.plan);
         let at = self.model.life().moment();
         self.snapshot.restore(state.memories, state.listed, at);
@@ -140,6 +144,16 @@ impl<'a> Daemon<'a> {
             }
             self.age();
             look(self);
+        }
+    }
+
+    /// Lives on until stock has just been taken.
+    pub fn until_stock(&mut self) {
+        let before = self.settled;
+        while self.settled == before {
+            let next = self.next_beat + SECOND;
+            let now = self.model.life().mono;
+            self.live(next.saturating_sub(now), |_| {});
         }
     }
 

@@ -19,10 +19,16 @@ use super::{
 const A_MINUTE: Duration = Duration::from_secs(66);
 const A_CYCLE: Duration = Duration::from_secs(16 * 60);
 
-/// A daemon that has watched for half an hour.
+/// A daemon that has watched for half an hour, and has just taken stock: what happens
+/// now is seen as late as can be.
 fn watching(model: &Model) -> Daemon<'_> {
-    let mut daemon = Daemon::new(model);
-    daemon.live(30 * MINUTE, |_| {});
+    watching_with(model, PLAN)
+}
+
+fn watching_with(model: &Model, plan: Plan) -> Daemon<'_> {
+    let mut daemon = Daemon::with_plan(model, plan);
+    daemon.live(31 * MINUTE, |_| {});
+    daemon.until_stock();
     daemon
 }
 
@@ -137,8 +143,7 @@ fn a_password_set_on_one_of_many_key_only_users_is_found_within_four_and_a_half_
 fn a_shorter_age_of_passwords_asks_everybody_each_cycle() {
     let users = UsersPlan { password_max_age: Duration::from_secs(15 * 60), ..UsersPlan::DEFAULT };
     let model = Model::new(World::of((0..40).map(|_| key_only())));
-    let mut daemon = Daemon::with_plan(&model, Plan { users: Some(users), ..PLAN });
-    daemon.live(30 * MINUTE, |_| {});
+    let mut daemon = watching_with(&model, Plan { users: Some(users), ..PLAN });
     model.edit(|world, _| world.people[39].password = true);
     within("the same with password-max-age=15m", daemon.until(Iam5, Failed), A_CYCLE);
 }
@@ -147,8 +152,7 @@ fn a_shorter_age_of_passwords_asks_everybody_each_cycle() {
 fn a_sign_in_after_the_report_asks_at_once() {
     let users = UsersPlan { live_budget: 0, ..UsersPlan::DEFAULT };
     let model = Model::new(World::of((0..40).map(|_| key_only())));
-    let mut daemon = Daemon::with_plan(&model, Plan { users: Some(users), ..PLAN });
-    daemon.live(30 * MINUTE, |_| {});
+    let mut daemon = watching_with(&model, Plan { users: Some(users), ..PLAN });
     model.edit(|world, now| {
         world.people[7].password = true;
         world.people[7].signed_in = Some(i64::try_from(now).unwrap() + 5_000);

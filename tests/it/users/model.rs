@@ -134,7 +134,7 @@ impl World {
         }
     }
 
-    fn report(&self, now: u64) -> Vec<u8> {
+    fn report(&self) -> Vec<u8> {
         let mut text = String::from(
             "user,arn,user_creation_time,password_enabled,password_last_used,mfa_active,access_key_1_active,access_key_2_active",
         );
@@ -144,7 +144,6 @@ impl World {
             let (password, key, name) = (person.password, person.key, &person.name);
             let _ = write!(text, "\n{name},{},{created},{password},N/A,{device},{key},false", arn(name));
         }
-        let _ = now;
         text.into_bytes()
     }
 }
@@ -200,6 +199,8 @@ pub struct Life {
     pub world: World,
     /// Time since the model began, in milliseconds.
     pub mono: u64,
+    /// When the exporter's process began.
+    pub boot: u64,
     /// How far the wall clock was stepped.
     pub step: i64,
     pub script: Vec<Beat>,
@@ -224,6 +225,7 @@ impl Model {
         Self(Mutex::new(Life {
             world,
             mono: 0,
+            boot: 0,
             step: 0,
             script: Vec::new(),
             lived,
@@ -295,7 +297,7 @@ impl Model {
 impl Life {
     pub fn moment(&self) -> Moment {
         let wall = EPOCH + i64::try_from(self.mono).unwrap() + self.step;
-        Moment { wall: Timestamp::from_millis(wall), mono: Duration::from_millis(self.mono) }
+        Moment { wall: Timestamp::from_millis(wall), mono: Duration::from_millis(self.mono - self.boot) }
     }
 }
 
@@ -373,7 +375,7 @@ impl UsersIam for Model {
         if life.report.as_ref().is_some_and(|(made, _)| now - made < 4 * HOUR) {
             return Ok(Making::Complete);
         }
-        life.report = Some((now / 1_000 * 1_000, world.report(now)));
+        life.report = Some((now / 1_000 * 1_000, world.report()));
         Ok(Making::UnderWay)
     }
 
