@@ -221,11 +221,12 @@ impl AccountRun {
         let pause = self.next(self.plan.stock_interval(), stock.denials[0]);
         let Some(plan) = self.plan.users.filter(|_| turn.with_users) else { return pause };
         let follow_up = self.settle_users(stock, plan, listed, turn).await;
-        let due = follow_up.unwrap_or_else(|| self.next(plan.interval, stock.denials[1]));
+        let next = self.next(plan.interval, stock.denials[1]);
         // Users that are nearly due are settled along with the list of devices, which
         // would be read for them alone otherwise.
-        stock.users_due = Some(Instant::now() + due.mul_f64(0.8));
-        pause.min(due)
+        let due = follow_up.unwrap_or_else(|| next.mul_f64(0.8));
+        stock.users_due = Some(Instant::now() + due);
+        pause.min(follow_up.unwrap_or(next))
     }
 
     /// The list of devices, as a collector of its own where it is one.

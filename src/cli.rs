@@ -183,7 +183,8 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Output,
         /// Name the users without an MFA device.
-        #[arg(long)]
+        // The global flag of that field name is another one.
+        #[arg(id = "name_users", long = "names")]
         names: bool,
     },
     /// Print the least-privilege IAM policy for the enabled collectors, as JSON.

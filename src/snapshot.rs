@@ -22,7 +22,7 @@ use crate::{
     exemption::Exemption,
     facts::{Fault, FaultClass, RootReading, UsersReading, VirtualDevices},
     judge::{
-        Cadence, LEAST_MAX_AGE,
+        Cadence,
         users::{self, Terms},
     },
 };
@@ -234,12 +234,14 @@ impl Plan {
         }
     }
 
-    /// How old what the verdicts on users rest on may be. The absence of a password
-    /// is good for two intervals at least, or it could not be kept known at all.
+    /// How old what the verdicts on users rest on may be. A list is good for two
+    /// intervals and for as long as a run may take, whose answers are dated from its
+    /// beginning; and so is the absence of a password at least, or it could not be
+    /// kept known at all.
     #[must_use]
     pub fn users_terms(&self) -> Terms {
         let plan = self.users.unwrap_or(UsersPlan::DEFAULT);
-        let list = (plan.interval * 2).max(LEAST_MAX_AGE);
+        let list = plan.interval * 2 + LONGEST_RUN;
         Terms { list, devices: self.cadence.max_age_of_devices().max(list), password: plan.password_max_age.max(list) }
     }
 }

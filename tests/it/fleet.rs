@@ -617,7 +617,7 @@ fn killed_at_any_moment_it_starts_with_what_it_knew() {
             .collect()
     };
     let wanted = known(&running.metrics());
-    assert_eq!(wanted.len(), 21 * 13, "one account_info and four samples of three controls");
+    assert_eq!(wanted.len(), 21 * 21, "one account_info and four samples of five controls");
     for n in 0..100u64 {
         std::thread::sleep(Duration::from_millis(n * 37 % 150));
         running.signal("-KILL");
