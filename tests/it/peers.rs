@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws_sim::{Account, User};
+
 use crate::support::{Exporter, ID, KEY, Samples, healthy, request, sim};
 
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
@@ -158,12 +160,17 @@ fn a_real_prometheus_scrapes_both_formats() {
     assert!(targets.contains(r#""lastError":"""#), "{targets}");
 }
 
-/// The golden exposition: a healthy account, volatile values blotted out.
+/// The golden exposition: an account whose root is well and one of whose users is
+/// not, volatile values blotted out.
 #[test]
 fn the_golden_exposition() {
-    let sim = sim(healthy());
+    let covered = User { password: true, devices: vec![format!("arn:aws:iam::{ID}:mfa/a")], ..User::named("a") };
+    let bare = User { password: true, access_keys: vec![true], ..User::named("b") };
+    let sim = sim(Account { users: vec![covered, bare], ..healthy() });
     let exporter = Exporter::start(&sim.endpoint(), &["--web.disable-exporter-metrics"]);
-    exporter.expect("IAM.6", "passed");
+    exporter.wait_for("a first pass", Duration::from_secs(25), |samples| {
+        samples.value("aws_mfa_exporter_initial_pass_complete") == Some(1.0)
+    });
     let blot = |line: &str| match line.rsplit_once(' ') {
         Some((series, _))
             if !line.starts_with('#') && (series.contains("timestamp") || series.contains("duration")) =>
