@@ -82,7 +82,7 @@ def root_facts():
     credential = 'max(aws_mfa_root_credential_present{%s,credential="%s"})'
     unknown = {"_m1": ("unknown", "orange")}
     present = lambda colour: mapping(_0=("absent", "green"), _1=("present", colour), **unknown)
-    used = "min by (account_id) (aws_mfa_root_password_last_used_timestamp_seconds{%s})" % ONE
+    used = f"min(aws_mfa_root_password_last_used_timestamp_seconds{CURLY})"
     return [
         (4, stat("MFA", "Whether root has an MFA device of any kind. Off is no alarm by itself: a root user without credentials has none either.",
                  fact(f"min(aws_mfa_root_mfa_enabled{CURLY})"), mappings=mapping(_0=("off", "text"), _1=("on", "green"), **unknown), empty=ABSENT)),

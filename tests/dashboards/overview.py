@@ -131,8 +131,8 @@ def changes():
     """Which verdicts turned within the range, and when."""
     protected, failed = latest(PROTECTED, "account_id, control"), latest(FAILED, "account_id, control")
     recent = "> time() - $__range_s"
-    lost = f'label_replace(({protected} {recent}) and ({failed} > {protected}), "change", "protection lost", "", "")'
-    regained = f'label_replace(({failed} {recent}) and ({protected} > {failed}), "change", "protected again", "", "")'
+    lost = f'label_replace(({protected} < {failed}) {recent}, "change", "protection lost", "", "")'
+    regained = f'label_replace(({failed} < {protected}) {recent}, "change", "protected again", "", "")'
     turned = named(f"{lost} or {regained}", "account_id, control, change")
     change = {"type": "value", "options": {
         "protection lost": {"text": "protection lost", "color": "red", "index": 0},
