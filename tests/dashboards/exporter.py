@@ -1,6 +1,6 @@
 """*Exporter*: whether the exporter itself is well, and what it asks of AWS."""
 
-from kit import Board, cells, graph, label_variable, mapping, now, paint, query, stat, steps, table
+from kit import GREY, Board, cells, graph, label_variable, mapping, now, paint, query, stat, steps, table
 from overview import faults
 
 JOB = '{job=~"$job"}'
@@ -8,6 +8,15 @@ SCOPE = '{job=~"$job",instance=~"$instance"}'
 OWN = "aws_mfa_exporter"
 REQUESTS, FAILURES = f"{OWN}_aws_requests_total", f"{OWN}_aws_request_failures_total"
 A_DAY = 86400
+# The usual ones in the same colours wherever they are drawn; others take what the palette gives.
+PAINTED_FAULTS = [
+    paint("access_denied", "red"), paint("throttled", "orange"), paint("timeout", "purple"), paint("connection", "blue"),
+    paint("server_error", "dark-blue"), paint("incomplete_reply", "yellow"), paint("pending", GREY),
+]
+PAINTED_OPERATIONS = [
+    paint("GetAccountSummary", "blue"), paint("ListVirtualMFADevices", "purple"), paint("AssumeRole", "green"),
+    paint("GetCallerIdentity", "yellow"), paint("ListAccounts", "orange"),
+]
 
 
 def board():
@@ -98,7 +107,7 @@ def faults_over_time():
     each = f"max by (account_id, collector, fault) (aws_mfa_collector_fault{SCOPE})"
     return graph("Collectors down over time", "How many collectors, of all accounts, are down with which fault.",
                  [query(f"count by (fault) ({each})", "{{fault}}")], stacked=True, stepped=True, decimals=0, points=400,
-                 empty="no collector was down")
+                 overrides=PAINTED_FAULTS, empty="no collector was down")
 
 
 def collectors():
@@ -122,15 +131,14 @@ def requests():
     """What is asked of AWS, as calls a day."""
     return graph("AWS calls a day, by operation", "At the rate of the moment, retries included. Each is an event in CloudTrail.",
                  [query(f"{A_DAY} * sum by (operation) (rate({REQUESTS}{SCOPE}[$__rate_interval]))", "{{operation}}")],
-                 stacked=True, unit="short", points=400)
+                 stacked=True, stepped=True, unit="short", points=400, overrides=PAINTED_OPERATIONS)
 
 
 def failures():
     """What AWS did not answer, as calls a day."""
-    paints = [paint("throttled", "orange"), paint("access_denied", "red")]
     return graph("Failed AWS calls a day, by fault", "At the rate of the moment: calls that brought no usable answer. \"throttled\" is what AWS refused because of the rate.",
                  [query(f"{A_DAY} * sum by (fault) (rate({FAILURES}{SCOPE}[$__rate_interval]))", "{{fault}}")],
-                 stacked=True, unit="short", points=400, overrides=paints, empty="no call failed")
+                 stacked=True, unit="short", points=400, stepped=True, overrides=PAINTED_FAULTS, empty="no call failed")
 
 
 def latency():
