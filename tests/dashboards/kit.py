@@ -98,7 +98,7 @@ PAINTED_VERDICTS = [paint(verdict.replace("_", " "), COLOURS[verdict]) for verdi
 
 
 def stat(title, description, targets, thresholds=None, fill=False, text="auto", empty="no data", orientation="auto",
-         **rest):
+         sizes=None, **rest):
     """One figure, or a few."""
     options = {
         "colorMode": "background_solid" if fill else "value",
@@ -109,6 +109,8 @@ def stat(title, description, targets, thresholds=None, fill=False, text="auto", 
         "wideLayout": True,
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }
+    if sizes:
+        options["text"] = dict(zip(("titleSize", "valueSize"), sizes))
     colour = {"mode": "thresholds"}
     return panel("stat", title, description, targets, options, thresholds=thresholds or steps("text"), color=colour,
                  noValue=empty, **rest)

@@ -83,15 +83,15 @@ def accounts():
     columns = {
         "account_name": ("Account", {"custom__filterable": True, "custom__minWidth": 220, **link}),
         "account_id": ("Account id", {"custom__filterable": True, "custom__width": 130, **link}),
-        "ou": ("Unit", {"custom__filterable": True, "custom__width": 150}),
+        "ou": ("Unit", {"custom__filterable": True, "custom__width": 120}),
         **{
-            f"Value #{letter}": (heading, verdict_cell(custom__width=150, custom__filterable=True))
+            f"Value #{letter}": (heading, verdict_cell(custom__width=148, custom__filterable=True))
             for letter, heading in zip("BCDEF", HEADINGS)
         },
-        "Value #G": ("Root read", {"unit": "s", "decimals": 0, "custom__width": 100, "custom__align": "right", "noValue": "-",
+        "Value #G": ("Root read", {"unit": "s", "decimals": 0, "custom__width": 95, "custom__align": "right", "noValue": "-",
                                    "custom__cellOptions": {"type": "color-text"},
                                    "thresholds": steps("text", (900, "orange"))}),
-        "fault": ("Fault", {"custom__filterable": True, "custom__width": 150}),
+        "fault": ("Fault", {"custom__filterable": True, "custom__width": 140}),
     }
     sort = [(heading, True) for heading in HEADINGS] + [("Account", False)]
     return table(
@@ -205,7 +205,7 @@ def users_to_act_on():
         [now(beyond_exempt("console_users_without_mfa"), "console users without MFA"),
          now(beyond_exempt("access_key_users_without_mfa"), "access key users without MFA"),
          now(unread, "accounts with users unknown")],
-        steps("green", (1, "orange")), text="value_and_name", empty="no account's users are read",
+        steps("green", (1, "orange")), text="value_and_name", orientation="horizontal", sizes=(15, 34), empty="no account's users are read",
         overrides=[override("console users without MFA", thresholds=steps("green", (1, "red")))],
     )
 
