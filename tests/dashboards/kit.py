@@ -78,7 +78,9 @@ def panel(kind, title, description, targets, options, unit="none", overrides=(),
     ]
     if points:
         body["maxDataPoints"] = points
-    body["fieldConfig"] = {"defaults": {"unit": unit, **defaults}, "overrides": list(overrides)}
+    # Without thresholds of its own a panel would get Grafana's: red from 80.
+    fields = {"unit": unit, "thresholds": steps("text"), **defaults}
+    body["fieldConfig"] = {"defaults": fields, "overrides": list(overrides)}
     body["options"] = options
     return body
 

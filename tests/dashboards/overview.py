@@ -85,7 +85,7 @@ def accounts():
         "account_id": ("Account id", {"custom__filterable": True, "custom__width": 130, **link}),
         "ou": ("Unit", {"custom__filterable": True, "custom__width": 120}),
         **{
-            f"Value #{letter}": (heading, verdict_cell(custom__width=148, custom__filterable=True))
+            f"Value #{letter}": (heading, verdict_cell(custom__width=154, custom__filterable=True))
             for letter, heading in zip("BCDEF", HEADINGS)
         },
         "Value #G": ("Root read", {"unit": "s", "decimals": 0, "custom__width": 95, "custom__align": "right", "noValue": "-",
