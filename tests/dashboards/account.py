@@ -26,7 +26,7 @@ def board():
     made.row("Root user")
     made.line(4, *root_facts())
     made.row("Controls")
-    made.line(7, (24, controls()))
+    made.line(8, (24, controls()))
     made.line(5, (24, history("IAM.9")))
     for left, right in (("IAM.6", "IAM.4"), ("IAM.5", "IAM.19")):
         made.line(4, (12, history(left)), (12, history(right)))
@@ -124,7 +124,9 @@ def history(control):
         f"{control}: {CONTROLS[control]}",
         "The verdict over time, as the colour of the band. Gaps: no exporter told of this account.",
         verdict_counts(control, MORE), stacked=True, stepped=True, legend=control == "IAM.9", calcs=(),
-        custom={"fillOpacity": 75, "axisPlacement": "hidden", "axisGridShow": False},
+        # An axis without words keeps the times below from being cut off at the edge; the tooltip has the one verdict.
+        hide_zeros=True,
+        custom={"fillOpacity": 75, "axisWidth": 30, "axisGridShow": False}, mappings=mapping(_0=("\u00a0", "text"), _1=("\u00a0", "text")),
         overrides=PAINTED_VERDICTS, max=1, decimals=0, points=1000, empty=ABSENT,
     )
 

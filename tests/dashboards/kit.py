@@ -136,7 +136,7 @@ def bars(title, description, targets, thresholds=None, empty="none", **rest):
 
 
 def graph(title, description, targets, stacked=False, stepped=False, legend=True, calcs=("lastNotNull",), custom=None,
-          empty="no data", **rest):
+          empty="no data", hide_zeros=False, **rest):
     """Lines or stacked areas over time."""
     look = {
         "drawStyle": "line",
@@ -150,7 +150,7 @@ def graph(title, description, targets, stacked=False, stepped=False, legend=True
     }
     options = {
         "legend": {"showLegend": legend, "displayMode": "list", "placement": "bottom", "calcs": list(calcs)},
-        "tooltip": {"mode": "multi", "sort": "none"},
+        "tooltip": {"mode": "multi", "sort": "none", "hideZeros": hide_zeros},
     }
     rest.setdefault("min", 0)
     return panel("timeseries", title, description, targets, options, custom=look, noValue=empty, **rest)
