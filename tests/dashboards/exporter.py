@@ -1,22 +1,23 @@
 """*Exporter*: whether the exporter itself is well, and what it asks of AWS."""
 
-from kit import GREY, Board, cells, graph, label_variable, mapping, now, paint, query, stat, steps, table
-from overview import faults
-
-JOB = '{job=~"$job"}'
-SCOPE = '{job=~"$job",instance=~"$instance"}'
-OWN = "aws_mfa_exporter"
-REQUESTS, FAILURES = f"{OWN}_aws_requests_total", f"{OWN}_aws_request_failures_total"
-A_DAY = 86400
-# The usual ones in the same colours wherever they are drawn; others take what the palette gives.
-PAINTED_FAULTS = [
-    paint("access_denied", "red"), paint("throttled", "orange"), paint("timeout", "purple"), paint("connection", "blue"),
-    paint("server_error", "dark-blue"), paint("incomplete_reply", "yellow"), paint("pending", GREY),
-]
-PAINTED_OPERATIONS = [
-    paint("GetAccountSummary", "blue"), paint("ListVirtualMFADevices", "purple"), paint("AssumeRole", "green"),
-    paint("GetCallerIdentity", "yellow"), paint("ListAccounts", "orange"),
-]
+from board import Board, label_variable
+from coverage import faults
+from exporter_calls import (
+    PAINTED_FAULTS,
+    cpu,
+    encoding,
+    failures,
+    http,
+    latency,
+    memory,
+    operations,
+    requests,
+    samples,
+    scrape_duration,
+)
+from kit import cells, mapping, now, query, steps
+from panels import graph, stat, table
+from promql import JOB, OWN, SCOPE
 
 
 def board():
@@ -24,9 +25,12 @@ def board():
     job = label_variable("job", "Job", f"{OWN}_build_info", "job", every=True)
     instance = label_variable("instance", "Instance", f"{OWN}_build_info{JOB}", "instance", every=True)
     made = Board(
-        "aws-mfa-exporter", "AWS MFA / Exporter",
-        "Whether the exporter is well, what it asks of AWS, and what it costs. Figures are those of the exporters selected.",
-        [job, instance], since="now-6h",
+        "aws-mfa-exporter",
+        "AWS MFA / Exporter",
+        "Whether the exporter is well, what it asks of AWS, and what it costs. Figures are those of the exporters"
+        " selected.",
+        [job, instance],
+        since="now-6h",
     )
     made.line(4, *health())
     made.line(7, (24, instances()))
@@ -49,23 +53,93 @@ def health():
     flag = lambda bad, good, colour="red": mapping(_0=(bad, colour), _1=(good, "green"))
     gone = "no exporter"
     return [
-        (3, stat("Exporters up", "How many exporters Prometheus could scrape last.", [now(f"sum(up{SCOPE})")],
-                 steps("red", (1, "green")), empty=gone)),
-        (3, stat("Exporters down", "How many exporters could not be scraped: gone, or answering 503 because their verdicts are too old to be served.",
-                 [now(f"sum(up{SCOPE} == bool 0)")], bad_if_any, fill=True, empty=gone)),
-        (3, stat("Shards missing", "Shards that no exporter watches. The accounts of a missing shard are not watched by anybody.",
-                 [now(f"max({shards})")], bad_if_any, fill=True, empty=gone)),
-        (3, stat("Oldest tick", "How long ago the verdicts of the slowest exporter were last aged: about a second and the scrape interval. After 60 s it answers 503.",
-                 [now(f"time() - min({OWN}_snapshot_timestamp_seconds{SCOPE})")], steps("green", (120, "orange"), (300, "red")),
-                 unit="s", decimals=0, empty=gone)),
-        (3, stat("Configuration", "Whether the configuration could be used when it was last read. If not, the last good one is in force.",
-                 [now(f"min({OWN}_config_last_reload_successful{SCOPE})")], mappings=flag("refused", "in force"), empty=gone)),
-        (3, stat("List of accounts", "Whether the accounts to watch can be listed.",
-                 [now(f"min(aws_mfa_discovery_up{SCOPE})")], mappings=flag("failing", "up"), empty=gone)),
-        (3, stat("First pass", "Whether every collector of every account has run at least once since the exporter started.",
-                 [now(f"min({OWN}_initial_pass_complete{SCOPE})")], mappings=flag("running", "complete", "blue"), empty=gone)),
-        (3, stat("Task panics", "Panics of the exporters' own tasks since they started; each task was started again. Any is a bug: please report it.",
-                 [now(f"sum({OWN}_task_panics_total{SCOPE}) or 0 * sum(up{SCOPE})")], bad_if_any, empty=gone)),
+        (
+            3,
+            stat(
+                "Exporters up",
+                "How many exporters Prometheus could scrape last.",
+                [now(f"sum(up{SCOPE})")],
+                steps("red", (1, "green")),
+                empty=gone,
+            ),
+        ),
+        (
+            3,
+            stat(
+                "Exporters down",
+                "How many exporters could not be scraped: gone, or answering 503 because their verdicts are too old to"
+                " be served.",
+                [now(f"sum(up{SCOPE} == bool 0)")],
+                bad_if_any,
+                fill=True,
+                empty=gone,
+            ),
+        ),
+        (
+            3,
+            stat(
+                "Shards missing",
+                "Shards that no exporter watches. The accounts of a missing shard are not watched by anybody.",
+                [now(f"max({shards})")],
+                bad_if_any,
+                fill=True,
+                empty=gone,
+            ),
+        ),
+        (
+            3,
+            stat(
+                "Oldest tick",
+                "How long ago the verdicts of the slowest exporter were last aged: about a second and the scrape"
+                " interval. After 60 s it answers 503.",
+                [now(f"time() - min({OWN}_snapshot_timestamp_seconds{SCOPE})")],
+                steps("green", (120, "orange"), (300, "red")),
+                unit="s",
+                decimals=0,
+                empty=gone,
+            ),
+        ),
+        (
+            3,
+            stat(
+                "Configuration",
+                "Whether the configuration could be used when it was last read. If not, the last good one is in force.",
+                [now(f"min({OWN}_config_last_reload_successful{SCOPE})")],
+                mappings=flag("refused", "in force"),
+                empty=gone,
+            ),
+        ),
+        (
+            3,
+            stat(
+                "List of accounts",
+                "Whether the accounts to watch can be listed.",
+                [now(f"min(aws_mfa_discovery_up{SCOPE})")],
+                mappings=flag("failing", "up"),
+                empty=gone,
+            ),
+        ),
+        (
+            3,
+            stat(
+                "First pass",
+                "Whether every collector of every account has run at least once since the exporter started.",
+                [now(f"min({OWN}_initial_pass_complete{SCOPE})")],
+                mappings=flag("running", "complete", "blue"),
+                empty=gone,
+            ),
+        ),
+        (
+            3,
+            stat(
+                "Task panics",
+                "Panics of the exporters' own tasks since they started; each task was started again. Any is a bug:"
+                " please report it.",
+                [now(f"sum({OWN}_task_panics_total{SCOPE}) or 0 * sum(up{SCOPE})")],
+                bad_if_any,
+                empty=gone,
+            ),
+        ),
     ]
 
 
@@ -77,7 +151,7 @@ def instances():
         cells(f"max by (job, instance, version, revision) ({OWN}_build_info{SCOPE})"),
         cells(f"max by (job, instance, shard) ({OWN}_shard_info{SCOPE})"),
         cells(f"{by} ({OWN}_total_shards{SCOPE})"),
-        cells(f'count by (job, instance) (aws_mfa_account_info{{state="scanned",job=~"$job",instance=~"$instance"}})'),
+        cells('count by (job, instance) (aws_mfa_account_info{state="scanned",job=~"$job",instance=~"$instance"})'),
         cells(f"time() - {by} (process_start_time_seconds{SCOPE})"),
         cells(f"time() - {by} ({OWN}_snapshot_timestamp_seconds{SCOPE})"),
         cells(f"time() - {by} ({OWN}_config_last_reload_success_timestamp_seconds{SCOPE})"),
@@ -86,114 +160,84 @@ def instances():
     ]
     right = {"custom__align": "right", "noValue": "-"}
     ago = {"unit": "s", "decimals": 0, "custom__width": 110, **right}
-    state = {"custom__width": 70, "mappings": mapping(_0=("down", "red"), _1=("up", "green")), "custom__align": "left",
-             "custom__cellOptions": {"type": "color-text"}}
+    state = {
+        "custom__width": 70,
+        "mappings": mapping(_0=("down", "red"), _1=("up", "green")),
+        "custom__align": "left",
+        "custom__cellOptions": {"type": "color-text"},
+    }
     columns = {
-        "instance": ("Instance", {"custom__minWidth": 180}), "job": ("Job", {"custom__minWidth": 140}), "Value #A": ("State", state),
-        "shard": ("Shard", {"custom__width": 70, **right}), "Value #D": ("Of", {"custom__width": 50, "decimals": 0, **right}),
-        "Value #E": ("Accounts", {"custom__width": 90, "decimals": 0, **right}), "version": ("Version", {"custom__width": 90}),
-        "revision": ("Revision", {"custom__width": 110}), "Value #F": ("Started", ago), "Value #G": ("Last tick", ago),
-        "Value #H": ("Configured", ago), "Value #I": ("Memory", {"unit": "bytes", "decimals": 1, "custom__width": 100, **right}),
+        "instance": ("Instance", {"custom__minWidth": 180}),
+        "job": ("Job", {"custom__minWidth": 140}),
+        "Value #A": ("State", state),
+        "shard": ("Shard", {"custom__width": 70, **right}),
+        "Value #D": ("Of", {"custom__width": 50, "decimals": 0, **right}),
+        "Value #E": ("Accounts", {"custom__width": 90, "decimals": 0, **right}),
+        "version": ("Version", {"custom__width": 90}),
+        "revision": ("Revision", {"custom__width": 110}),
+        "Value #F": ("Started", ago),
+        "Value #G": ("Last tick", ago),
+        "Value #H": ("Configured", ago),
+        "Value #I": ("Memory", {"unit": "bytes", "decimals": 1, "custom__width": 100, **right}),
         "Value #J": ("CPU", {"unit": "percentunit", "decimals": 1, "custom__width": 80, **right}),
     }
     return table(
-        "Exporters and shards", "One row for each exporter; those down first. Started, last tick and configured: how long ago. Accounts: those that it scans. CPU: of one core.",
-        targets, columns, [("State", False), ("Shard", False), ("Instance", False)], empty="no exporter in this range",
+        "Exporters and shards",
+        "One row for each exporter; those down first. Started, last tick and configured: how long ago. Accounts: those"
+        " that it scans. CPU: of one core.",
+        targets,
+        columns,
+        [("State", False), ("Shard", False), ("Instance", False)],
+        empty="no exporter in this range",
     )
 
 
 def faults_over_time():
     """Collectors that are down, by fault."""
     each = f"max by (account_id, collector, fault) (aws_mfa_collector_fault{SCOPE})"
-    return graph("Collectors down over time", "How many collectors, of all accounts, are down with which fault.",
-                 [query(f"count by (fault) ({each})", "{{fault}}")], stacked=True, stepped=True, decimals=0, points=400,
-                 overrides=PAINTED_FAULTS, empty="no collector was down")
+    return graph(
+        "Collectors down over time",
+        "How many collectors, of all accounts, are down with which fault.",
+        [query(f"count by (fault) ({each})", "{{fault}}")],
+        stacked=True,
+        stepped=True,
+        decimals=0,
+        points=400,
+        overrides=PAINTED_FAULTS,
+        empty="no collector was down",
+    )
 
 
 def collectors():
     """Each collector in all accounts."""
     worst = f"min by (account_id, collector) (aws_mfa_collector_up{SCOPE})"
-    number = {"custom__width": 75, "custom__align": "right", "decimals": 0, "noValue": "-", "custom__cellOptions": {"type": "color-text"}}
+    number = {
+        "custom__width": 75,
+        "custom__align": "right",
+        "decimals": 0,
+        "noValue": "-",
+        "custom__cellOptions": {"type": "color-text"},
+    }
     time = {"unit": "s", "custom__width": 85, "custom__align": "right", "noValue": "-"}
     return table(
-        "Collectors", "In how many accounts each collector is up and down, how often it is configured to run, and the longest and the median of the last runs.",
-        [cells(f"sum by (collector) ({worst})"), cells(f"sum by (collector) ({worst} == bool 0)"),
-         cells(f"max by (collector) (aws_mfa_collector_interval_seconds{SCOPE})"),
-         cells(f"quantile by (collector) (0.5, aws_mfa_collector_duration_seconds{SCOPE})"),
-         cells(f"max by (collector) (aws_mfa_collector_duration_seconds{SCOPE})")],
-        {"collector": ("Collector", {}), "Value #A": ("Up", number), "Value #B": ("Down", {**number, "thresholds": steps("text", (1, "red"))}),
-         "Value #C": ("Every", {**time, "decimals": 0}), "Value #D": ("Median", time), "Value #E": ("Longest", time)},
-        [("Down", True), ("Collector", False)], empty="no exporter",
+        "Collectors",
+        "In how many accounts each collector is up and down, how often it is configured to run, and the longest and the"
+        " median of the last runs.",
+        [
+            cells(f"sum by (collector) ({worst})"),
+            cells(f"sum by (collector) ({worst} == bool 0)"),
+            cells(f"max by (collector) (aws_mfa_collector_interval_seconds{SCOPE})"),
+            cells(f"quantile by (collector) (0.5, aws_mfa_collector_duration_seconds{SCOPE})"),
+            cells(f"max by (collector) (aws_mfa_collector_duration_seconds{SCOPE})"),
+        ],
+        {
+            "collector": ("Collector", {}),
+            "Value #A": ("Up", number),
+            "Value #B": ("Down", {**number, "thresholds": steps("text", (1, "red"))}),
+            "Value #C": ("Every", {**time, "decimals": 0}),
+            "Value #D": ("Median", time),
+            "Value #E": ("Longest", time),
+        },
+        [("Down", True), ("Collector", False)],
+        empty="no exporter",
     )
-
-
-def requests():
-    """What is asked of AWS, as calls a day."""
-    return graph("AWS calls a day, by operation", "At the rate of the moment, retries included. Each is an event in CloudTrail.",
-                 [query(f"{A_DAY} * sum by (operation) (rate({REQUESTS}{SCOPE}[$__rate_interval]))", "{{operation}}")],
-                 stacked=True, stepped=True, unit="short", points=400, overrides=PAINTED_OPERATIONS)
-
-
-def failures():
-    """What AWS did not answer, as calls a day."""
-    return graph("Failed AWS calls a day, by fault", "At the rate of the moment: calls that brought no usable answer. \"throttled\" is what AWS refused because of the rate.",
-                 [query(f"{A_DAY} * sum by (fault) (rate({FAILURES}{SCOPE}[$__rate_interval]))", "{{fault}}")],
-                 stacked=True, unit="short", points=400, stepped=True, overrides=PAINTED_FAULTS, empty="no call failed")
-
-
-def latency():
-    """How long AWS takes to answer."""
-    buckets = f"sum by (le) (rate({OWN}_aws_request_duration_seconds_bucket{SCOPE}[$__rate_interval]))"
-    # A quantile of nothing is no number: the comparison drops it.
-    part = lambda q: f"histogram_quantile({q}, {buckets}) >= 0"
-    return graph("Duration of AWS calls", "From sending to the last byte or the failure, estimated from the histogram's buckets; the last bound is 10 s. Gaps: no calls.",
-                 [query(part(0.99), "99 %"), query(part(0.9), "90 %"), query(part(0.5), "median")], unit="s", points=400,
-                 overrides=[paint("99 %", "orange"), paint("90 %", "yellow"), paint("median", "green")])
-
-
-def operations():
-    """The calls of the last day."""
-    count = lambda metric, more="": f'sum by (service, operation) (increase({metric}{{job=~"$job",instance=~"$instance"{more}}}[24h]))'
-    number = {"unit": "none", "decimals": 0, "custom__width": 110, "custom__align": "right", "noValue": "0"}
-    return table("AWS calls of the last 24 hours", "As the counters grew in 24 hours, up to the rounding of Prometheus; retries included. Failed calls are part of all calls, throttled calls of the failed.",
-                 [cells(count(REQUESTS)), cells(count(FAILURES)), cells(count(FAILURES, ',fault="throttled"'))],
-                 {"service": ("Service", {"custom__width": 120}), "operation": ("Operation", {}), "Value #A": ("Calls", number),
-                  "Value #B": ("Failed", number), "Value #C": ("Throttled", number)},
-                 [("Calls", True)], empty="no call was made")
-
-
-def scrape_duration():
-    """How long a scrape takes."""
-    return graph("Duration of scrapes", "What Prometheus measured. A scrape serves stored bytes and never waits for AWS.",
-                 [query(f"max by (instance) (scrape_duration_seconds{SCOPE})", "{{instance}}")], unit="s", points=400)
-
-
-def samples():
-    """How large an exposition is."""
-    return graph("Samples a scrape", "How many samples Prometheus took from each exporter; 0 while it could not be scraped.",
-                 [query(f"max by (instance) (scrape_samples_scraped{SCOPE})", "{{instance}}")], unit="short", points=400)
-
-
-def http():
-    """What the exporter answers."""
-    return graph("HTTP answers a second, by code", "503: the verdicts were too old to be served, or too many scrapes at once.",
-                 [query(f"sum by (code) (rate({OWN}_http_requests_total{SCOPE}[$__rate_interval]))", "{{code}}")], unit="reqps",
-                 points=400, overrides=[paint("200", "green"), paint("503", "red")], empty="not exported")
-
-
-def memory():
-    """Memory by exporter."""
-    return graph("Resident memory", "As the kernel counts it.", [query(f"max by (instance) (process_resident_memory_bytes{SCOPE})", "{{instance}}")],
-                 unit="bytes", points=400, empty="not exported")
-
-
-def cpu():
-    """CPU by exporter."""
-    return graph("CPU", "Of one core.", [query(f"max by (instance) (rate(process_cpu_seconds_total{SCOPE}[$__rate_interval]))", "{{instance}}")],
-                 unit="percentunit", points=400, empty="not exported")
-
-
-def encoding():
-    """How long the last encoding took."""
-    return graph("Encoding of the exposition", "How long it took to write all accounts in both formats and compressed; it is done beside scrapes, never in one.",
-                 [query(f"max by (instance) ({OWN}_encode_duration_seconds{SCOPE})", "{{instance}}")], unit="s", points=400)

@@ -7,7 +7,17 @@ the worse answer is shown: failed, then unknown, then passed.
 
 from kit import CODES, VERDICTS, query
 
+OWN = "aws_mfa_exporter"
 STATUS = "aws_mfa_control_status"
+PROTECTED = "aws_mfa_control_last_protected_timestamp_seconds"
+FAILED = "aws_mfa_control_last_failed_timestamp_seconds"
+SUCCESS = "aws_mfa_collector_last_success_timestamp_seconds"
+# Which series: of one account, of the root heartbeat, of the exporters chosen.
+ONE = 'account_id="$account"'
+THIS_ACCOUNT = f"{{{ONE}}}"
+BY_HEARTBEAT = '{collector="root"}'
+JOB = '{job=~"$job"}'
+SCOPE = '{job=~"$job",instance=~"$instance"}'
 # An account is renamed or moved between units now and then: of the rows that stand at once, one.
 NAMES = "topk by (account_id) (1, max by (account_id, account_name, ou) (aws_mfa_account_info))"
 
@@ -56,26 +66,26 @@ def named(expr, by):
     return f"(({expr}) * on (account_id) group_left (account_name) {NAMES}) or on ({by}) ({expr})"
 
 
-def users(kind, by="account_id", more=""):
+def per_account(kind, by="account_id", more=""):
     """A count of users, one for each account."""
     return f"max by ({by}) (aws_mfa_{kind}{more})"
 
 
 def beyond_exempt(kind, more=""):
     """Users of this kind that are neither protected nor exempt."""
-    all_of, exempt = users(kind, more=more), users(f"{kind}_exempt", more=more)
+    all_of, exempt = per_account(kind, more=more), per_account(f"{kind}_exempt", more=more)
     return f"sum(clamp_min({all_of} - ({exempt} or 0 * {all_of}), 0))"
 
 
 def exempt(kind, more=""):
     """Users of this kind that are not protected and need not be."""
-    all_of = users(kind, more=more)
-    return f"sum({users(f'{kind}_exempt', more=more)} or 0 * {all_of})"
+    all_of = per_account(kind, more=more)
+    return f"sum({per_account(f'{kind}_exempt', more=more)} or 0 * {all_of})"
 
 
 def users_with_mfa(more=""):
     """Users known to have a device. An account of which anything is missing is left out, never counted as protected."""
-    every, without, unknown = (users(kind, more=more) for kind in ("users", "users_without_mfa", "users_unknown"))
+    every, without, unknown = (per_account(kind, more=more) for kind in ("users", "users_without_mfa", "users_unknown"))
     return f"sum(clamp_min({every} - {without} - {unknown}, 0))"
 
 
@@ -85,6 +95,6 @@ def users_by_protection(more="", order=("with MFA", "without MFA", "without MFA,
         "with MFA": users_with_mfa(more),
         "without MFA": beyond_exempt("users_without_mfa", more),
         "without MFA, exempt": exempt("users_without_mfa", more),
-        "not known": f"sum({users('users_unknown', more=more)})",
+        "not known": f"sum({per_account('users_unknown', more=more)})",
     }
     return [query(asked[name], name) for name in order]
