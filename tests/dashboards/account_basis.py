@@ -74,10 +74,37 @@ def devices():
     one = 'max(aws_mfa_user_devices{%s,kind="%s"})'
     return bars(
         "MFA devices of users",
-        "Devices that were seen, by kind; one user may have several.",
+        "Devices that were seen, by kind; a user with a virtual device is not asked for others.",
         [now(one % (ONE, kind), says) for kind, says in order.items()],
         decimals=0,
         empty="users are not read or not known",
+    )
+
+
+def names():
+    """Who has no MFA, where names are exported."""
+    access = {"true": ("yes", "orange"), "false": ("no", "text"), "unknown": ("not known", "orange")}
+    texts = {
+        value: {"text": says, "color": colour, "index": i} for i, (value, (says, colour)) in enumerate(access.items())
+    }
+    return table(
+        "Users without MFA, by name",
+        "Users known to have no MFA device, and whether they have a console password. Only with"
+        " --collector.users.names=failing, and no more than it allows.",
+        [cells(f"max by (user, console_access) (aws_mfa_user_without_mfa{THIS_ACCOUNT})")],
+        {
+            "user": ("User", {"custom__filterable": True}),
+            "console_access": (
+                "Console password",
+                {
+                    "custom__width": 200,
+                    "mappings": [{"type": "value", "options": texts}],
+                    "custom__cellOptions": {"type": "color-text"},
+                },
+            ),
+        },
+        [("User", False)],
+        empty="no name is exported",
     )
 
 

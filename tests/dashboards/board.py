@@ -10,7 +10,7 @@ class Board:
     """A dashboard in the making: panels stand in lines, below each other."""
 
     def __init__(self, uid, title, description, variables=(), since="now-24h"):
-        self.panels, self.y = [], 0
+        self.panels, self.count, self.y = [], 0, 0
         self.head = {
             "uid": uid,
             "title": title,
@@ -57,8 +57,21 @@ class Board:
         self._put(body, {"x": 0, "y": self.y, "w": 24, "h": 1})
         self.y += 1
 
+    def folded(self, title, height, body):
+        """A heading with one panel under it, closed until somebody opens it."""
+        inside = []
+        self._put(
+            {"type": "row", "title": title, "collapsed": True, "panels": inside}, {"x": 0, "y": self.y, "w": 24, "h": 1}
+        )
+        self.y += 1
+        inside.append(self._numbered(body, {"x": 0, "y": self.y, "w": 24, "h": height}))
+
     def _put(self, body, place):
-        self.panels.append({"id": len(self.panels) + 1, **body, "gridPos": place})
+        self.panels.append(self._numbered(body, place))
+
+    def _numbered(self, body, place):
+        self.count += 1
+        return {"id": self.count, **body, "gridPos": place}
 
     def json(self):
         """The dashboard as Grafana reads it."""

@@ -67,10 +67,10 @@ WHEN, AGO = ("overview", "What changed in this range", 0), ("overview", "What ch
 # Each: what it is about, the series, and what the panels show after 50 minutes.
 CASES = [
     (
-        "nothing is scraped: no figure says zero",
+        "nothing is scraped: no figure says zero, and the first two say that there is nothing",
         [],
         {
-            **{key: {} for key in stats(0, 0, 0, 0)},
+            **{key: {"": -1} if key[1] in ("Root without MFA", "Unknown") else {} for key in stats(0, 0, 0, 0)},
             ("overview", "Not scanned", 0): {},
             ("overview", "Management account", 0): {},
             ("overview", "IAM users now", 1): {},
@@ -135,6 +135,11 @@ CASES = [
             ),
         ],
         {("overview", "IAM users now", index): {"": count} for index, count in enumerate((10, 5, 1, 3, 1))},
+    ),
+    (
+        "users without a device whose password is not known are in two counts, and never make more protected ones",
+        users(FIRST, A, **{**USERS, "users": 10, "users_without_mfa": 3, "users_unknown": 3}),
+        {("overview", "IAM users now", 1): {"": 4}, ("overview", "IAM users now", 2): {"": 3}},
     ),
     (
         "an account whose failing users are not known adds no protected ones",

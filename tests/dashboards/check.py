@@ -32,7 +32,10 @@ def incomplete(board):
     """Panels without what a reader needs, and panels that lie over each other."""
     uids = {other["uid"] for other in boards()}
     taken = {}
-    for panel in board["panels"]:
+    numbers = [panel["id"] for panel in all_panels(board)]
+    if len(set(numbers)) < len(numbers):
+        yield f"{board['uid']}: two panels have one number"
+    for panel in all_panels(board):
         who = f"{board['uid']}: panel {panel['id']} ({panel['title'] or panel['type']})"
         if panel["type"] not in DRAWN:
             yield f"{who} is of a type that was not looked at: {panel['type']}"
@@ -45,6 +48,13 @@ def incomplete(board):
             for y in range(place["y"], place["y"] + place["h"]):
                 if taken.setdefault((x, y), panel["id"]) != panel["id"]:
                     yield f"{who} lies over panel {taken[x, y]}"
+
+
+def all_panels(board):
+    """The panels of a dashboard, those in closed rows included."""
+    for panel in board["panels"]:
+        yield panel
+        yield from panel.get("panels", [])
 
 
 def unasked(panel):
@@ -93,7 +103,7 @@ def main():
     wrong = [*stale(), *(line for board in boards() for line in incomplete(board)), *wrong_figures()]
     if wrong:
         sys.exit("\n".join(wrong))
-    print(f"Dashboards: {sum(len(board['panels']) for board in boards())} panels, {len(cases.CASES)} cases.")
+    print(f"Dashboards: {sum(1 for board in boards() for _ in all_panels(board))} panels, {len(cases.CASES)} cases.")
 
 
 if __name__ == "__main__":

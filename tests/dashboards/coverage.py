@@ -55,8 +55,9 @@ def user_figures():
     """IAM users now."""
     return bars(
         "IAM users now",
-        "All IAM users of the accounts that could be read. Exempt users are those that the configuration lists with a"
-        " reason; they stay without MFA.",
+        "All IAM users of the accounts that could be read. With MFA: those certain to have it; a user without a device"
+        " whose password is not known is both without MFA and not known. Exempt users are those that the configuration"
+        " lists with a reason; they stay without MFA.",
         [
             now(f"sum({per_account('users')})", "all users"),
             *({**target, "range": False, "instant": True} for target in users_by_protection()),
@@ -71,8 +72,8 @@ def user_coverage():
     """IAM users by protection over time."""
     return graph(
         "IAM users by MFA",
-        "Each user once. Users of accounts that cannot be read are in none of the areas: see the accounts whose users"
-        " are unknown beside it.",
+        "Users with MFA are those certain to have it. Users of accounts that cannot be read are in none of the areas:"
+        " see the accounts whose users are unknown beside it.",
         users_by_protection(),
         stacked=True,
         stepped=True,
@@ -135,7 +136,7 @@ def faults(curly=""):
             "Value": ("Accounts", {"custom__width": 90, "custom__align": "right"}),
         },
         [("Accounts", True)],
-        empty="no collector is down",
+        empty="no collector is known to be down",
     )
 
 
@@ -152,7 +153,7 @@ def not_scanned():
             "account_id": ("Account id", {"custom__width": 130}),
         },
         [("State", False), ("Account", False)],
-        empty="every account is scanned",
+        empty="none is known",
     )
 
 
@@ -197,5 +198,5 @@ def exemptions():
             ),
         },
         [("Ends", False)],
-        empty="no exemption has an end",
+        empty="none is known",
     )

@@ -135,7 +135,7 @@ def health():
                 "Task panics",
                 "Panics of the exporters' own tasks since they started; each task was started again. Any is a bug:"
                 " please report it.",
-                [now(f"sum({OWN}_task_panics_total{SCOPE}) or 0 * sum(up{SCOPE})")],
+                [now(f"sum({OWN}_task_panics_total{SCOPE}) or 0 * sum(up{SCOPE} == 1)")],
                 bad_if_any,
                 empty=gone,
             ),
@@ -204,7 +204,7 @@ def faults_over_time():
         decimals=0,
         points=400,
         overrides=PAINTED_FAULTS,
-        empty="no collector was down",
+        empty="no collector is known to have been down",
     )
 
 

@@ -51,7 +51,7 @@ def failures():
         points=400,
         stepped=True,
         overrides=PAINTED_FAULTS,
-        empty="no call failed",
+        empty="no failed call was counted",
     )
 
 

@@ -55,6 +55,9 @@ def board():
 def verdict_stats():
     """How many accounts have which verdict on IAM.9; every account is in one of the five figures."""
     count = lambda verdict: [now(verdict_count("IAM.9", verdict))]
+    # Nobody may read silence as all clear: without any verdict these two say so, in a colour.
+    loud = lambda verdict: [now(f"{verdict_count('IAM.9', verdict)} or vector(-1)")]
+    silent = mapping(_m1=("no data", "orange"))
     listed = "count by (account_id) (aws_mfa_account_info)"
     waiting = f"count({listed} unless on (account_id) {STATUS}) or 0 * count({listed})"
     management = "max by (account_id) (aws_mfa_management_account_info)"
@@ -66,9 +69,10 @@ def verdict_stats():
                 "Root without MFA",
                 "Accounts whose root user has credentials and no MFA device (IAM.9 failed), confirmed by a second"
                 " call.",
-                count("failed"),
+                loud("failed"),
                 steps("green", (1, "red")),
                 fill=True,
+                mappings=silent,
             ),
         ),
         (
@@ -77,9 +81,10 @@ def verdict_stats():
                 "Unknown",
                 "Accounts of which it cannot be said whether root has MFA (IAM.9 unknown): denied, throttled, stale,"
                 " not read yet. The table says why.",
-                count("unknown"),
+                loud("unknown"),
                 steps("green", (1, "orange")),
                 fill=True,
+                mappings=silent,
             ),
         ),
         (
@@ -119,7 +124,7 @@ def verdict_stats():
                 " account a role, so it is the one that is forgotten.",
                 [now(f"min(({read}) or 0 * {management})")],
                 fill=True,
-                empty="no organization",
+                empty="no organization is known",
                 mappings=mapping(_0=("not read", "red"), _1=("read", "green")),
             ),
         ),
@@ -236,5 +241,5 @@ def changes():
         [cells(f"1000 * ({turned})"), cells(f"time() - ({turned})")],
         columns,
         [("When", True)],
-        empty="nothing turned to failed, or back",
+        empty="no change is known",
     )

@@ -84,7 +84,12 @@ def exempt(kind, more=""):
 
 
 def users_with_mfa(more=""):
-    """Users known to have a device. An account of which anything is missing is left out, never counted as protected."""
+    """Users certain to have a device.
+
+    A user without a device whose password is not known is in both counts that
+    are taken away, so the figure may be too small by those; it is never too
+    large. An account of which a count is missing adds nothing.
+    """
     every, without, unknown = (per_account(kind, more=more) for kind in ("users", "users_without_mfa", "users_unknown"))
     return f"sum(clamp_min({every} - {without} - {unknown}, 0))"
 
