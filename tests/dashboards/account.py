@@ -38,7 +38,8 @@ def board():
 
 def name():
     """Which account this is."""
-    info = f"max by (account_id, account_name, ou, partition, state) (aws_mfa_account_info{THIS_ACCOUNT})"
+    # Of what exporters say differently, while an account is moved or has not proved its partition to all, one.
+    info = f"topk(1, max by (account_id, account_name, ou, partition, state) (aws_mfa_account_info{THIS_ACCOUNT}))"
     titled = f'label_replace({info}, "account_name", "no name known", "account_name", "")'
     return stat(
         "Account",
@@ -46,6 +47,7 @@ def name():
         " have proved it. Refused: the credentials belong to another account.",
         [now(titled, "{{account_name}}"), now(info, "{{account_id}} {{partition}} {{ou}} {{state}}")],
         text="name",
+        sizes=(22, 22),
         orientation="horizontal",
         empty="no exporter knows this account",
     )
