@@ -37,7 +37,7 @@ def board():
     made.row("Collectors")
     made.line(8, (9, faults_over_time()), (9, collectors()), (6, faults(SCOPE)))
     made.row("Requests to AWS")
-    made.line(8, (12, requests()), (12, failures()))
+    made.line(10, (12, requests()), (12, failures()))
     made.line(8, (12, latency()), (12, operations()))
     made.row("Scrapes")
     made.line(7, (8, scrape_duration()), (8, samples()), (8, http()))
@@ -174,7 +174,7 @@ def instances():
         "Value #D": ("Of", {"custom__width": 50, "decimals": 0, **right}),
         "Value #E": ("Accounts", {"custom__width": 90, "decimals": 0, **right}),
         "version": ("Version", {"custom__width": 90}),
-        "revision": ("Revision", {"custom__width": 110}),
+        "revision": ("Revision", {"custom__width": 125}),
         "Value #F": ("Started", ago),
         "Value #G": ("Last tick", ago),
         "Value #H": ("Configured", ago),

@@ -22,6 +22,7 @@ PAINTED_OPERATIONS = [
     paint("AssumeRole", "green"),
     paint("GetCallerIdentity", "yellow"),
     paint("ListAccounts", "orange"),
+    paint("ListUsers", "red"),
 ]
 
 
@@ -35,6 +36,7 @@ def requests():
         stepped=True,
         unit="short",
         points=400,
+        beside=True,
         overrides=PAINTED_OPERATIONS,
     )
 
@@ -50,6 +52,7 @@ def failures():
         unit="short",
         points=400,
         stepped=True,
+        beside=True,
         overrides=PAINTED_FAULTS,
         empty="no failed call was counted",
     )

@@ -112,6 +112,7 @@ def graph(
     custom=None,
     empty="no data",
     hide_zeros=False,
+    beside=False,
     **rest
 ):
     """Lines or stacked areas over time."""
@@ -126,7 +127,13 @@ def graph(
         **(custom or {}),
     }
     options = {
-        "legend": {"showLegend": legend, "displayMode": "list", "placement": "bottom", "calcs": list(calcs)},
+        "legend": {
+            "showLegend": legend,
+            "displayMode": "table" if beside else "list",
+            "placement": "right" if beside else "bottom",
+            "calcs": list(calcs),
+            **({"sortBy": "Last *", "sortDesc": True} if beside else {}),
+        },
         "tooltip": {"mode": "multi", "sort": "none", "hideZeros": hide_zeros},
     }
     rest.setdefault("min", 0)
