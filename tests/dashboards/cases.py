@@ -223,6 +223,11 @@ CASES = [
         {("exporter", "Shards missing", 0): {"": 2}},
     ),
     (
+        "every exporter is down: nothing is said of panics",
+        one("up", FIRST, 0),
+        {("exporter", "Exporters down", 0): {"": 1}, ("exporter", "Task panics", 0): {}},
+    ),
+    (
         "an exporter is down",
         [*one("up", FIRST, 1), *one("up", SECOND, 0)],
         {

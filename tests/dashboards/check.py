@@ -67,6 +67,10 @@ def unasked(panel):
         yield "has no unit"
     if not panel["fieldConfig"]["defaults"].get("noValue"):
         yield "does not say what it means to be empty"
+    if panel["type"] == "table":
+        for column in panel["fieldConfig"]["overrides"]:
+            if not any(special["id"] == "noValue" for special in column["properties"]):
+                yield f"would put the words for an empty table into empty cells of {column['matcher']['options']}"
     for target in panel["targets"]:
         if target["datasource"]["uid"] != "${datasource}":
             yield "does not ask the chosen data source"
