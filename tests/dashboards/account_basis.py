@@ -1,0 +1,196 @@
+"""Panels of the account dashboard below its controls: its users, and what verdicts and figures rest on."""
+
+from coverage import PAINTED_USERS
+from kit import cells, mapping, now, query, steps
+from panels import bars, graph, table
+from promql import ONE, THIS_ACCOUNT, oldest, users_by_protection
+
+ABSENT = "not scanned"
+
+
+def users():
+    """Users by kind: how many, how many without MFA, how many of these exempt."""
+    kinds = {
+        "all users": "users",
+        "with console password": "console_users",
+        "with active access key": "access_key_users",
+    }
+    row = lambda kind, metric: f'label_replace(max(aws_mfa_{metric}{THIS_ACCOUNT}), "who", "{kind}", "", "")'
+    every = [row(kind, metric) for kind, metric in kinds.items() if metric != "access_key_users"]
+    column = lambda colour: {
+        "custom__width": 95,
+        "custom__align": "right",
+        "decimals": 0,
+        "noValue": "-",
+        "custom__cellOptions": {"type": "color-text"},
+        "thresholds": steps("text", (1, colour)),
+    }
+    return table(
+        "Users",
+        "IAM users, those among them that are known to have no MFA device, and those of them that are exempt. A user"
+        " with an active access key and no device has single-factor access to the API.",
+        [
+            cells(" or ".join(every)),
+            cells(" or ".join(row(k, f"{m}_without_mfa") for k, m in kinds.items())),
+            cells(" or ".join(row(k, f"{m}_without_mfa_exempt") for k, m in kinds.items())),
+            cells(row("all users", "users_unknown")),
+        ],
+        {
+            "who": ("IAM users", {}),
+            "Value #A": ("Users", column("text")),
+            "Value #B": ("No MFA", column("red")),
+            "Value #C": ("Exempt", column("blue")),
+            "Value #D": ("Not known", column("orange")),
+        },
+        [("IAM users", False)],
+        empty="users are not read or not known",
+    )
+
+
+def user_history():
+    """Users by protection over time."""
+    return graph(
+        "Users by MFA",
+        "Each user once. Gaps: the users of the account could not be read.",
+        users_by_protection(THIS_ACCOUNT),
+        stacked=True,
+        stepped=True,
+        overrides=PAINTED_USERS,
+        decimals=0,
+        points=400,
+        empty="users are not read or not known",
+    )
+
+
+def devices():
+    """Devices of users by kind."""
+    order = {
+        "virtual": "virtual",
+        "fido": "FIDO key, passkey",
+        "hardware_totp": "hardware token",
+        "sms": "SMS",
+        "other": "other",
+    }
+    one = 'max(aws_mfa_user_devices{%s,kind="%s"})'
+    return bars(
+        "MFA devices of users",
+        "Devices that were seen, by kind; a user with a virtual device is not asked for others.",
+        [now(one % (ONE, kind), says) for kind, says in order.items()],
+        decimals=0,
+        empty="users are not read or not known",
+    )
+
+
+def names():
+    """Who has no MFA, where names are exported."""
+    access = {"true": ("yes", "orange"), "false": ("no", "text"), "unknown": ("not known", "orange")}
+    texts = {
+        value: {"text": says, "color": colour, "index": i} for i, (value, (says, colour)) in enumerate(access.items())
+    }
+    return table(
+        "Users without MFA, by name",
+        "Users known to have no MFA device, and whether they have a console password. Only with"
+        " --collector.users.names=failing, and no more than it allows.",
+        [cells(f"max by (user, console_access) (aws_mfa_user_without_mfa{THIS_ACCOUNT})")],
+        {
+            "user": ("User", {"custom__filterable": True}),
+            "console_access": (
+                "Console password",
+                {
+                    "custom__width": 200,
+                    "mappings": [{"type": "value", "options": texts}],
+                    "custom__cellOptions": {"type": "color-text"},
+                },
+            ),
+        },
+        [("User", False)],
+        empty="no name is exported",
+    )
+
+
+def collectors():
+    """How each collector does."""
+    fault = f"max by (collector, fault) (aws_mfa_collector_fault{THIS_ACCOUNT})"
+    seen = lambda metric: cells(
+        f"time() - (min by (collector) (aws_mfa_collector_{metric}_timestamp_seconds{THIS_ACCOUNT}) > 0)"
+    )
+    ago = {"unit": "s", "decimals": 0, "custom__width": 105, "custom__align": "right", "noValue": "none yet"}
+    up = {
+        "custom__width": 75,
+        "mappings": mapping(_0=("down", "red"), _1=("up", "green")),
+        "custom__cellOptions": {"type": "color-text"},
+        "custom__align": "left",
+    }
+    return table(
+        "Collectors",
+        "What reads this account, whether the last run was recent and without a fault, and what the fault was. Where"
+        " several exporters watch the account, the worst is shown.",
+        [
+            cells(f"min by (collector) (aws_mfa_collector_up{THIS_ACCOUNT})"),
+            cells(fault),
+            seen("last_success"),
+            seen("last_attempt"),
+            cells(f"max by (collector) (aws_mfa_collector_duration_seconds{THIS_ACCOUNT})"),
+            cells(
+                "max by (collector) (aws_mfa_collector_interval_seconds and on (collector)"
+                f" aws_mfa_collector_up{THIS_ACCOUNT})"
+            ),
+        ],
+        {
+            "collector": ("Collector", {}),
+            "Value #A": ("State", up),
+            "fault": ("Fault", {"custom__width": 150}),
+            "Value #C": ("Succeeded", ago),
+            "Value #D": ("Tried", ago),
+            "Value #E": ("Took", {"unit": "s", "custom__width": 85, "custom__align": "right", "noValue": "-"}),
+            "Value #F": ("Every", {"unit": "s", "custom__width": 85, "custom__align": "right"}),
+        },
+        [("State", False), ("Collector", False)],
+        empty=ABSENT,
+    )
+
+
+def sources():
+    """How old the lists and reports are."""
+    read = oldest("aws_mfa_source_timestamp_seconds", "source", THIS_ACCOUNT)
+    return table(
+        "Sources",
+        "What is read beside the heartbeat: the list of virtual devices, and the credential report with AWS's own time"
+        " of it. A source that may not be used has no row.",
+        [cells(f"1000 * {read}"), cells(f"time() - {read}")],
+        {
+            "source": ("Source", {}),
+            "Value #A": ("As of", {"unit": "dateTimeAsIso", "custom__width": 170}),
+            "Value #B": ("Age", {"unit": "s", "decimals": 0, "custom__width": 90, "custom__align": "right"}),
+        },
+        [("Source", False)],
+        empty="none that may be used",
+    )
+
+
+def evidence_age():
+    """How old the evidence of each control was."""
+    return graph(
+        "Age of the evidence, by control",
+        "How old the oldest fact behind each verdict was. Gaps: the verdict was unknown.",
+        [
+            query(
+                f"time() - {oldest('aws_mfa_control_as_of_timestamp_seconds', 'control', THIS_ACCOUNT)}", "{{control}}"
+            )
+        ],
+        unit="s",
+        points=400,
+        empty="no verdict is known",
+    )
+
+
+def durations():
+    """How long runs took."""
+    return graph(
+        "Duration of runs, by collector",
+        "How long the last run of each collector took, confirmation and retries included.",
+        [query(f"max by (collector) (aws_mfa_collector_duration_seconds{THIS_ACCOUNT})", "{{collector}}")],
+        unit="s",
+        points=400,
+        empty="no run has ended",
+    )

@@ -1,0 +1,275 @@
+"""Figures that are easy to get wrong, as tests of promtool.
+
+A case says which series there are and what panels then show. Panels are found
+by dashboard, title and the position of the query, so that what is tested is
+what ships. A series is a pair of its text and promtool's notation of values.
+"""
+
+import re
+
+import account
+import exporter
+import overview
+
+BOARDS = {"overview": overview.board(), "account": account.board(), "exporter": exporter.board()}
+VERDICTS = ("failed", "unknown", "passed", "not_applicable")
+A, B = "111111111111", "222222222222"
+FIRST, SECOND = 'instance="one",job="mfa"', 'instance="two",job="mfa"'
+RANGE = {"$__range_s": "3600", "$__rate_interval": "5m", "$account": A, "$job": "mfa", "$instance": ".+"}
+
+
+def verdict(source, account_id, control, now):
+    """The four series of one verdict as one exporter tells it."""
+    labels = f'{source},account_id="{account_id}",control="{control}"'
+    return [(f'aws_mfa_control_status{{{labels},status="{each}"}}', f"{int(each == now)}x100") for each in VERDICTS]
+
+
+def info(source, account_id, name="a", state="scanned", ou="Workloads"):
+    """An account as one exporter lists it."""
+    labels = f'{source},account_id="{account_id}",account_name="{name}",ou="{ou}",partition="aws",state="{state}"'
+    return [(f"aws_mfa_account_info{{{labels}}}", "1x100")]
+
+
+def users(source, account_id, **counts):
+    """Counts of users as one exporter tells them."""
+    return [(f'aws_mfa_{name}{{{source},account_id="{account_id}"}}', f"{count}x100") for name, count in counts.items()]
+
+
+def one(metric, source, value, **labels):
+    """One series that does not change."""
+    more = "".join(f',{name}="{text}"' for name, text in labels.items())
+    return [(f"{metric}{{{source}{more}}}", f"{value}x100")]
+
+
+def stats(failed, unknown, passed, not_applicable):
+    """What the four figures on IAM.9 show."""
+    titles = ("Root without MFA", "Unknown", "Root with MFA", "Root without credentials")
+    return {
+        ("overview", title, 0): {"": count} for title, count in zip(titles, (failed, unknown, passed, not_applicable))
+    }
+
+
+USERS = dict(
+    users=0,
+    users_without_mfa=0,
+    users_unknown=0,
+    users_without_mfa_exempt=0,
+    console_users_without_mfa=0,
+    console_users_without_mfa_exempt=0,
+)
+PROTECTED, FAILED = (f"aws_mfa_control_last_{word}_timestamp_seconds" for word in ("protected", "failed"))
+ON_IAM9 = {"account_id": A, "control": "IAM.9"}
+LOST = f'{{account_id="{A}",account_name="a",change="protection lost",control="IAM.9"}}'
+BACK = f'{{account_id="{A}",account_name="a",change="protected again",control="IAM.9"}}'
+NAMELESS = f'{{account_id="{A}",change="protection lost",control="IAM.9"}}'
+WHEN, AGO = ("overview", "What changed in this range", 0), ("overview", "What changed in this range", 1)
+
+# Each: what it is about, the series, and what the panels show after 50 minutes.
+CASES = [
+    (
+        "nothing is scraped: no figure says zero, and the first two say that there is nothing",
+        [],
+        {
+            **{key: {"": -1} if key[1] in ("Root without MFA", "Unknown") else {} for key in stats(0, 0, 0, 0)},
+            ("overview", "Not scanned", 0): {},
+            ("overview", "Management account", 0): {},
+            ("overview", "IAM users now", 1): {},
+            ("overview", "Users to act on", 0): {},
+            ("account", "MFA", 0): {},
+            ("account", "IAM.9 root MFA", 0): {},
+            ("exporter", "Shards missing", 0): {},
+            ("exporter", "Task panics", 0): {},
+        },
+    ),
+    (
+        "twins agree, shards divide: each account counts once",
+        [
+            *verdict(FIRST, A, "IAM.9", "passed"),
+            *verdict(SECOND, A, "IAM.9", "passed"),
+            *verdict(FIRST, B, "IAM.9", "failed"),
+        ],
+        stats(1, 0, 1, 0),
+    ),
+    (
+        "twins differ, failed and passed: failed",
+        [*verdict(FIRST, A, "IAM.9", "failed"), *verdict(SECOND, A, "IAM.9", "passed")],
+        {**stats(1, 0, 0, 0), ("account", "IAM.9 root MFA", 0): {"": 4}},
+    ),
+    (
+        "twins differ, failed and unknown: failed",
+        [*verdict(FIRST, A, "IAM.9", "failed"), *verdict(SECOND, A, "IAM.9", "unknown")],
+        {**stats(1, 0, 0, 0), ("account", "IAM.9 root MFA", 0): {"": 4}},
+    ),
+    (
+        "twins differ, unknown and passed: unknown",
+        [*verdict(FIRST, A, "IAM.9", "unknown"), *verdict(SECOND, A, "IAM.9", "passed")],
+        {**stats(0, 1, 0, 0), ("account", "IAM.9 root MFA", 0): {"": 3}},
+    ),
+    (
+        "twins differ, passed and not applicable: counted once",
+        [*verdict(FIRST, A, "IAM.9", "passed"), *verdict(SECOND, A, "IAM.9", "not_applicable")],
+        {**stats(0, 0, 1, 0), ("account", "IAM.9 root MFA", 0): {"": 2}},
+    ),
+    (
+        "no users: zeros, and no division",
+        [*users(FIRST, A, **USERS)],
+        {
+            ("overview", "IAM users now", 0): {"": 0},
+            ("overview", "IAM users now", 1): {"": 0},
+            ("overview", "IAM users now", 2): {"": 0},
+            ("overview", "Users to act on", 0): {"": 0},
+        },
+    ),
+    (
+        "users are counted once, exempt ones apart, unknown ones never as protected",
+        [
+            *users(
+                FIRST,
+                A,
+                **{**USERS, "users": 10, "users_without_mfa": 4, "users_unknown": 1, "users_without_mfa_exempt": 3},
+            ),
+            *users(
+                SECOND,
+                A,
+                **{**USERS, "users": 10, "users_without_mfa": 4, "users_unknown": 1, "users_without_mfa_exempt": 3},
+            ),
+        ],
+        {("overview", "IAM users now", index): {"": count} for index, count in enumerate((10, 5, 1, 3, 1))},
+    ),
+    (
+        "users without a device whose password is not known are in two counts, and never make more protected ones",
+        users(FIRST, A, **{**USERS, "users": 10, "users_without_mfa": 3, "users_unknown": 3}),
+        {("overview", "IAM users now", 1): {"": 4}, ("overview", "IAM users now", 2): {"": 3}},
+    ),
+    (
+        "an account whose failing users are not known adds no protected ones",
+        [*users(FIRST, A, users=10, users_unknown=2), *users(FIRST, B, users=3, users_without_mfa=1, users_unknown=0)],
+        {("overview", "IAM users now", 1): {"": 2}, ("overview", "IAM users now", 2): {"": 1}},
+    ),
+    (
+        "a closed account is not scanned, a refused one is unknown",
+        [*info(FIRST, A, state="closed"), *info(FIRST, B, state="refused"), *verdict(FIRST, B, "IAM.9", "unknown")],
+        {("overview", "Not scanned", 0): {"": 1}, ("overview", "Unknown", 0): {"": 1}},
+    ),
+    (
+        "the management account is excluded: not read",
+        [*one("aws_mfa_management_account_info", FIRST, 1, account_id=A)],
+        {("overview", "Management account", 0): {"": 0}},
+    ),
+    (
+        "the management account is read by one shard, its twin is down: not read",
+        [
+            *one("aws_mfa_management_account_info", FIRST, 1, account_id=A),
+            *one("aws_mfa_management_account_info", SECOND, 1, account_id=A),
+            *one("aws_mfa_collector_up", FIRST, 1, account_id=A, collector="root"),
+            *one("aws_mfa_collector_up", SECOND, 0, account_id=A, collector="root"),
+        ],
+        {("overview", "Management account", 0): {"": 0}},
+    ),
+    (
+        "protection lost within the range, told by twins",
+        [
+            *info(FIRST, A),
+            *info(SECOND, A, ou="Renamed"),
+            *one(PROTECTED, FIRST, 2000, **ON_IAM9),
+            *one(PROTECTED, SECOND, 1990, **ON_IAM9),
+            *one(FAILED, FIRST, 2900, **ON_IAM9),
+        ],
+        {WHEN: {LOST: 2000000}, AGO: {LOST: 1000}},
+    ),
+    (
+        "protection lost in an account that is no longer listed",
+        [*one(PROTECTED, FIRST, 2000, **ON_IAM9), *one(FAILED, FIRST, 2900, **ON_IAM9)],
+        {WHEN: {NAMELESS: 2000000}},
+    ),
+    (
+        "protected again",
+        [*info(FIRST, A), *one(PROTECTED, FIRST, 2900, **ON_IAM9), *one(FAILED, FIRST, 2000, **ON_IAM9)],
+        {WHEN: {BACK: 2000000}},
+    ),
+    ("failed from the start: nothing changed", [*info(FIRST, A), *one(FAILED, FIRST, 2900, **ON_IAM9)], {WHEN: {}}),
+    (
+        "a fact that is not there is unknown while the account is watched, and never off",
+        [*verdict(FIRST, A, "IAM.9", "unknown")],
+        {("account", "MFA", 0): {"": -1}, ("account", "Access key", 0): {"": -1}},
+    ),
+    (
+        "twins differ on a fact: the worse is shown",
+        [
+            *verdict(FIRST, A, "IAM.9", "passed"),
+            *one("aws_mfa_root_mfa_enabled", FIRST, 1, account_id=A),
+            *one("aws_mfa_root_mfa_enabled", SECOND, 0, account_id=A),
+        ],
+        {("account", "MFA", 0): {"": 0}},
+    ),
+    (
+        "root's password was never used",
+        [*one("aws_mfa_root_password_last_used_timestamp_seconds", FIRST, 0, account_id=A)],
+        {("account", "Password last used", 0): {"": -1}},
+    ),
+    (
+        "a collector that has not succeeded yet has no age, not one since 1970",
+        [*one("aws_mfa_collector_last_success_timestamp_seconds", FIRST, 0, account_id=A, collector="root")],
+        {("account", "Root last read", 0): {}, ("overview", "Age of the last root heartbeat", 0): {}},
+    ),
+    (
+        "a shard is missing, whichever exporters are chosen",
+        [
+            *one("aws_mfa_exporter_total_shards", FIRST, 3),
+            *one("aws_mfa_exporter_shard_info", FIRST, 1, shard="0"),
+            *one("aws_mfa_exporter_total_shards", SECOND, 3),
+            *one("aws_mfa_exporter_shard_info", SECOND, 1, shard="0"),
+        ],
+        {("exporter", "Shards missing", 0): {"": 2}},
+    ),
+    (
+        "every exporter is down: nothing is said of panics",
+        one("up", FIRST, 0),
+        {("exporter", "Exporters down", 0): {"": 1}, ("exporter", "Task panics", 0): {}},
+    ),
+    (
+        "an exporter is down",
+        [*one("up", FIRST, 1), *one("up", SECOND, 0)],
+        {
+            ("exporter", "Exporters up", 0): {"": 1},
+            ("exporter", "Exporters down", 0): {"": 1},
+            ("exporter", "Task panics", 0): {"": 0},
+        },
+    ),
+]
+
+
+def expression(board, title, index):
+    """The query of a panel, with the variables of a dashboard filled in."""
+    found = [panel for panel in BOARDS[board]["panels"] if panel["title"] == title]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} panels of {board} are called {title}")
+    filled = found[0]["targets"][index]["expr"]
+    for name in sorted(RANGE, key=len, reverse=True):
+        filled = filled.replace(name, RANGE[name])
+    if left := re.search(r"\$\w+", filled):
+        raise ValueError(f"{title} uses {left.group()}, which the cases do not fill in")
+    return filled
+
+
+def as_promtool_tests():
+    """The cases as a file of promtool's unit tests."""
+    tests = []
+    for about, series, shown in CASES:
+        asked = [
+            {
+                "expr": expression(*where),
+                "eval_time": "50m",
+                "exp_samples": [{"labels": labels or "{}", "value": value} for labels, value in samples.items()],
+            }
+            for where, samples in shown.items()
+        ]
+        tests.append(
+            {
+                "name": about,
+                "interval": "1m",
+                "input_series": [{"series": s, "values": v} for s, v in series],
+                "promql_expr_test": asked,
+            }
+        )
+    return {"rule_files": [], "evaluation_interval": "1m", "tests": tests}

@@ -1,0 +1,202 @@
+"""Panels of the overview below its table: protection over time, freshness, and what is not read."""
+
+from kit import cells, mapping, now, query, steps
+from panels import PAINTED_VERDICTS, bars, graph, override, paint, stat, table
+from promql import (
+    BY_HEARTBEAT,
+    SUCCESS,
+    beyond_exempt,
+    latest,
+    per_account,
+    users_by_protection,
+    verdict_count,
+    verdict_counts,
+)
+
+PAINTED_USERS = [
+    paint("with MFA", "green"),
+    paint("without MFA", "red"),
+    paint("without MFA, exempt", "blue"),
+    paint("not known", "orange"),
+]
+
+
+def coverage():
+    """Accounts by verdict over time."""
+    order = ("passed", "not_applicable", "unknown", "failed")
+    return graph(
+        "Accounts by verdict on root MFA (IAM.9)",
+        "Counts, not a ratio: unknown accounts stay visible and never count as protected. Gaps: no exporter was"
+        " scraped.",
+        verdict_counts("IAM.9", order=order),
+        stacked=True,
+        stepped=True,
+        overrides=PAINTED_VERDICTS,
+        decimals=0,
+        points=400,
+    )
+
+
+def trouble():
+    """The two verdicts that need somebody, on a scale of their own."""
+    return graph(
+        "Accounts failed or unknown on root MFA (IAM.9)",
+        "The same figures as beside it, on a scale of their own: one account among hundreds is seen here.",
+        verdict_counts("IAM.9", order=("failed", "unknown")),
+        stepped=True,
+        overrides=PAINTED_VERDICTS,
+        decimals=0,
+        points=400,
+        custom={"lineWidth": 2, "axisSoftMax": 1},
+    )
+
+
+def user_figures():
+    """IAM users now."""
+    return bars(
+        "IAM users now",
+        "All IAM users of the accounts that could be read. With MFA: those certain to have it; a user without a device"
+        " whose password is not known is both without MFA and not known. Exempt users are those that the configuration"
+        " lists with a reason; they stay without MFA.",
+        [
+            now(f"sum({per_account('users')})", "all users"),
+            *({**target, "range": False, "instant": True} for target in users_by_protection()),
+        ],
+        overrides=[paint("all users", "text"), *PAINTED_USERS],
+        decimals=0,
+        empty="no account's users are read",
+    )
+
+
+def user_coverage():
+    """IAM users by protection over time."""
+    return graph(
+        "IAM users by MFA",
+        "Users with MFA are those certain to have it. Users of accounts that cannot be read are in none of the areas:"
+        " see the accounts whose users are unknown beside it.",
+        users_by_protection(),
+        stacked=True,
+        stepped=True,
+        overrides=PAINTED_USERS,
+        decimals=0,
+        points=400,
+        empty="no account's users are read",
+    )
+
+
+def users_to_act_on():
+    """The figures of users that somebody has to act on."""
+    unread = verdict_count("IAM.19", "unknown")
+    return stat(
+        "Users to act on",
+        "Users with a console password, and with an active access key, that have no MFA device and are not exempt;"
+        " accounts in which it is unknown whether all users have one.",
+        [
+            now(beyond_exempt("console_users_without_mfa"), "console users without MFA"),
+            now(beyond_exempt("access_key_users_without_mfa"), "access key users without MFA"),
+            now(unread, "accounts with users unknown"),
+        ],
+        steps("green", (1, "orange")),
+        text="value_and_name",
+        orientation="horizontal",
+        sizes=(15, 34),
+        empty="no account's users are read",
+        overrides=[override("console users without MFA", thresholds=steps("green", (1, "red")))],
+    )
+
+
+def heartbeat_over_time():
+    """How old the newest root answer of each account is."""
+    age = f'time() - ({latest(SUCCESS, "account_id", BY_HEARTBEAT)} > 0)'
+    return graph(
+        "Age of the last root heartbeat",
+        "By default once a minute, every five minutes in accounts whose root user has no credentials. The oldest"
+        " account rises without end while it cannot be read.",
+        [query(f"max({age})", "oldest account"), query(f"quantile(0.5, {age})", "median")],
+        unit="s",
+        overrides=[paint("oldest account", "orange"), paint("median", "green")],
+        points=400,
+    )
+
+
+def faults(curly=""):
+    """Why collectors are down."""
+    return table(
+        "Collectors down, by fault",
+        "In how many accounts a collector is down, and why. While it is down the verdicts that rest on it become"
+        " unknown when their evidence is too old.",
+        [
+            cells(
+                f"count by (collector, fault) (max by (account_id, collector, fault) (aws_mfa_collector_fault{curly}))"
+            )
+        ],
+        {
+            "collector": ("Collector", {"custom__width": 100}),
+            "fault": ("Fault", {}),
+            "Value": ("Accounts", {"custom__width": 90, "custom__align": "right"}),
+        },
+        [("Accounts", True)],
+        empty="no collector is known to be down",
+    )
+
+
+def not_scanned():
+    """Accounts without verdicts, and why."""
+    return table(
+        "Accounts that are not scanned, and why",
+        "Suspended, closed and pending: as AWS Organizations says. Excluded: by the configuration. Refused: the"
+        " credentials belong to another account; such an account is counted as unknown above.",
+        [cells('max by (account_id, account_name, ou, state) (aws_mfa_account_info{state!="scanned"})')],
+        {
+            "state": ("State", {"custom__width": 95}),
+            "account_name": ("Account", {}),
+            "account_id": ("Account id", {"custom__width": 130}),
+        },
+        [("State", False), ("Account", False)],
+        empty="none is known",
+    )
+
+
+def discovery():
+    """Whether the list of accounts is up to date."""
+    ago = "time() - (min(aws_mfa_discovery_last_success_timestamp_seconds) > 0)"
+    return stat(
+        "List of accounts",
+        "Whether the accounts of the organization could be listed, by every exporter, and how long ago that last"
+        " worked. While it does not, the last list is used.",
+        [now("min(aws_mfa_discovery_up)", "listing"), now(ago, "last listed")],
+        text="value_and_name",
+        overrides=[
+            override("listing", mappings=mapping(_0=("failing", "red"), _1=("up", "green"))),
+            override("last listed", unit="s", decimals=0, thresholds=steps("text", (3600, "orange"))),
+        ],
+    )
+
+
+def exemptions():
+    """When exemptions end."""
+    return table(
+        "Exemptions that end",
+        "Exemptions of the configuration with an end. After it their users count as unprotected again. Identifiers"
+        " only; user names appear nowhere.",
+        [
+            cells("1000 * max by (exemption) (aws_mfa_exemption_expiry_timestamp_seconds)"),
+            cells("max by (exemption) (aws_mfa_exemption_expiry_timestamp_seconds) - time()"),
+        ],
+        {
+            "exemption": ("Exemption", {}),
+            "Value #A": ("Ends", {"unit": "dateTimeAsIso", "custom__width": 180}),
+            "Value #B": (
+                "In",
+                {
+                    "unit": "s",
+                    "decimals": 0,
+                    "custom__width": 110,
+                    "custom__cellOptions": {"type": "color-text"},
+                    "thresholds": steps("red", (0, "orange"), (1209600, "text")),
+                },
+            ),
+        },
+        [("Ends", False)],
+        empty="none is known",
+    )
