@@ -33,6 +33,7 @@ use crate::{
         users::Order,
     },
     facts::{Confirmation, Fault, FaultClass, Fingerprint, RootReading, Summary, UsersReading, VirtualDevices},
+    judge::SLOW_HEARTBEAT,
     metrics::own::Own,
     schedule,
     snapshot::{Collector, Event, LONGEST_RUN, News, Outcome, Plan, UsersPlan},
@@ -45,8 +46,9 @@ const STOCK_GAP: Duration = Duration::from_secs(4);
 /// How long the first one waits for the first heartbeat.
 const FIRST_STOCK: Duration = Duration::from_secs(15);
 
-/// How long one that is due waits for a heartbeat to begin with.
-const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(75);
+/// One that is due waits for a heartbeat to begin with, where this is nothing beside
+/// its interval.
+const WORTH_WAITING: Duration = Duration::from_secs(75);
 
 /// A summary may begin a list for this long.
 const SUMMARY_LASTS: Duration = Duration::from_secs(5);
@@ -191,7 +193,7 @@ impl AccountRun {
         let mut pause = FIRST_STOCK.min(self.plan.stock_interval());
         loop {
             let is_due = timeout(pause, self.wake.notified()).await.is_err();
-            if is_due && pause > HEARTBEAT_PATIENCE {
+            if is_due && pause > WORTH_WAITING {
                 self.await_beat(&mut beats).await;
             }
             let users_due = stock.users_due.is_none_or(|due| due <= Instant::now());
@@ -208,7 +210,9 @@ impl AccountRun {
     /// the run has to begin with a summary of its own.
     async fn await_beat(&self, beats: &mut watch::Receiver<Option<(Moment, Summary)>>) {
         beats.mark_unchanged();
-        let patience = HEARTBEAT_PATIENCE.min(self.plan.cadence.root.mul_f64(1.1));
+        let is_slow = beats.borrow().is_some_and(|(_, summary)| summary.credentials_absent());
+        let heartbeat = self.plan.cadence.root * if is_slow { SLOW_HEARTBEAT } else { 1 };
+        let patience = heartbeat.mul_f64(1.1).min(self.plan.stock_interval() / 2);
         let _ = timeout(patience, beats.changed()).await;
     }
 
@@ -310,7 +314,8 @@ impl AccountRun {
         };
         let account = verified.identity.account;
         self.tell(Event::Identified { identity: verified.identity.clone(), at: asked }).await;
-        let started = since.unwrap_or_else(|| clock.now());
+        let begun = clock.now();
+        let started = since.unwrap_or(begun);
         let iam = AccountIam::new(self.session.clone(), verified.clone());
         let finding = self.watch_over(collector, deadline, collect(iam, verified.identity)).await;
         let class = finding.fault.as_ref().map(|fault| fault.class);
@@ -318,7 +323,7 @@ impl AccountRun {
         if class == Some(FaultClass::InvalidCredentials) {
             self.session.forget().await;
         }
-        let duration = clock.now().mono.saturating_sub(started.mono);
+        let duration = clock.now().mono.saturating_sub(begun.mono);
         let Finding { news, fault } = finding;
         let outcome = Outcome { collector, started, duration, news: news.clone(), fault };
         self.tell(Event::Collected { account, outcome }).await;

@@ -47,6 +47,22 @@ fn a_day_of_100_users_with_fido_keys() {
     at_most("100 users with FIDO keys alone", calls, 1_440 + 300 + 7 * 100);
 }
 
+/// Heartbeats are five times rarer where root's credentials are removed, and stock
+/// is taken at one of them.
+#[test]
+fn a_day_of_an_account_without_root_credentials() {
+    let mut world = World::of((0..10).map(|_| console()));
+    world.is_rootless = true;
+    let (calls, _) = a_day(world);
+    at_most("10 users with virtual devices, root without credentials", calls, 288 + 300);
+}
+
+#[test]
+fn a_day_of_an_account_without_users() {
+    let (calls, _) = a_day(World::default());
+    at_most("no users", calls, 1_440 + 300);
+}
+
 #[test]
 fn a_cycle_of_5000_users_with_virtual_devices() {
     let model = Model::new(World::of((0..5_000).map(|_| console())));

@@ -137,7 +137,8 @@ impl<'a> Daemon<'a> {
             }
             let began = self.model.life().mono;
             let beat = self.beat();
-            self.next_beat = began + MINUTE;
+            self.next_beat = began + if self.model.life().world.is_rootless { 5 * MINUTE } else { MINUTE };
+            // A summary that is not long off is waited for; the schedule is the program's.
             if self.wake != Wake::Nothing || began >= self.next_stock {
                 let follow_up = self.stock(beat).map(|time| u64::try_from(time.as_millis()).unwrap());
                 self.next_stock = self.model.life().mono + follow_up.unwrap_or(15 * MINUTE);

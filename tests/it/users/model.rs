@@ -57,6 +57,8 @@ impl Person {
 pub struct World {
     pub people: Vec<Person>,
     pub next: u32,
+    /// Whether root's credentials were removed.
+    pub is_rootless: bool,
 }
 
 /// One thing that somebody with a console can do, to the `who`th user.
@@ -124,13 +126,13 @@ impl World {
     pub fn summary(&self) -> Summary {
         let sum = |of: fn(&Person) -> u8| self.people.iter().map(|person| u32::from(of(person))).sum::<u32>();
         Summary {
-            mfa_enabled: Some(true),
-            password: Some(true),
+            mfa_enabled: Some(!self.is_rootless),
+            password: Some(!self.is_rootless),
             access_keys: Some(false),
             signing_certificates: Some(false),
             users: Some(u32::try_from(self.people.len()).unwrap()),
             mfa_devices: Some(sum(|person| person.virtuals)),
-            mfa_devices_in_use: Some(1 + sum(|person| person.virtuals + person.fidos)),
+            mfa_devices_in_use: Some(u32::from(!self.is_rootless) + sum(|person| person.virtuals + person.fidos)),
         }
     }
 
