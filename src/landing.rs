@@ -5,7 +5,7 @@
 use std::{fmt::Write as _, sync::LazyLock};
 
 use crate::{
-    clock::Moment,
+    clock::{Moment, Timestamp},
     http::{self, Landing, MAX_EXPOSITION_AGE},
     judge::Status,
     overview::{CONTROLS, Overview, Row, age},
@@ -29,11 +29,16 @@ pub fn page(snapshot: &Snapshot, telemetry_path: &str, now: Moment) -> Landing {
          <title>{title} · aws-mfa-exporter</title>\n<style>{STYLE}</style>\n<header><h1>aws-mfa-exporter</h1>\
          <p>Are the root users protected by multi-factor authentication? For Prometheus; version {version}.</p>\
          <nav><a href=\"{path}\">Metrics</a> <a href=\"/-/healthy\">Healthy</a> <a href=\"/-/ready\">Ready</a>\
-         <small>As of <time>{time}</time><span id=old></span></small></nav></header>\n\
+         <small>As of {time}<span id=old></span></small></nav></header>\n\
          <main>{main}</main>\n<script>{SCRIPT}</script>\n",
-        time = snapshot.tick.wall.to_rfc3339(),
+        time = time(snapshot.tick.wall),
     );
     Landing { html, policy: POLICY.clone() }
+}
+
+/// To the second, as people write it.
+fn time(at: Timestamp) -> String {
+    at.to_rfc3339().chars().take(19).collect::<String>().replace('T', " ") + " UTC"
 }
 
 const STOPPED: &str = "<p class=notice>The exporter has stopped looking, and what it knew is too old to be shown.\
@@ -136,7 +141,6 @@ mod tests {
     use super::*;
     use crate::{
         account::Account,
-        clock::Timestamp,
         judge::Cadence,
         snapshot::{Event, Plan},
     };
