@@ -3,6 +3,7 @@
 //! The same collectors, the same judgement and the same snapshot as the daemon's;
 //! only the way out is another.
 
+mod fit;
 mod json;
 mod table;
 

@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal as _},
 };
 
+use super::fit;
 use crate::{
     judge::Status,
     overview::{CONTROLS, Note, Overview, Row, age},
@@ -25,6 +26,8 @@ const LEAST_WHY: usize = 20;
 const LEAST_NAME: usize = 16;
 /// The longest name that is written out.
 const MOST_NAME: usize = 32;
+/// The room that reasons are given before names are.
+const FIRST_WHY: usize = 40;
 
 impl Style {
     /// In colour on a terminal that has any, unless `NO_COLOR` says otherwise.
@@ -73,9 +76,9 @@ pub fn draw(overview: &Overview<'_>, style: Style) -> String {
     }
     if let Some(fault) = overview.fault.filter(|_| overview.rows.iter().all(|row| row.account.is_some())) {
         let (what, remedy) = (fault.class.explain(), fault.class.remedy());
-        wrap(&mut out, "", &format!("It is not known which accounts there are: {what}."), style);
-        wrap(&mut out, "  ", &fault.to_string(), style);
-        wrap(&mut out, "  ", &format!("What to do: {remedy}."), style);
+        fit::wrap(&mut out, "", &format!("It is not known which accounts there are: {what}."), style.columns);
+        fit::wrap(&mut out, "  ", &fault.to_string(), style.columns);
+        fit::wrap(&mut out, "  ", &format!("What to do: {remedy}."), style.columns);
     }
     out
 }
@@ -114,7 +117,7 @@ impl Widths {
         let Some(columns) = style.columns else { return Self { name, status, why } };
         // The id, the statuses and the age, each with its gap.
         let left = columns.saturating_sub(12 + 2 + CONTROLS.len() * (status + 2) + 2 + 5);
-        let name = name.min(LEAST_NAME.max(left.saturating_sub(why + 2)));
+        let name = name.min(LEAST_NAME.max(left.saturating_sub(why.min(FIRST_WHY) + 2)));
         let why = why.min(left.saturating_sub(name + 2));
         if why < LEAST_WHY {
             Self { name: left.clamp(4, MOST_NAME), status, why: 0 }
@@ -132,14 +135,6 @@ fn why<'a>(row: &'a Row<'_>) -> &'a str {
     row.notes.first().map_or("", |note| &note.what)
 }
 
-/// As much of `text` as there is room for.
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain((width > 0).then_some('…')).collect()
-}
-
 fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Style) {
     let Widths { name: name_width, status, why: why_width } = Widths::of(rows, style);
     let mut head = format!("{:<12}  {:<name_width$}", "ACCOUNT", "NAME");
@@ -148,7 +143,7 @@ fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Styl
     }
     let _ = writeln!(out, "{head}  {:>5}{}", "AGE", if why_width > 0 { "  WHY" } else { "" });
     for row in rows {
-        let _ = write!(out, "{:<12}  {:<name_width$}", row.id, cut(name(row), name_width));
+        let _ = write!(out, "{:<12}  {:<name_width$}", row.id, fit::cut(name(row), name_width));
         for (_, verdict) in &row.verdicts {
             let _ = write!(out, "  {}", style.status(verdict.status, status));
         }
@@ -157,26 +152,12 @@ fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Styl
             continue;
         }
         let age = row.age.map_or("-".to_owned(), age);
-        let _ = writeln!(out, "{}", format!("  {age:>5}  {}", cut(why(row), why_width)).trim_end());
+        let _ = writeln!(out, "{}", format!("  {age:>5}  {}", fit::cut(why(row), why_width)).trim_end());
     }
-    let _ = writeln!(out, "\n{}\n", total(overview, style));
+    out.push('\n');
+    fit::wrap(out, "", &total(overview, style), style.columns);
+    out.push('\n');
     to_do(out, rows, style);
-}
-
-/// Writes a line, broken between words where the terminal is not wide enough.
-fn wrap(out: &mut String, indent: &str, text: &str, style: Style) {
-    let (mut line, most) = (indent.to_owned(), style.columns.unwrap_or(usize::MAX));
-    for word in text.split(' ') {
-        let is_begun = line.len() > indent.len();
-        if is_begun && line.chars().count() + 1 + word.chars().count() > most {
-            let _ = writeln!(out, "{line}");
-            line = indent.to_owned();
-        } else if is_begun {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    let _ = writeln!(out, "{line}");
 }
 
 fn total(overview: &Overview<'_>, style: Style) -> String {
@@ -209,11 +190,11 @@ fn to_do(out: &mut String, rows: &[Row<'_>], style: Style) {
     for (note, ids) in all {
         let Some(remedy) = note.remedy else { continue };
         let whose = if rows.len() > 1 { format!(" in {}", some(&ids)) } else { String::new() };
-        wrap(out, "", &format!("{}{whose}.", capital(&note.what)), style);
+        fit::wrap(out, "", &format!("{}{whose}.", capital(&note.what)), style.columns);
         if let Some(detail) = &note.detail {
-            wrap(out, "  ", detail, style);
+            fit::wrap(out, "  ", detail, style.columns);
         }
-        wrap(out, "  ", &format!("What to do: {remedy}."), style);
+        fit::wrap(out, "  ", &format!("What to do: {remedy}."), style.columns);
         out.push('\n');
     }
 }

@@ -104,6 +104,7 @@ fn no_line_of_check_is_wider_than_the_terminal() {
     let sim = Sim::start(aws_sim::organization(30)).unwrap();
     sim.edit("100000000003", |account| account.roles.clear());
     sim.edit("100000000004", |account| account.root.devices.clear());
+    sim.edit_organization(|organization| organization.members[5].state = Some("CLOSED".into()));
     for columns in [80, 120] {
         let (_, shown) =
             check_on_a_terminal(&sim, columns, "--organization.role-name=aws-mfa-exporter", &[("NO_COLOR", "1")]);
