@@ -132,6 +132,21 @@ fn check_prints_json_of_the_documented_form() {
     let devices = &account["collectors"][0];
     assert_eq!((&devices["up"], &devices["fault"]["class"]), (&false.into(), &"throttled".into()));
     assert!(devices["fault"]["remedy"].is_string());
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    for key in keys(&report) {
+        assert!(readme.contains(&format!("`{key}`")), "README.md does not tell of {key}");
+    }
+}
+
+/// Every key of a JSON document, at any depth.
+fn keys(value: &serde_json::Value) -> Vec<String> {
+    match value {
+        serde_json::Value::Object(map) => {
+            map.iter().flat_map(|(key, value)| [key.clone()].into_iter().chain(keys(value))).collect()
+        }
+        serde_json::Value::Array(values) => values.iter().flat_map(keys).collect(),
+        _ => Vec::new(),
+    }
 }
 
 #[test]

@@ -172,13 +172,14 @@ fn an_organization_of_moto_is_read_with_what_the_printed_policies_allow() {
 
 #[test]
 fn sessions_of_motos_sts_are_renewed_before_they_are_over_and_replaced_when_they_are() {
-    let mut moto = Moto::start(16, &[ROLE]);
+    // A quarter of it is left when a session is given up, in which a slow machine still gets a call through.
+    let mut moto = Moto::start(40, &[ROLE]);
     let exporter = moto.exporter(&[ROLE]);
     let all_read = |samples: &Samples| moto.readable().all(|account| is_read(samples, account));
     let first = exporter.wait_for("every account", SOON, all_read);
-    let renewed = exporter.wait_for("two renewals of each", SOON, |samples| {
+    let renewed = exporter.wait_for("a renewal of each", 2 * SOON, |samples| {
         assert!(all_read(samples), "no session is used after its end\n{}", exporter.log());
-        assumed(samples) >= assumed(&first) + 2.0 * 22.0
+        assumed(samples) >= assumed(&first) + 22.0
     });
     // In mid-run, and long before they would be renewed.
     moto.obey("end");
@@ -186,6 +187,7 @@ fn sessions_of_motos_sts_are_renewed_before_they_are_over_and_replaced_when_they
     exporter.wait_for("new sessions", SOON, again);
     let all_read = |samples: &Samples| moto.readable().all(|account| is_read(samples, account));
     exporter.wait_for("every account again", SOON, all_read);
+    assert!(exporter.log().contains("fault=invalid_credentials"), "they were over, and that was seen");
 }
 
 #[test]
