@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aws_sim::Sim;
+
 use crate::support::{Exporter, ID, healthy, request, sim};
 
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
@@ -76,11 +78,8 @@ fn promtool_finds_nothing_to_say() {
     assert!(content && said.is_empty(), "{said}");
 }
 
-#[test]
-fn an_independent_parser_reads_the_same_from_openmetrics() {
-    let sim = sim(healthy());
-    let exporter = Exporter::fast(&sim);
-    exporter.expect("IAM.6", "passed");
+/// How many samples the parser of the Python client finds, no two of them alike.
+fn samples_of_openmetrics(exporter: &Exporter) -> usize {
     let mut python = python("python");
     let program = "import sys\n\
         from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse\n\
@@ -92,13 +91,47 @@ fn an_independent_parser_reads_the_same_from_openmetrics() {
         \x20       seen.add(key)\n\
         print(len(seen))\n";
     python.args(["-c", program]);
-    let (content, said) = feed(python, &openmetrics(&exporter));
+    let (content, said) = feed(python, &openmetrics(exporter));
     assert!(content, "{said}");
-    assert_eq!(
-        said.trim().parse::<usize>().unwrap(),
-        exporter.metrics().names().count(),
-        "as many samples as in the text format"
-    );
+    said.trim().parse().unwrap()
+}
+
+#[test]
+fn an_independent_parser_reads_the_same_from_openmetrics() {
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.6", "passed");
+    let all = exporter.metrics().names().count();
+    assert_eq!(samples_of_openmetrics(&exporter), all, "as many samples as in the text format");
+}
+
+/// Peers 42: accounts of every state, with names that need every escape, and no series twice.
+#[test]
+fn independent_parsers_read_an_organization_in_any_state() {
+    let sim = Sim::start(aws_sim::organization(40)).unwrap();
+    sim.edit("100000000003", |account| account.roles.clear());
+    sim.edit_organization(|organization| {
+        organization.members[4].state = Some("CLOSED".into());
+        for (member, name) in
+            organization.members[5..].iter_mut().zip(["\"a\\b\"", "zwei\nZeilen", "ünï {x=\"1\"}", " "])
+        {
+            member.name = name.into();
+        }
+    });
+    let flags = ["--organization.role-name=aws-mfa-exporter", "--collector.root.interval=2s"];
+    let exporter = Exporter::start(&sim.endpoint(), &flags);
+    exporter.wait_for("a first pass", Duration::from_secs(60), |samples| {
+        samples.value("aws_mfa_exporter_initial_pass_complete") == Some(1.0)
+            && samples.fault_of("100000000003", "root") == "access_denied"
+    });
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]);
+    let (content, said) = feed(promtool, &exporter.get("/metrics").body);
+    assert!(content && said.is_empty(), "{said}");
+    // The counters of calls and the faults of the moment may come between two scrapes.
+    let (before, parsed, after) =
+        (exporter.metrics().names().count(), samples_of_openmetrics(&exporter), exporter.metrics().names().count());
+    assert!(before.min(after) <= parsed && parsed <= before.max(after), "{before}, {parsed}, {after}");
 }
 
 /// A proxy that keeps OpenMetrics out of the `Accept` header, which this
