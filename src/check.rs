@@ -3,6 +3,7 @@
 //! The same collectors, the same judgement and the same snapshot as the daemon's;
 //! only the way out is another.
 
+mod fit;
 mod json;
 mod table;
 
@@ -96,7 +97,8 @@ struct Progress(bool);
 
 impl Progress {
     fn start(output: Output) -> Self {
-        let shown = output == Output::Table && io::stdout().is_terminal() && io::stderr().is_terminal();
+        let is_seen = io::stdout().is_terminal() && io::stderr().is_terminal() && !table::is_dumb();
+        let shown = output == Output::Table && is_seen;
         if shown {
             let _ = write!(io::stderr(), "Asking AWS… (a failing answer is asked again after 5 seconds)");
         }

@@ -36,6 +36,13 @@ impl Timestamp {
         self.0 as f64 / 1000.0
     }
 
+    /// As RFC 3339 writes it, in UTC, to the millisecond. A time before 1970 is 1970.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let since_epoch = Duration::from_millis(u64::try_from(self.0).unwrap_or(0));
+        humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch).to_string()
+    }
+
     /// How long after `earlier` this is, or `None` when it is before it.
     #[must_use]
     pub fn since(self, earlier: Self) -> Option<Duration> {

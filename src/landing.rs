@@ -5,8 +5,8 @@
 use std::{fmt::Write as _, sync::LazyLock};
 
 use crate::{
-    clock::Moment,
-    http::{self, Landing},
+    clock::{Moment, Timestamp},
+    http::{self, Landing, MAX_EXPOSITION_AGE},
     judge::Status,
     overview::{Overview, Row, age},
     snapshot::Snapshot,
@@ -17,26 +17,43 @@ const SCRIPT: &str = include_str!("landing/page.js");
 
 static POLICY: LazyLock<String> = LazyLock::new(|| http::policy_with(SCRIPT));
 
-/// Draws the page.
+/// Draws the page. A picture that has not been aged for as long as an exposition
+/// may be old is not shown: its verdicts would be yesterday's.
 #[must_use]
 pub fn page(snapshot: &Snapshot, telemetry_path: &str, now: Moment) -> Landing {
-    let overview = Overview::of(snapshot, now);
+    let is_old = now.age(snapshot.tick).is_none_or(|age| age > MAX_EXPOSITION_AGE);
+    let (title, main) = if is_old { ("stopped".to_owned(), STOPPED.to_owned()) } else { accounts(snapshot, now) };
     let (version, path) = (crate::build_info::BUILD.version, escape(telemetry_path));
-    let heads: String = overview.controls.iter().map(|control| format!("<th>{}", control.as_str())).collect();
     let html = format!(
         "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n<header><h1>aws-mfa-exporter</h1>\
+         <title>{title} · aws-mfa-exporter</title>\n<style>{STYLE}</style>\n<header><h1>aws-mfa-exporter</h1>\
          <p>Are the root users protected by multi-factor authentication? For Prometheus; version {version}.</p>\
-         <nav><a href=\"{path}\">Metrics</a> <a href=\"/-/healthy\">Healthy</a> <a href=\"/-/ready\">Ready</a></nav></header>\n\
-         <main>{notice}{tally}{form}<table><thead><tr><th>Account{heads}<th>Age<th>Why, and what to do</thead>\n<tbody>\n{rows}</tbody></table>\n</main>\n\
-         <script>{SCRIPT}</script>\n",
-        title = title(&overview),
-        notice = notice(&overview),
-        tally = tally(&overview),
-        form = FORM,
-        rows = overview.rows.iter().map(|line| row(line, overview.controls.len())).collect::<String>(),
+         <nav><a href=\"{path}\">Metrics</a> <a href=\"/-/healthy\">Healthy</a> <a href=\"/-/ready\">Ready</a>\
+         <small>As of {time}<span id=old></span></small></nav></header>\n\
+         <main>{main}</main>\n<script>{SCRIPT}</script>\n",
+        time = time(snapshot.tick.wall),
     );
     Landing { html, policy: POLICY.clone() }
+}
+
+/// To the second, as people write it.
+fn time(at: Timestamp) -> String {
+    at.to_rfc3339().chars().take(19).collect::<String>().replace('T', " ") + " UTC"
+}
+
+const STOPPED: &str = "<p class=notice>The exporter has stopped looking, and what it knew is too old to be shown.\
+     <small>Look at its log, and restart it.</small></p>\n";
+
+/// What stands in the title, and the accounts.
+fn accounts(snapshot: &Snapshot, now: Moment) -> (String, String) {
+    let overview = Overview::of(snapshot, now);
+    let heads: String = overview.controls.iter().map(|control| format!("<th>{}", control.as_str())).collect();
+    let (notice, tally) = (notice(&overview), tally(&overview));
+    let rows: String = overview.rows.iter().map(|line| row(line, overview.controls.len())).collect();
+    let table = format!(
+        "<table><thead><tr><th>Account{heads}<th>Age<th>Why, and what to do</thead>\n<tbody>\n{rows}</tbody></table>\n"
+    );
+    (title(&overview), [notice, tally, FORM.to_owned(), table].concat())
 }
 
 const FORM: &str = "<form hidden><input name=text type=search placeholder=\"Filter by account, unit or reason\" aria-label=Filter autocomplete=off>\
@@ -45,16 +62,16 @@ const FORM: &str = "<form hidden><input name=text type=search placeholder=\"Filt
 
 fn title(overview: &Overview<'_>) -> String {
     match (overview.tally.failed, overview.tally.unknown) {
-        (0, 0) => "aws-mfa-exporter".to_owned(),
-        (0, unknown) => format!("{unknown} unknown · aws-mfa-exporter"),
-        (failed, _) => format!("{failed} failed · aws-mfa-exporter"),
+        (0, 0) => format!("{} protected", overview.tally.protected),
+        (0, unknown) => format!("{unknown} unknown"),
+        (failed, _) => format!("{failed} failed"),
     }
 }
 
 fn notice(overview: &Overview<'_>) -> String {
     overview.fault.map_or(String::new(), |fault| {
         let (what, detail, remedy) = (fault.class.explain(), escape(&fault.detail), fault.class.remedy());
-        format!("<p class=notice>It is not known which accounts there are: {what}.<br><small>{detail}.<br>{remedy}.</small></p>\n")
+        format!("<p class=notice>It is not known which accounts there are: {what}.<small>{detail}.</small><small>{remedy}.</small></p>\n")
     })
 }
 
@@ -87,8 +104,8 @@ fn row(row: &Row<'_>, controls: usize) -> String {
         let _ = write!(out, "<td class=\"v {status}\" data-c={}>{word}", control.as_str());
     }
     if row.verdicts.is_empty() {
-        out.push_str(&"<td class=v>–".repeat(controls));
-        let _ = writeln!(out, "<td class=age>–<td class=why>Not scanned: {}.", row.standby.as_str());
+        out.push_str(&"<td class=none>–".repeat(controls + 1));
+        let _ = writeln!(out, "<td class=why>Not scanned: {}.", row.standby.as_str());
         return out;
     }
     let seconds = row.age.map_or(i64::MAX.to_string(), |age| age.as_secs().to_string());
@@ -104,7 +121,7 @@ fn row(row: &Row<'_>, controls: usize) -> String {
 }
 
 fn identity(row: &Row<'_>) -> String {
-    let Some(account) = row.account else { return format!("<td class=id data-k={0}>{0}", row.id) };
+    let Some(account) = row.account else { return "<td class=id data-k=\"\"><b>not known yet</b>".to_owned() };
     let id = row.id;
     let name = if account.name.is_empty() { id.to_owned() } else { escape(&account.name) };
     let mut lines = vec![id.to_owned()];
@@ -124,7 +141,6 @@ mod tests {
     use super::*;
     use crate::{
         account::Account,
-        clock::Timestamp,
         judge::Cadence,
         snapshot::{Event, Plan},
     };
@@ -141,6 +157,20 @@ mod tests {
         let html = page(&snapshot, "/\"><script>", now).html;
         assert_eq!(html.matches("<script>").count(), 1, "its own");
         assert!(html.contains("&quot;&gt;&lt;script&gt;") && html.contains("&lt;script&gt;evil"));
+    }
+
+    /// The picture's own clock has stopped: nothing of it is shown, and that is said.
+    #[test]
+    fn a_picture_that_is_no_longer_aged_is_not_shown() {
+        let at = |seconds: u64| Moment {
+            wall: Timestamp::from_millis(i64::try_from(seconds * 1_000).unwrap()),
+            mono: Duration::from_secs(seconds),
+        };
+        let snapshot = Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, at(100));
+        let html = |now: u64| page(&snapshot, "/metrics", at(now)).html;
+        assert!(html(160).contains("<td") && !html(160).contains("stopped"));
+        assert!(!html(161).contains("<td") && html(161).contains("has stopped looking"));
+        assert!(html(90).contains("has stopped looking"), "a clock that was stepped back tells no age");
     }
 
     /// A browser runs the script only if the hash is of exactly what stands there.

@@ -1,11 +1,8 @@
 //! `check --output json`: the form that README.md documents.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use serde::Serialize;
 
 use crate::{
-    clock::Timestamp,
     facts::Fault,
     snapshot::{AccountState, Snapshot},
 };
@@ -81,7 +78,7 @@ pub fn json(snapshot: &Snapshot) -> String {
     let report = Report {
         schema_version: SCHEMA_VERSION,
         exporter_version: crate::build_info::BUILD.version,
-        checked_at: rfc3339(snapshot.tick.wall),
+        checked_at: snapshot.tick.wall.to_rfc3339(),
         fault: snapshot.discovery.fault.as_ref().map(Problem::of),
         accounts: snapshot.accounts().filter_map(|state| AccountReport::of(snapshot, state)).collect(),
     };
@@ -100,7 +97,7 @@ impl<'a> AccountReport<'a> {
         let controls = state.standings().map(|(control, standing)| ControlReport {
             control: control.as_str(),
             status: standing.verdict.status.as_str(),
-            as_of: standing.verdict.as_of.map(|as_of| rfc3339(as_of.wall)),
+            as_of: standing.verdict.as_of.map(|as_of| as_of.wall.to_rfc3339()),
             reason: standing.verdict.reason.to_string(),
             remedy: standing.verdict.reason.remedy(),
         });
@@ -135,9 +132,4 @@ impl<'a> UsersReport<'a> {
             named: snapshot.failing(state).map(|failing| failing.named.into_iter().map(user).collect()),
         })
     }
-}
-
-fn rfc3339(at: Timestamp) -> String {
-    let since_epoch = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
-    humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch).to_string()
 }

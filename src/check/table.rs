@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal as _},
 };
 
+use super::fit;
 use crate::{
     judge::Status,
     overview::{Note, Overview, Row, age},
@@ -14,18 +15,40 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     colour: bool,
+    /// How wide the terminal is; `None` where lines may be of any length.
+    columns: Option<usize>,
 }
+
+/// Where there is less room than this for the reasons, the table goes without;
+/// they stand below it anyway.
+const LEAST_WHY: usize = 20;
+/// The least of an account's name that is worth a column.
+const LEAST_NAME: usize = 16;
+/// The longest name that is written out.
+const MOST_NAME: usize = 32;
+/// The room that reasons are given before names are.
+const FIRST_WHY: usize = 40;
 
 impl Style {
     /// In colour on a terminal that has any, unless `NO_COLOR` says otherwise.
     pub fn of_stdout() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { colour: io::stdout().is_terminal() && !refused && !is_dumb }
+        let is_terminal = io::stdout().is_terminal();
+        let size = terminal_size::terminal_size_of(io::stdout()).filter(|_| is_terminal);
+        let columns = size.map(|(terminal_size::Width(width), _)| usize::from(width)).filter(|width| *width > 0);
+        Self { colour: is_terminal && !refused && !is_dumb(), columns }
     }
 
-    fn status(self, status: Status) -> String {
-        self.paint(status, &format!("{status:<14}"))
+    fn status(self, status: Status, width: usize) -> String {
+        self.paint(status, &format!("{:<width$}", self.word(status)))
+    }
+
+    /// A terminal has no room for the long one; whatever reads a pipe looks for it.
+    const fn word(self, status: Status) -> &'static str {
+        match status {
+            Status::NotApplicable if self.columns.is_some() => "n/a",
+            _ => status.as_str(),
+        }
     }
 
     fn paint(self, status: Status, text: &str) -> String {
@@ -38,6 +61,11 @@ impl Style {
     }
 }
 
+/// Whether the terminal is one that understands nothing but text.
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 /// Draws the overview.
 pub fn draw(overview: &Overview<'_>, style: Style) -> String {
     let mut out = String::new();
@@ -48,7 +76,9 @@ pub fn draw(overview: &Overview<'_>, style: Style) -> String {
     }
     if let Some(fault) = overview.fault.filter(|_| overview.rows.iter().all(|row| row.account.is_some())) {
         let (what, remedy) = (fault.class.explain(), fault.class.remedy());
-        let _ = writeln!(out, "It is not known which accounts there are: {what}.\n  {fault}\n  What to do: {remedy}.");
+        fit::wrap(&mut out, "", &format!("It is not known which accounts there are: {what}."), style.columns);
+        fit::wrap(&mut out, "  ", &fault.to_string(), style.columns);
+        fit::wrap(&mut out, "  ", &format!("What to do: {remedy}."), style.columns);
     }
     out
 }
@@ -61,12 +91,12 @@ fn one(out: &mut String, row: &Row<'_>, style: Style) {
         let _ = writeln!(out, "  CONTROL  STATUS           AGE  WHY");
         for ((control, verdict), as_of) in row.verdicts.iter().zip(&row.ages) {
             let age = as_of.map_or("-".to_owned(), age);
-            let (control, status) = (control.as_str(), style.status(verdict.status));
+            let (control, status) = (control.as_str(), style.status(verdict.status, 14));
             let _ = writeln!(out, "  {control:<8} {status} {age:>5}  {}", verdict.reason);
         }
         out.push('\n');
     }
-    to_do(out, std::slice::from_ref(row));
+    to_do(out, std::slice::from_ref(row), style);
     names(out, std::slice::from_ref(row));
 }
 
@@ -90,30 +120,67 @@ fn names(out: &mut String, rows: &[Row<'_>]) {
     }
 }
 
-fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Style) {
-    let name = |row: &Row<'_>| row.account.map(|account| account.name.clone()).unwrap_or_default();
-    let width = rows.iter().map(|row| name(row).chars().count()).max().unwrap_or(0).clamp(4, 32);
-    let _ = write!(out, "{:<12}  {:<width$}", "ACCOUNT", "NAME");
-    for control in &overview.controls {
-        let _ = write!(out, "  {:<14}", control.as_str());
+/// How wide the columns are that are not always equally wide.
+struct Widths {
+    name: usize,
+    status: usize,
+    why: usize,
+}
+
+impl Widths {
+    fn of(overview: &Overview<'_>, style: Style) -> Self {
+        let (rows, controls) = (&overview.rows, &overview.controls);
+        let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+        let statuses =
+            &mut rows.iter().flat_map(|row| &row.verdicts).map(|(_, verdict)| style.word(verdict.status).len());
+        let status = widest(statuses);
+        let status = status.max(controls.iter().map(|control| control.as_str().len()).max().unwrap_or(0));
+        let name = widest(&mut rows.iter().map(|row| name(row).chars().count())).clamp(4, MOST_NAME);
+        let why = widest(&mut rows.iter().map(|row| why(row).chars().count()));
+        let Some(columns) = style.columns else { return Self { name, status, why } };
+        // The id, the statuses and the age, each with its gap.
+        let left = columns.saturating_sub(12 + 2 + controls.len() * (status + 2) + 2 + 5);
+        let name = name.min(LEAST_NAME.max(left.saturating_sub(why.min(FIRST_WHY) + 2)));
+        let why = why.min(left.saturating_sub(name + 2));
+        if why < LEAST_WHY {
+            Self { name: left.clamp(4, MOST_NAME), status, why: 0 }
+        } else {
+            Self { name, status, why }
+        }
     }
-    let _ = writeln!(out, "  {:>5}  WHY", "AGE");
+}
+
+fn name<'a>(row: &'a Row<'_>) -> &'a str {
+    row.account.map_or("", |account| &account.name)
+}
+
+fn why<'a>(row: &'a Row<'_>) -> &'a str {
+    row.notes.first().map_or("", |note| &note.what)
+}
+
+fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Style) {
+    let Widths { name: name_width, status, why: why_width } = Widths::of(overview, style);
+    let mut head = format!("{:<12}  {:<name_width$}", "ACCOUNT", "NAME");
+    for control in &overview.controls {
+        let _ = write!(head, "  {:<status$}", control.as_str());
+    }
+    let _ = writeln!(out, "{head}  {:>5}{}", "AGE", if why_width > 0 { "  WHY" } else { "" });
     for row in rows {
-        let short: String = name(row).chars().take(width).collect();
-        let _ = write!(out, "{:<12}  {short:<width$}", row.id);
+        let _ = write!(out, "{:<12}  {:<name_width$}", row.id, fit::cut(name(row), name_width));
         for (_, verdict) in &row.verdicts {
-            let _ = write!(out, "  {}", style.status(verdict.status));
+            let _ = write!(out, "  {}", style.status(verdict.status, status));
         }
         if row.verdicts.is_empty() {
-            let idle = format!("not scanned: {}", row.standby.as_str());
-            let _ = writeln!(out, "  {idle}");
+            let _ = writeln!(out, "  not scanned: {}", row.standby.as_str());
             continue;
         }
-        let why = row.notes.first().map_or("", |note| &note.what);
-        let _ = writeln!(out, "  {:>5}  {why}", row.age.map_or("-".to_owned(), age));
+        let age = row.age.map_or("-".to_owned(), age);
+        let _ = writeln!(out, "{}", format!("  {age:>5}  {}", fit::cut(why(row), why_width)).trim_end());
     }
-    let _ = writeln!(out, "\n{}\n", total(overview, style));
-    to_do(out, rows);
+    out.push('\n');
+    fit::wrap(out, "", &total(overview, style), style.columns);
+    out.push('\n');
+    to_do(out, rows, style);
     names(out, rows);
 }
 
@@ -136,7 +203,7 @@ fn total(overview: &Overview<'_>, style: Style) -> String {
 }
 
 /// Each thing to do once, with what it would mend and where.
-fn to_do(out: &mut String, rows: &[Row<'_>]) {
+fn to_do(out: &mut String, rows: &[Row<'_>], style: Style) {
     let mut all: Vec<(&Note, Vec<&str>)> = Vec::new();
     for (row, note) in rows.iter().flat_map(|row| row.notes.iter().map(move |note| (row, note))) {
         match all.iter_mut().find(|(known, _)| known.is_like(note)) {
@@ -147,11 +214,12 @@ fn to_do(out: &mut String, rows: &[Row<'_>]) {
     for (note, ids) in all {
         let Some(remedy) = note.remedy else { continue };
         let whose = if rows.len() > 1 { format!(" in {}", some(&ids)) } else { String::new() };
-        let _ = writeln!(out, "{}{whose}.", capital(&note.what));
+        fit::wrap(out, "", &format!("{}{whose}.", capital(&note.what)), style.columns);
         if let Some(detail) = &note.detail {
-            let _ = writeln!(out, "  {detail}");
+            fit::wrap(out, "  ", detail, style.columns);
         }
-        let _ = writeln!(out, "  What to do: {remedy}.\n");
+        fit::wrap(out, "  ", &format!("What to do: {remedy}."), style.columns);
+        out.push('\n');
     }
 }
 

@@ -12,22 +12,20 @@
 use std::{
     collections::BTreeMap,
     env,
-    error::Error,
-    fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
-    process::{Child, Command, Stdio},
+    process::Stdio,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use aws_sim::{Account, Member, Organization, Role, Scenario, Seen, Sim};
 
-const OWN: &str = "000000000001";
-const KEY: &str = "AKIASIMULATEDEXAMPLE";
-const LATENCY: Duration = Duration::from_millis(50);
+use daemon::{Daemon, Failure, KEY, of_organization};
 
-type Failure = Box<dyn Error>;
+#[path = "daemon.rs"]
+mod daemon;
+
+const OWN: &str = "000000000001";
+const LATENCY: Duration = Duration::from_millis(50);
 
 fn main() -> Result<(), Failure> {
     let mut arguments = env::args().skip(1);
@@ -63,20 +61,9 @@ fn scenario(count: usize) -> Scenario {
     }
 }
 
-fn command(sim: &Sim, exporter: &str) -> Command {
-    let mut command = Command::new(exporter);
-    command.arg("--organization.role-name=aws-mfa-exporter").env_clear().envs([
-        ("AWS_ENDPOINT_URL", &*sim.endpoint()),
-        ("AWS_ACCESS_KEY_ID", KEY),
-        ("AWS_SECRET_ACCESS_KEY", "x"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ]);
-    command
-}
-
 fn cold_sweep(sim: &Sim, exporter: &str, accounts: usize) -> Result<(), Failure> {
     let began = Instant::now();
-    let mut check = command(sim, exporter);
+    let mut check = of_organization(sim, exporter);
     check.args(["check", "--no-collector.devices", "--output=json"]).stdout(Stdio::null()).stderr(Stdio::null());
     let status = check.status()?;
     let took = began.elapsed();
@@ -101,29 +88,17 @@ fn cold_sweep(sim: &Sim, exporter: &str, accounts: usize) -> Result<(), Failure>
 }
 
 fn steady_state(sim: &Sim, exporter: &str, accounts: usize, time: Duration) -> Result<(), Failure> {
-    let mut daemon = command(sim, exporter).arg("--web.listen-address=127.0.0.1:0").stderr(Stdio::piped()).spawn()?;
-    let measured = measure(sim, &mut daemon, accounts, time);
-    daemon.kill()?;
-    daemon.wait()?;
-    measured
-}
-
-fn measure(sim: &Sim, daemon: &mut Child, accounts: usize, time: Duration) -> Result<(), Failure> {
-    let stderr = daemon.stderr.take().ok_or("no log")?;
-    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-    let address = lines.find_map(|line| Some(line.split_once("address=")?.1.split(' ').next()?.to_owned()));
-    let address = address.ok_or("the exporter does not say where it listens")?;
-    std::thread::spawn(move || lines.for_each(drop));
+    let daemon = Daemon::start(of_organization(sim, exporter))?;
     let began = Instant::now();
-    while !scrape(&address)?.contains("aws_mfa_exporter_initial_pass_complete 1") {
+    while !daemon.scrape()?.contains("aws_mfa_exporter_initial_pass_complete 1") {
         sleep(Duration::from_millis(500));
     }
     println!("first pass of the daemon: {:.0} s after its start", began.elapsed().as_secs_f64());
     // The first lists, and those again that a moved fingerprint asks for, are over by then.
     sleep(Duration::from_secs(75));
-    let (cpu, from) = (cpu_seconds(daemon.id())?, Instant::now());
+    let (cpu, from) = (daemon.cpu_seconds()?, Instant::now());
     sleep(time);
-    let cpu = cpu_seconds(daemon.id())? - cpu;
+    let cpu = daemon.cpu_seconds()? - cpu;
     let calls: Vec<_> =
         sim.seen().into_iter().filter(|seen| seen.at >= from).map(|seen| (seen.at - from).as_secs()).collect();
     let mut buckets = vec![0u32; usize::try_from(time.as_secs())?];
@@ -146,9 +121,8 @@ fn measure(sim: &Sim, daemon: &mut Child, accounts: usize, time: Duration) -> Re
         100.0 * cpu / time.as_secs_f64(),
         1000.0 * cpu / calls.len().max(1) as f64
     );
-    let rss = status_kib(daemon.id(), "VmRSS")?;
-    println!("RSS: {:.1} MiB, peak {:.1} MiB", rss / 1024.0, status_kib(daemon.id(), "VmHWM")? / 1024.0);
-    let body = scrape(&address)?;
+    println!("RSS: {:.1} MiB, peak {:.1} MiB", daemon.memory("VmRSS")?, daemon.memory("VmHWM")?);
+    let body = daemon.scrape()?;
     println!(
         "exposition: {} series, {:.1} MB",
         body.lines().filter(|line| !line.starts_with('#')).count(),
@@ -157,27 +131,25 @@ fn measure(sim: &Sim, daemon: &mut Child, accounts: usize, time: Duration) -> Re
     let unknown =
         body.lines().filter(|line| line.contains("control_status") && line.contains("unknown") && line.ends_with(" 1"));
     println!("unknown verdicts: {} of {}", unknown.count(), accounts * 3);
+    scrapes(&daemon)
+}
+
+/// Scrapes for ten seconds, in each of which the picture is encoded anew.
+fn scrapes(daemon: &Daemon) -> Result<(), Failure> {
+    let (began, mut took) = (Instant::now(), Vec::new());
+    while began.elapsed() < Duration::from_secs(10) {
+        let asked = Instant::now();
+        daemon.scrape()?;
+        took.push(asked.elapsed().as_secs_f64() * 1e3);
+        sleep(Duration::from_millis(10));
+    }
+    took.sort_by(f64::total_cmp);
+    let at = |part: usize| took[took.len() * part / 100];
+    println!(
+        "scrape while it encodes: {:.1} ms at the median, {:.1} ms at the 99th percentile of {} (target 50, for 1 MB)",
+        at(50),
+        at(99),
+        took.len()
+    );
     Ok(())
-}
-
-fn scrape(address: &str) -> Result<String, Failure> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-/// User and system time of a process; a tick is a hundredth of a second on Linux.
-fn cpu_seconds(pid: u32) -> Result<f64, Failure> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks: u64 = fields.get(11..13).ok_or("no times")?.iter().map(|n| n.parse().unwrap_or(0u64)).sum();
-    Ok(ticks as f64 / 100.0)
-}
-
-fn status_kib(pid: u32, key: &str) -> Result<f64, Failure> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with(key)).ok_or("no such line")?;
-    Ok(line.split_whitespace().nth(1).ok_or("no value")?.parse()?)
 }

@@ -12,24 +12,22 @@
 use std::{
     collections::BTreeMap,
     env,
-    error::Error,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
-    process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim};
 
+use daemon::{Daemon, Failure, KEY, of_organization};
+
+#[path = "daemon.rs"]
+mod daemon;
+
 const OWN: &str = "000000000001";
-const KEY: &str = "AKIASIMULATEDEXAMPLE";
 
 /// A run may take this long from its first request: an answer is true of some
 /// moment between the as-of time and that.
 const RUN: f64 = 46.0;
-
-type Failure = Box<dyn Error>;
 
 /// What was so of root since when: a hardware key, and a virtual device.
 type History = Vec<(f64, bool, bool)>;
@@ -47,26 +45,10 @@ fn main() -> Result<(), Failure> {
     let accounts: usize = arguments.next().unwrap_or_else(|| "300".into()).parse()?;
     let seconds: u64 = arguments.next().unwrap_or_else(|| "100".into()).parse()?;
     let mut bench = Bench::new(accounts)?;
-    let (mut daemon, address) = start(&bench.sim, &exporter)?;
-    let measured = bench.measure(&address, Duration::from_secs(seconds));
-    daemon.kill()?;
-    daemon.wait()?;
-    measured
-}
-
-fn start(sim: &Sim, exporter: &str) -> Result<(Child, String), Failure> {
-    let mut daemon = Command::new(exporter)
-        .args(["--organization.role-name=aws-mfa-exporter", "--web.listen-address=127.0.0.1:0"])
-        .args(["--collector.root.interval=1s", "--collector.devices.interval=5s"])
-        .env_clear()
-        .envs([("AWS_ENDPOINT_URL", &*sim.endpoint()), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "x")])
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut lines = BufReader::new(daemon.stderr.take().ok_or("no log")?).lines().map_while(Result::ok);
-    let address = lines.find_map(|line| Some(line.split_once("address=")?.1.split(' ').next()?.to_owned()));
-    std::thread::spawn(move || lines.for_each(drop));
-    Ok((daemon, address.ok_or("the exporter does not say where it listens")?))
+    let mut command = of_organization(&bench.sim, &exporter);
+    command.args(["--collector.root.interval=1s", "--collector.devices.interval=5s"]);
+    let daemon = Daemon::start(command)?;
+    bench.measure(&daemon, Duration::from_secs(seconds))
 }
 
 fn now() -> f64 {
@@ -100,20 +82,20 @@ impl Bench {
         usize::try_from(self.random >> 11).unwrap_or(0) % below
     }
 
-    fn measure(&mut self, address: &str, time: Duration) -> Result<(), Failure> {
-        while !scrape(address)?.contains("aws_mfa_exporter_initial_pass_complete 1") {
+    fn measure(&mut self, daemon: &Daemon, time: Duration) -> Result<(), Failure> {
+        while !daemon.scrape()?.contains("aws_mfa_exporter_initial_pass_complete 1") {
             sleep(Duration::from_millis(200));
         }
         let bad = self.ids.len() / 10;
         let healthy: Vec<_> = self.ids[bad..].to_vec();
         // Until the accounts are as mixed as they will be.
-        self.half("a beginning", address, time / 4, &healthy)?;
-        let calm = self.half("all accounts answer", address, time, &healthy)?;
+        self.half("a beginning", daemon, time / 4, &healthy)?;
+        let calm = self.half("all accounts answer", daemon, time, &healthy)?;
         for (n, id) in self.ids[..bad].iter().enumerate().skip(1) {
             let fault = [Fault::AccessDenied, Fault::Throttled, Fault::Hang, Fault::Reset][n % 4].clone();
             self.sim.fault(id, None, fault);
         }
-        let troubled = self.half("a tenth does not", address, time, &healthy)?;
+        let troubled = self.half("a tenth does not", daemon, time, &healthy)?;
         println!(
             "the healthy accounts' IAM.9 is {:.2} x as old at the median, {:.2} x at the 99th percentile (target: as fresh)",
             troubled.0 / calm.0,
@@ -125,7 +107,7 @@ impl Bench {
 
     /// Lives on for a while; the median and the 99th percentile of the healthy
     /// accounts' ages.
-    fn half(&mut self, name: &str, address: &str, time: Duration, healthy: &[String]) -> Result<(f64, f64), Failure> {
+    fn half(&mut self, name: &str, daemon: &Daemon, time: Duration, healthy: &[String]) -> Result<(f64, f64), Failure> {
         let (began, mut ages, mut judged) = (Instant::now(), Vec::new(), [0usize; 2]);
         while began.elapsed() < time {
             let beat = Instant::now();
@@ -133,7 +115,7 @@ impl Bench {
                 self.change();
             }
             self.spoil();
-            let body = scrape(address)?;
+            let body = daemon.scrape()?;
             let seen = now();
             for (id, control, status, as_of) in verdicts(&body) {
                 judged[usize::from(status == "unknown")] += 1;
@@ -235,12 +217,4 @@ fn verdicts(body: &str) -> Vec<(String, &str, &str, f64)> {
         Some((id, control, pick(&["passed", "failed", "not_applicable", "unknown"], &label(line, "status")?)?, at))
     });
     read.collect()
-}
-
-fn scrape(address: &str) -> Result<String, Failure> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
 }

@@ -32,6 +32,7 @@ fn expect(sim: &Sim, wanted: [&str; 3]) -> Samples {
     samples
 }
 
+/// Peers 1: CloudQuery has it the other way round.
 #[test]
 fn root_with_a_hardware_key_passes_all() {
     let samples = expect(&sim(healthy()), ["passed", "passed", "passed"]);
@@ -39,14 +40,14 @@ fn root_with_a_hardware_key_passes_all() {
     assert_eq!(samples.value(r#"aws_mfa_root_virtual_devices{account_id="111111111111"}"#), Some(0.0));
 }
 
-/// 13.1: Scout Suite, Steampipe and others call this a failure.
+/// 13.1, peers 13: Scout Suite, Steampipe and others call this a failure.
 #[test]
 fn root_credentials_removed_is_not_applicable() {
     let samples = expect(&sim(account(Root::default())), ["not_applicable", "not_applicable", "passed"]);
     assert_eq!(samples.value(r#"aws_mfa_root_mfa_enabled{account_id="111111111111"}"#), Some(0.0));
 }
 
-/// 13.2 and peers 14: what the organization's feature says is not asked.
+/// 13.2, peers 12 and 14: what the organization's feature says is not asked.
 #[test]
 fn root_password_without_mfa_fails() {
     expect(&sim(account(Root { password: true, ..Root::default() })), ["failed", "failed", "passed"]);
@@ -66,13 +67,13 @@ fn password_recovery_just_allowed_fails() {
     assert!(time("failed").unwrap() > time("protected").unwrap(), "the regression can be told");
 }
 
-/// 13.4: AWS's own rule passes it.
+/// 13.4, peers 16: AWS's own rule passes it.
 #[test]
 fn root_with_only_an_access_key_fails() {
     expect(&sim(account(Root { access_keys: 1, ..Root::default() })), ["failed", "failed", "failed"]);
 }
 
-/// 13.5: Steampipe reads the missing flag as "no password" and passes it.
+/// 13.5, peers 15: Steampipe reads the missing flag as "no password" and passes it.
 #[test]
 fn password_flag_missing_is_unknown() {
     let account = Account { summary_omit: vec!["AccountPasswordPresent".into()], ..account(Root::default()) };
@@ -133,6 +134,34 @@ fn root_with_fido_and_virtual_is_no_hardware() {
     account.root.devices.push(format!("arn:aws:iam::{ID}:mfa/phone"));
     let samples = expect(&sim(account), ["passed", "failed", "passed"]);
     assert_eq!(samples.value(r#"aws_mfa_root_virtual_devices{account_id="111111111111"}"#), Some(1.0));
+}
+
+/// 13.10, peers 10: AWS calls it by the same name as a hardware key, and counts it as one.
+#[test]
+fn a_synced_passkey_passes_as_aws_has_it() {
+    let passkey = Account { id: ID.into(), ..Account::default() }.root_fido_serial("synced-passkey");
+    expect(&sim(Account::with_root_devices(ID, &[&passkey])), ["passed", "passed", "passed"]);
+}
+
+/// 13.37: a count of devices over one of users says nothing of anybody, and is not exported.
+#[test]
+fn more_devices_than_users_are_no_coverage() {
+    let mut account = account(Root { password: true, ..Root::default() });
+    account.summary_override = [("Users".to_owned(), 3), ("MFADevicesInUse".to_owned(), 9)].into();
+    let samples = expect(&sim(account), ["failed", "failed", "passed"]);
+    assert!(!samples.names().any(|name| name.contains("_ratio") || name.contains("coverage")), "{samples}");
+}
+
+/// 13.36, 13.19, peers 19: what leaves traces of root in CloudTrail, is hours old, or says what the
+/// organization has switched on, is not asked to judge a root user.
+#[test]
+fn of_root_nothing_is_asked_but_the_summary_and_the_list() {
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.6", "passed");
+    for operation in ["AssumeRoot", "GetCredentialReport", "ListOrganizationsFeatures", "ListMFADevices"] {
+        assert_eq!(sim.total(operation), 0, "{operation}");
+    }
 }
 
 /// 13.11, peers 6: Scout Suite reads the first page only.
@@ -340,6 +369,7 @@ fn a_change_while_the_list_is_read_voids_it() {
     });
 }
 
+/// Peers 20 and 38: an old answer keeps its own time, is shown for a while, and then no more.
 #[test]
 fn a_passed_verdict_becomes_unknown_when_nothing_arrives_any_more() {
     let sim = sim(healthy());

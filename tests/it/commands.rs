@@ -72,6 +72,51 @@ fn check_exits_3_where_it_could_not_be_run() {
     assert!(table.contains("no AWS credentials were found") && table.contains("AWS_PROFILE"), "{table}");
 }
 
+/// Runs `check` on a terminal of `script`'s; its exit status and all that it wrote.
+fn check_on_a_terminal(sim: &Sim, columns: u16, flags: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    let line = format!("stty rows 24 cols {columns}; '{}' {flags} check", env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).stdin(std::process::Stdio::null()).env_clear();
+    script.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", sim.endpoint()).env("TERM", "xterm");
+    script.env("PATH", std::env::var_os("PATH").unwrap()).env("AWS_ACCESS_KEY_ID", KEY);
+    let output = script.env("AWS_SECRET_ACCESS_KEY", "x").envs(environment.iter().copied()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_terminal_gets_colours_and_progress_and_a_pipe_neither() {
+    let sim = sim(account(Root { password: true, ..Root::default() }));
+    let (code, shown) = check_on_a_terminal(&sim, 100, "", &[]);
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.contains("\x1b[1;31mfailed") && shown.contains("Asking AWS"), "{shown:?}");
+    let (_, plain) = check_on_a_terminal(&sim, 100, "", &[("NO_COLOR", "1")]);
+    assert!(!plain.contains("\x1b[1;") && plain.contains("Asking AWS"), "{plain:?}");
+    let (_, dumb) = check_on_a_terminal(&sim, 100, "", &[("TERM", "dumb")]);
+    assert!(!dumb.contains('\x1b') && dumb.contains("failed"), "{dumb:?}");
+    let output = run(&sim.endpoint(), &["check"]);
+    let piped = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(!piped.contains('\x1b') && !piped.contains("Asking AWS"), "{piped}");
+}
+
+/// A terminal would break a line that is too long anywhere, and a table is none then.
+#[test]
+fn no_line_of_check_is_wider_than_the_terminal() {
+    let sim = Sim::start(aws_sim::organization(30)).unwrap();
+    sim.edit("100000000003", |account| account.roles.clear());
+    sim.edit("100000000004", |account| account.root.devices.clear());
+    sim.edit_organization(|organization| organization.members[5].state = Some("CLOSED".into()));
+    for columns in [80, 120] {
+        let (_, shown) =
+            check_on_a_terminal(&sim, columns, "--organization.role-name=aws-mfa-exporter", &[("NO_COLOR", "1")]);
+        let shown = shown.rsplit("\x1b[K").next().unwrap();
+        let widest = shown.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= usize::from(columns), "{widest} of {columns}:\n{shown}");
+        for wanted in ["workload-0004", "failed", "unknown", "n/a", "AWS denied the call", "30 accounts: "] {
+            assert!(shown.to_lowercase().contains(&wanted.to_lowercase()), "{wanted}, {columns}:\n{shown}");
+        }
+    }
+}
+
 #[test]
 fn check_prints_json_of_the_documented_form() {
     let sim = sim(healthy());
@@ -88,6 +133,21 @@ fn check_prints_json_of_the_documented_form() {
     let devices = &account["collectors"][0];
     assert_eq!((&devices["up"], &devices["fault"]["class"]), (&false.into(), &"throttled".into()));
     assert!(devices["fault"]["remedy"].is_string());
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    for key in keys(&report) {
+        assert!(readme.contains(&format!("`{key}`")), "README.md does not tell of {key}");
+    }
+}
+
+/// Every key of a JSON document, at any depth.
+fn keys(value: &serde_json::Value) -> Vec<String> {
+    match value {
+        serde_json::Value::Object(map) => {
+            map.iter().flat_map(|(key, value)| [key.clone()].into_iter().chain(keys(value))).collect()
+        }
+        serde_json::Value::Array(values) => values.iter().flat_map(keys).collect(),
+        _ => Vec::new(),
+    }
 }
 
 #[test]

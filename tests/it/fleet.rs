@@ -1,7 +1,11 @@
 //! Many accounts from one exporter: what is listed, what is assumed, and that
 //! nothing of one account reaches another.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    time::{Duration, Instant},
+};
 
 use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim, Unit};
 
@@ -156,6 +160,8 @@ fn whatever_is_wrong_with_the_answer_to_assume_role_the_account_is_unknown() {
         (Fault::Throttled, "throttled"),
         (Fault::ServerError, "server_error"),
         (Fault::Rejected, "rejected"),
+        (Fault::Oversized(9 << 20), "oversized_reply"),
+        (Fault::Endless, "oversized_reply"),
     ] {
         let sim = Sim::start(organization(vec![good(&member_id(1))])).unwrap();
         sim.fault(&member_id(1), Some("AssumeRole"), fault.clone());
@@ -289,6 +295,8 @@ fn a_list_that_cannot_be_believed_is_no_list() {
         (Fault::Malformed, "malformed_reply"),
         (Fault::EmptyBody, "malformed_reply"),
         (Fault::Throttled, "throttled"),
+        (Fault::Oversized(9 << 20), "oversized_reply"),
+        (Fault::Endless, "oversized_reply"),
     ] {
         let sim = Sim::start(organization(vec![good(&member_id(0))])).unwrap();
         sim.fault(OWN, Some("ListAccounts"), fault.clone());
@@ -299,6 +307,54 @@ fn a_list_that_cannot_be_believed_is_no_list() {
         assert_eq!(samples.value("aws_mfa_exporter_initial_pass_complete"), Some(0.0));
         assert_eq!(samples.value(r#"aws_mfa_accounts{state="scanned"}"#), Some(0.0));
     }
+}
+
+/// 13.30: whoever filters by a field that AWS no longer sends watches nobody, and all is green.
+#[test]
+fn a_list_of_nobody_is_a_fault() {
+    let sim = Sim::start(organization(vec![good(&member_id(0))])).unwrap();
+    sim.edit_organization(|organization| organization.members.clear());
+    let exporter = watching(&sim);
+    exporter.wait_for("a fault", SOON, |_| exporter.log().contains("fault=incomplete_reply"));
+    let samples = exporter.metrics();
+    assert_eq!(samples.value("aws_mfa_discovery_up"), Some(0.0), "{}", exporter.log());
+    assert_eq!(samples.value("aws_mfa_exporter_initial_pass_complete"), Some(0.0));
+}
+
+/// 13.34: the most important root user of all, in the one account that no StackSet reaches.
+#[test]
+fn a_management_account_that_cannot_be_read_is_named_loudly() {
+    let mut scenario = organization(vec![good(&member_id(0))]);
+    // The exporter runs in a delegated administrator's account.
+    let organization = scenario.organization.as_mut().unwrap();
+    (organization.management, organization.delegated) = (member_id(0), vec![OWN.into()]);
+    scenario.accounts[1].roles.clear();
+    let sim = Sim::start(scenario).unwrap();
+    let exporter = watching(&sim);
+    let samples = exporter.wait_for("a fault", SOON, |samples| {
+        samples.fault_of(&member_id(0), "root") == "access_denied" && samples.status_of(OWN, "IAM.9") == "passed"
+    });
+    let management = format!("aws_mfa_management_account_info{{account_id=\"{}\"}}", member_id(0));
+    assert_eq!(samples.value(&management), Some(1.0), "{samples}");
+    assert_eq!(samples.status_of(&member_id(0), "IAM.9"), "unknown");
+    let log = exporter.log();
+    let loud = log.lines().find(|line| line.contains("level=error") && line.contains("management account"));
+    assert!(loud.is_some_and(|line| line.contains(&member_id(0))), "{log}");
+}
+
+/// 13.34: only a member's root can be without credentials; a summary that says so of the
+/// management account's is not believed.
+#[test]
+fn a_management_account_without_root_credentials_is_unknown() {
+    let mut scenario = organization(Vec::new());
+    scenario.accounts[0].root = aws_sim::Root::default();
+    let sim = Sim::start(scenario).unwrap();
+    let exporter = watching(&sim);
+    exporter.wait_for("a verdict", SOON, |samples| {
+        samples.fault_of(OWN, "root").is_empty() && samples.status_of(OWN, "IAM.4") == "passed"
+    });
+    let samples = exporter.metrics();
+    assert_eq!([samples.status_of(OWN, "IAM.9"), samples.status_of(OWN, "IAM.6")], ["unknown", "unknown"]);
 }
 
 #[test]
@@ -497,6 +553,22 @@ fn state_flag(folder: &tempfile::TempDir) -> String {
     format!("--state.file={}", folder.path().join("state.json").display())
 }
 
+/// Waits until all that the exporter shows now is in its state file: the second
+/// file from here on was begun after the look at it.
+fn wait_until_kept(folder: &tempfile::TempDir) {
+    use std::os::unix::fs::MetadataExt as _;
+    let file =
+        || fs::metadata(folder.path().join("state.json")).ok().map(|file| (file.ino(), file.modified().unwrap()));
+    let began = Instant::now();
+    for _ in 0..2 {
+        let last = file();
+        while file() == last || file().is_none() {
+            assert!(began.elapsed() < Duration::from_secs(60), "nothing is written");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 fn names(samples: &Samples) -> Vec<String> {
     samples.of_accounts().into_keys().collect()
 }
@@ -515,8 +587,8 @@ fn the_first_scrape_after_a_restart_holds_every_series_of_the_last_before_it() {
             && samples.status_of(&member_id(1), "IAM.9") == "failed"
             && samples.fault_of(&member_id(2), "root") == "access_denied"
     });
-    std::thread::sleep(Duration::from_secs(1));
     let before = first.metrics();
+    wait_until_kept(&folder);
     first.signal("-KILL");
     first.wait();
     // Nothing can be asked any more: whatever is there is remembered.
@@ -599,8 +671,8 @@ fn a_state_file_of_another_account_is_forgotten_as_soon_as_the_credentials_say_s
     assert!(!samples.names().any(|name| name.contains(crate::support::ID)), "{samples}");
 }
 
-/// Killed a hundred times while it writes, it always starts, and always with
-/// all that it knew.
+/// Killed a hundred times, at any moment and in the middle of writing, it always
+/// starts, and always with all that it knew.
 #[test]
 fn killed_at_any_moment_it_starts_with_what_it_knew() {
     let sim = Sim::start(organization((0..20).map(|n| good(&member_id(n))).collect())).unwrap();
@@ -609,7 +681,6 @@ fn killed_at_any_moment_it_starts_with_what_it_knew() {
     let mut running = exporter(&sim, &flags);
     running
         .wait_for("verdicts", SOON, |samples| (0..20).all(|n| samples.status_of(&member_id(n), "IAM.6") == "passed"));
-    std::thread::sleep(Duration::from_millis(1_500));
     let known = |samples: &Samples| -> Vec<String> {
         names(samples)
             .into_iter()
@@ -618,12 +689,26 @@ fn killed_at_any_moment_it_starts_with_what_it_knew() {
     };
     let wanted = known(&running.metrics());
     assert_eq!(wanted.len(), 21 * 21, "one account_info and four samples of five controls");
+    wait_until_kept(&folder);
+    let half_written = folder.path().join("state.json.new");
+    let mut in_the_middle = 0;
     for n in 0..100u64 {
-        std::thread::sleep(Duration::from_millis(n * 37 % 150));
+        if n % 5 != 0 {
+            std::thread::sleep(Duration::from_millis(n * 37 % 150));
+        } else {
+            let began = Instant::now();
+            while !half_written.exists() {
+                assert!(began.elapsed() < Duration::from_secs(30), "nothing is written\n{}", running.log());
+                std::hint::spin_loop();
+            }
+            std::thread::sleep(Duration::from_micros(n * 17 % 400));
+        }
         running.signal("-KILL");
         running.wait();
+        in_the_middle += u32::from(half_written.exists());
         running = exporter(&sim, &flags);
         assert_eq!(known(&running.metrics()), wanted, "after {n} kills\n{}", running.log());
         assert!(!running.log().contains("set aside"), "{}", running.log());
     }
+    assert!(in_the_middle >= 3, "{in_the_middle} kills left half a file");
 }

@@ -15,6 +15,8 @@ mod house;
 mod http;
 /// The verdict tables, row by row, and the two layers of properties.
 mod judge;
+/// moto, strict: roles, sessions and policies.
+mod moto;
 /// Real Prometheus, promtool and an independent OpenMetrics parser.
 mod peers;
 mod properties;

@@ -19,22 +19,35 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::support::{Exporter, Response, healthy, request, sim};
 
+type Published = watch::Sender<Option<Arc<Exposition>>>;
+
 /// The server alone, with what it serves in the test's hand.
 struct Server {
     address: String,
     clock: Clock,
-    published: watch::Sender<Option<Arc<Exposition>>>,
+    published: Published,
     stop: Option<oneshot::Sender<()>>,
     running: Option<thread::JoinHandle<()>>,
 }
 
 impl Server {
     fn start(max_age: Duration, limits: Limits, slots: usize) -> Self {
+        let (published, exposition) = watch::channel(None);
+        Self::over(Clock::new(), published, exposition, max_age, limits, slots)
+    }
+
+    /// Serves what is sent to `published`, by the test or by the exporter's own tasks.
+    fn over(
+        clock: Clock,
+        published: Published,
+        exposition: watch::Receiver<Option<Arc<Exposition>>>,
+        max_age: Duration,
+        limits: Limits,
+        slots: usize,
+    ) -> Self {
         let listener = "127.0.0.1:0".parse::<ListenAddr>().unwrap().bind().unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (published, exposition) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
-        let clock = Clock::new();
         let site = Site {
             exposition,
             telemetry_path: "/metrics".into(),
@@ -51,6 +64,15 @@ impl Server {
             runtime.block_on(serve(vec![listener], site, limits, async { stopped.await.unwrap_or_default() })).unwrap();
         });
         Self { address, clock, published, stop: Some(stop), running: Some(running) }
+    }
+
+    /// Asks for the metrics until they are answered with this status.
+    fn wait_for(&self, what: &str, status: u16) {
+        let began = Instant::now();
+        while self.get("/metrics").status != status {
+            assert!(began.elapsed() < Duration::from_secs(30), "{what}: no {status}");
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     fn publish(&self, bytes: usize) {
@@ -318,4 +340,34 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
     }
     assert!(passed && began.elapsed() >= Duration::from_secs(29), "it was kept for its maximum age, and no longer");
     drop(events);
+}
+
+/// Either of the two tasks that make what is served comes to a standstill while the
+/// other, and the server, run on: nothing of it is served any more.
+#[test]
+fn a_frozen_encoder_or_keeper_ends_in_503() {
+    use aws_mfa_exporter::{
+        judge::Cadence,
+        publish::{Keeper, encode},
+        snapshot::{Plan, Snapshot},
+    };
+    let clock = Clock::new();
+    let snapshot = Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, clock.now());
+    let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
+    let (published, exposition) = watch::channel(None);
+    let (_events, inbox) = tokio::sync::mpsc::channel(8);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let keeper = runtime.spawn(Keeper::new(clock, snapshot, inbox, latest).run());
+    let encoder = || runtime.spawn(encode(snapshots.clone(), published.clone(), Own::new(true).unwrap()));
+    let first = encoder();
+    let server = Server::over(clock, published.clone(), exposition, Duration::from_secs(4), Limits::default(), 40);
+    server.wait_for("both run", 200);
+    first.abort();
+    server.wait_for("the encoder stands still", 503);
+    assert_eq!(server.get("/-/healthy").status, 503);
+    let second = encoder();
+    server.wait_for("both run again", 200);
+    keeper.abort();
+    server.wait_for("the keeper stands still", 503);
+    assert!(!second.is_finished(), "the encoder publishes on, and what it publishes has the keeper's last time");
 }
