@@ -228,8 +228,8 @@ impl AccountRun {
         let next = self.next(plan.interval, stock.denials[1]);
         // Users that are nearly due are settled along with the list of devices, which
         // would be read for them alone otherwise.
-        let due = follow_up.unwrap_or_else(|| next.mul_f64(0.8));
-        stock.users_due = Some(Instant::now() + due);
+        let follow_up = follow_up.map(|time| time.min(next));
+        stock.users_due = Some(Instant::now() + follow_up.unwrap_or_else(|| next.mul_f64(0.8)));
         pause.min(follow_up.unwrap_or(next))
     }
 
