@@ -16,7 +16,7 @@ use crate::support::{Exporter, ID, KEY, Samples, healthy, request, sim};
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 
 /// A program that ends with the test.
-struct Peer(Child);
+pub struct Peer(pub Child);
 
 impl Drop for Peer {
     fn drop(&mut self) {
@@ -32,11 +32,11 @@ fn python(program: &str) -> Command {
     Command::new(PathBuf::from(bin).join(program))
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn wait_until(what: &str, patience: Duration, ready: impl Fn() -> bool) {
+pub fn wait_until(what: &str, patience: Duration, ready: impl Fn() -> bool) {
     let began = Instant::now();
     while !ready() {
         assert!(began.elapsed() < patience, "{what}: not within {patience:?}");
