@@ -115,8 +115,7 @@ fn the_readme_shows_the_policy_that_is_printed() {
 /// The template of the role grants what is printed, word for word.
 #[test]
 fn the_role_of_the_template_allows_what_the_policy_does() {
-    let template =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/iam/member-role.yaml")).unwrap();
+    let template = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/iam/member-role.yaml")).unwrap();
     let policy: serde_json::Value = serde_json::from_slice(&run("http://127.0.0.1:9", &["iam-policy"]).stdout).unwrap();
     let actions: Vec<_> =
         policy["Statement"][0]["Action"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
@@ -144,7 +143,7 @@ fn the_example_of_a_configuration_is_good_and_a_bad_one_is_told() {
     let example = concat!("--config.file=", env!("CARGO_MANIFEST_DIR"), "/deploy/config.example.yml");
     assert_eq!(run("http://127.0.0.1:9", &[example, "--config.check"]).status.code(), Some(0));
     let bad = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(bad.path(), "accounts: [{id: \"12\"}]\n").unwrap();
+    fs::write(bad.path(), "accounts: [{id: \"12\"}]\n").unwrap();
     let flag = format!("--config.file={}", bad.path().display());
     let output = run("http://127.0.0.1:9", &[&flag, "--config.check"]);
     assert_eq!(output.status.code(), Some(1));

@@ -51,13 +51,24 @@ fn found_in_variable(text: &str, found: &mut impl FnMut(String)) {
     }
 }
 
-/// Variables of Grafana in an expression: a time where one is wanted, else a word.
+/// An expression with something for each of Grafana's variables, `$name`,
+/// `${name}` or `${name:format}`: a number, a time, or a word with its `$`.
 fn without_variables(expression: &str) -> String {
-    let mut text = expression.to_owned();
-    for time in ["__rate_interval", "__interval", "__range"] {
-        text = text.replace(&format!("${{{time}}}"), "5m").replace(&format!("${time}"), "5m");
+    let mut parts = expression.split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = match part.strip_prefix('{').and_then(|braced| braced.split_once('}')) {
+            Some((inside, rest)) => (inside.split(':').next().unwrap_or_default(), rest),
+            None => part.split_at(part.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(part.len())),
+        };
+        match name {
+            "__range_s" | "__interval_ms" | "__range_ms" => text.push_str("300"),
+            "__rate_interval" | "__interval" | "__range" => text.push_str("5m"),
+            _ => text.extend(["$", name]),
+        }
+        text.push_str(rest);
     }
-    text.replace("${__range_s}", "300").replace("$__range_s", "300").replace("${", "$").replace(":regex}", "")
+    text
 }
 
 #[test]
@@ -90,7 +101,7 @@ fn promtool_can_parse_every_expression_of_the_dashboards() {
 #[test]
 fn the_expressions_of_a_dashboard_are_all_found() {
     let dashboard = serde_json::json!({
-        "panels": [{"targets": [{"expr": "a"}]}, {"panels": [{"targets": [{"expr": "b[$__rate_interval]"}]}]}],
+        "panels": [{"targets": [{"expr": "a"}]}, {"panels": [{"targets": [{"expr": "b{z=~\"${z:regex}\"}[$__rate_interval] / $__range_s"}]}]}],
         "templating": {"list": [
             {"type": "query", "definition": "label_values(c{x=\"1\"}, y)", "query": {"query": "label_values(c{x=\"1\"}, y)"}},
             {"type": "query", "query": "query_result(d)"},
@@ -101,5 +112,5 @@ fn the_expressions_of_a_dashboard_are_all_found() {
     expressions(&dashboard, &mut |expression| found.push(without_variables(&expression)));
     found.sort();
     found.dedup();
-    assert_eq!(found, ["a", "b[5m]", "d", "group by (y) (c{x=\"1\"})"]);
+    assert_eq!(found, ["a", "b{z=~\"$z\"}[5m] / 300", "d", "group by (y) (c{x=\"1\"})"]);
 }

@@ -28,7 +28,9 @@ const ON_THEIR_WAY: &[(&str, &[&str])] = &[
     ("aws_mfa_exemption_expiry_timestamp_seconds", &["exemption"]),
     ("aws_mfa_root_password_last_used_timestamp_seconds", &["account_id"]),
     ("aws_mfa_user_devices", &["account_id", "kind"]),
+    ("aws_mfa_user_without_mfa", &["account_id", "user", "console_access"]),
     ("aws_mfa_users", &["account_id"]),
+    ("aws_mfa_users_omitted", &["account_id"]),
     ("aws_mfa_users_unknown", &["account_id"]),
     ("aws_mfa_users_without_mfa", &["account_id"]),
     ("aws_mfa_users_without_mfa_exempt", &["account_id"]),
@@ -112,7 +114,7 @@ impl Known {
     pub fn faults(&self, expression: &str) -> Vec<String> {
         let names = names(expression);
         let mut faults = Vec::new();
-        let mut labels = BTreeSet::from(["__name__".to_owned()]);
+        let mut labels: BTreeSet<_> = names.made.into_iter().chain(["__name__".to_owned()]).collect();
         for selector in &names.selectors {
             match self.metrics.get(&selector.metric) {
                 Some(known) => {

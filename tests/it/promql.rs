@@ -20,6 +20,8 @@ pub struct Names {
     pub selectors: Vec<Selector>,
     /// The labels of `by`, `on` and their like.
     pub labels: BTreeSet<String>,
+    /// The labels that functions make.
+    pub made: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,9 @@ const AGGREGATIONS: [&str; 12] =
     ["sum", "min", "max", "avg", "group", "stddev", "stdvar", "count", "count_values", "bottomk", "topk", "quantile"];
 const OPERATORS: [&str; 9] = ["and", "or", "unless", "offset", "bool", "atan2", "inf", "nan", "start"];
 const LISTS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
+
+/// Functions that make a label, which the first text of their own arguments names.
+const MAKERS: [&str; 3] = ["label_replace", "label_join", "count_values"];
 
 /// Reads the names in `expression`.
 pub fn names(expression: &str) -> Names {
@@ -48,6 +53,7 @@ pub fn names(expression: &str) -> Names {
                 at = past(&tokens, at, ')');
                 continue;
             }
+            Token::Word(word) if MAKERS.contains(&word.as_str()) => names.made.extend(made(&tokens[at + 1..])),
             Token::Word(word) if is_metric(word, next) => {
                 let has_matchers = next == Some(&Token::Sign('{'));
                 let matchers = if has_matchers { matchers(&tokens[at + 2..]) } else { Vec::new() };
@@ -77,6 +83,20 @@ fn is_metric(word: &str, next: Option<&Token>) -> bool {
     let lower = word.to_ascii_lowercase();
     let is_operator = [&OPERATORS[..], &AGGREGATIONS, &LISTS].iter().any(|words| words.contains(&lower.as_str()));
     !is_number && !is_operator && next != Some(&Token::Sign('('))
+}
+
+/// The label that a function makes whose arguments these are.
+fn made(arguments: &[Token]) -> Option<String> {
+    let mut depth = 0;
+    for token in arguments {
+        match token {
+            Token::Sign('(' | '{' | '[') => depth += 1,
+            Token::Sign(')' | '}' | ']') => depth -= 1,
+            Token::Text(text) if depth == 1 => return Some(text.clone()),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn word_of(token: &Token) -> Option<String> {
@@ -144,4 +164,6 @@ fn the_names_of_an_expression_are_found() {
     let wanted = [selector("a_bucket", &[("x", "}"), ("y", "b|\"")]), selector("b", &[]), selector("", &[("w", "1")])];
     assert_eq!(found.selectors, wanted);
     assert_eq!(found.labels, ["job", "le", "z"].map(String::from).into());
+    let found = names(r#"label_replace(sum(a{x="1"}), "y", "$1", "z", "(.*)") and count_values by (w) ("v", b)"#);
+    assert_eq!(found.made, ["v", "y"].map(String::from).into());
 }
