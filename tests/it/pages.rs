@@ -208,6 +208,11 @@ impl Chain {
     }
 }
 
+/// Shows a figure also where the output of tests that pass is not shown.
+fn say(figure: &str) {
+    std::io::stderr().write_all(format!("{figure}\n").as_bytes()).unwrap();
+}
+
 /// The story of one organization, told to one Prometheus and one Alertmanager.
 fn story(installation: Option<&Path>) {
     let chain = Chain::start(installation);
@@ -223,7 +228,7 @@ fn story(installation: Option<&Path>) {
 fn root_mfa_goes_off(chain: &Chain, which: &str) {
     let [one, two, three, ..] = MEMBERS;
     let mut took = [one, two, three].map(|account| chain.regress(account));
-    eprintln!("{which}: from root MFA off to the page: {took:?}");
+    say(&format!("{which}: from root MFA off to the page: {took:?}"));
     // Of three, since something else may have the machine for a moment.
     took.sort();
     assert!(took[1] <= TARGET, "{took:?}");
@@ -246,12 +251,15 @@ fn it_comes_back_and_aws_denies(chain: &Chain, which: &str) {
     }
     let resolved = || webhook.told("pager", "AwsMfaRootMfaRegressed", one, "resolved");
     wait_until("it is taken back", Duration::from_secs(120), || resolved().is_some());
-    eprintln!("{which}: from root MFA on to the resolution: {:?}", resolved().unwrap() - began);
+    say(&format!("{which}: from root MFA on to the resolution: {:?}", resolved().unwrap() - began));
     wait_until("unknown", Duration::from_secs(180), || !webhook.of("AwsMfaRootMfaUnknown", "firing").is_empty());
     let unknown = webhook.of("AwsMfaRootMfaUnknown", "firing");
     assert_eq!((unknown.len(), unknown[0].alerts.len()), (1, 5), "one page for all of them");
     assert_eq!(unknown[0].receiver, "pager");
-    eprintln!("{which}: from the denial to the page, with a minute in which to gather: {:?}", unknown[0].at - began);
+    say(&format!(
+        "{which}: from the denial to the page, with a minute in which to gather: {:?}",
+        unknown[0].at - began
+    ));
     let text = unknown[0].alerts[0]["annotations"]["description"].as_str().unwrap();
     assert!(text.contains("root: access_denied"), "{text}");
     assert_eq!(chain.active("AwsMfaRootMfaRegressed"), still_off(), "what is unknown has not been mended");
@@ -263,7 +271,7 @@ fn the_exporter_is_killed(mut chain: Chain, which: &str) {
     let (killed, webhook) = (Instant::now(), &chain.webhook);
     wait_until("absent", Duration::from_secs(60), || !webhook.of("AwsMfaExporterAbsent", "firing").is_empty());
     let took = webhook.of("AwsMfaExporterAbsent", "firing")[0].at - killed;
-    eprintln!("{which}: from the kill to the page, `for: 2s` included: {took:?}");
+    say(&format!("{which}: from the kill to the page, `for: 2s` included: {took:?}"));
     assert!(took <= TARGET * 2, "{took:?}");
     // Long enough for whatever is not inhibited to come, and for a page to be taken back.
     std::thread::sleep(Duration::from_secs(20));
