@@ -160,6 +160,7 @@ impl UsersIam for AccountIam {
 
 /// A reply, or `None` where IAM's refusal is an answer: of this status, and of the
 /// code that `is_answer` looks for.
+#[expect(clippy::result_large_err, reason = "it is the SDK's own error, on its way to becoming a fault")]
 fn unless<T, E>(
     sent: Result<T, SdkError<E, HttpResponse>>,
     status: u16,

@@ -7,6 +7,8 @@
 mod aws;
 /// The commands beside serving.
 mod commands;
+/// The expressions of the dashboards.
+mod dashboards;
 /// Many accounts: an organization, roles, a file, shards.
 mod fleet;
 /// The rules of the house, read off the source.
@@ -17,9 +19,17 @@ mod http;
 mod judge;
 /// moto, strict: roles, sessions and policies.
 mod moto;
+/// What rules and dashboards may name, and that they name nothing else.
+mod names;
+/// From root's lost MFA to the webhook that pages, through Prometheus and Alertmanager.
+mod pages;
 /// Real Prometheus, promtool and an independent OpenMetrics parser.
 mod peers;
+/// What expressions of Prometheus name, read without evaluating them.
+mod promql;
 mod properties;
+/// The rules, their cases and their runbooks.
+mod rules;
 /// What the AWS SDK must not do behind our back.
 mod sdk;
 /// The server's manners: methods, limits, drains, staleness.

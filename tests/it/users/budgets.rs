@@ -18,7 +18,7 @@ fn a_day(world: World) -> (usize, Model) {
 }
 
 fn at_most(what: &str, calls: usize, budget: usize) {
-    println!("calls a day: {what}: {calls} (budget {budget})");
+    eprintln!("calls a day: {what}: {calls} (budget {budget})");
     assert!(calls <= budget, "{what}: {calls} calls a day, and {budget} are allowed");
 }
 
@@ -72,7 +72,7 @@ fn a_cycle_of_5000_users_with_virtual_devices() {
     let beat = daemon.beat();
     daemon.stock(beat);
     let calls = model.calls() - before;
-    println!("calls a cycle: 5,000 users with virtual devices: {calls} (budget 15, the virtual devices' pages aside)");
+    eprintln!("calls a cycle: 5,000 users with virtual devices: {calls} (budget 15, the virtual devices' pages aside)");
     assert!(calls <= 15, "{calls}");
 }
 

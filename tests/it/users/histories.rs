@@ -34,7 +34,7 @@ fn watching_with(model: &Model, plan: Plan) -> Daemon<'_> {
 
 /// One row of the table of freshness; `cargo test … -- --nocapture` prints it.
 fn within(what: &str, took: Duration, bound: Duration) {
-    println!("freshness: {what}: {} (bound {})", humantime::format_duration(took), humantime::format_duration(bound));
+    eprintln!("freshness: {what}: {} (bound {})", humantime::format_duration(took), humantime::format_duration(bound));
     assert!(took <= bound, "{what}: {took:?}, and {bound:?} is promised");
 }
 

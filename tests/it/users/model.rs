@@ -87,8 +87,8 @@ impl World {
 
     pub fn change(&mut self, act: Act, now: u64) {
         let now = i64::try_from(now).unwrap();
-        if act.what % 12 == 0 {
-            self.add(Person { password: act.who % 2 == 0, ..nobody() }, now);
+        if act.what.is_multiple_of(12) {
+            self.add(Person { password: act.who.is_multiple_of(2), ..nobody() }, now);
             return;
         }
         if self.people.is_empty() {

@@ -1,0 +1,211 @@
+//! The rules of `deploy/prometheus`: that promtool accepts them and their cases
+//! hold, that every alert has what an alert must have, and that each goes where
+//! its severity says.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Deserialize)]
+struct RuleFile {
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Group {
+    interval: Option<String>,
+    rules: Vec<Rule>,
+}
+
+/// A rule: an alert, or a series to be recorded.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Rule {
+    pub record: Option<String>,
+    pub alert: Option<String>,
+    pub expr: String,
+    #[serde(rename = "for")]
+    patience: Option<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus")
+}
+
+fn text(path: &str) -> String {
+    fs::read_to_string(folder().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The files of a folder with this ending, in order; none where there is no folder.
+pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> = entries.filter(|path| path.to_string_lossy().ends_with(ending)).collect();
+    found.sort();
+    found
+}
+
+fn groups() -> Vec<Group> {
+    let read = |path: &str| serde_saphyr::from_str::<RuleFile>(&text(path)).unwrap().groups;
+    ["alerts.yaml", "recording.yaml"].into_iter().flat_map(read).collect()
+}
+
+/// All rules, in order.
+pub fn rules() -> Vec<Rule> {
+    groups().into_iter().flat_map(|group| group.rules).collect()
+}
+
+fn alerts() -> BTreeMap<String, Rule> {
+    rules().into_iter().filter_map(|rule| Some((rule.alert.clone()?, rule))).collect()
+}
+
+/// What promtool tests, as YAML that is no further known.
+pub fn cases() -> Vec<Value> {
+    let read = |path: PathBuf| {
+        let file: Value = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        file["tests"].as_array().unwrap().clone()
+    };
+    files(&folder().join("tests"), ".yaml").into_iter().flat_map(read).collect()
+}
+
+/// The folders of Prometheus's programs: Debian's, and Prometheus 3 where it could be had.
+pub fn installations() -> Vec<Option<PathBuf>> {
+    let three = std::env::var("TEST_PROMETHEUS3_BIN").expect("tests/run sets TEST_PROMETHEUS3_BIN, or empties it");
+    if three.is_empty() {
+        eprintln!("NOT TESTED with Prometheus 3: tests/run could not get it");
+        return vec![None];
+    }
+    vec![None, Some(PathBuf::from(three))]
+}
+
+/// A program of one of the [`installations`].
+pub fn program(installation: Option<&Path>, name: &str) -> Command {
+    Command::new(installation.map_or_else(|| PathBuf::from(name), |folder| folder.join(name)))
+}
+
+/// What a command said; it must have succeeded.
+pub fn is_content(mut command: Command) -> String {
+    let output = command.current_dir(folder()).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{command:?}\n{said}");
+    said
+}
+
+// === promtool and amtool ===
+
+#[test]
+fn promtool_accepts_the_rules_and_their_cases_hold() {
+    let cases = files(&folder().join("tests"), ".yaml");
+    assert!(cases.len() >= 4);
+    for installation in installations() {
+        let promtool = || program(installation.as_deref(), "promtool");
+        let mut check = promtool();
+        check.args(["check", "rules", "alerts.yaml", "recording.yaml"]);
+        is_content(check);
+        let mut config = promtool();
+        config.args(["check", "config", "prometheus.example.yml"]);
+        is_content(config);
+        let mut test = promtool();
+        test.args(["test", "rules"]).args(&cases);
+        is_content(test);
+    }
+}
+
+/// Each alert goes where its severity says, in the example for Alertmanager.
+#[test]
+fn alertmanager_routes_each_alert_by_its_severity() {
+    let mut check = Command::new("amtool");
+    check.args(["check-config", "alertmanager.example.yml"]);
+    is_content(check);
+    for (name, rule) in alerts() {
+        let severity = &rule.labels["severity"];
+        let mut route = Command::new("amtool");
+        route.args(["config", "routes", "test", "--config.file=alertmanager.example.yml"]);
+        route.args([format!("alertname={name}"), format!("severity={severity}"), "account_id=1".to_owned()]);
+        let wanted = BTreeMap::from([("critical", "pager"), ("warning", "tickets"), ("info", "nobody")]);
+        assert_eq!(is_content(route).lines().next(), Some(wanted[severity.as_str()]), "{name}");
+    }
+}
+
+/// An alert that is misspelt in a route or an inhibition is not routed, not inhibited.
+#[test]
+fn alertmanager_names_only_alerts_that_exist() {
+    let alerts = alerts();
+    let mut named = BTreeSet::new();
+    for (at, _) in text("alertmanager.example.yml").match_indices("AwsMfa") {
+        let rest = text("alertmanager.example.yml")[at..].to_owned();
+        let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+        match rest[name.len()..].strip_prefix('(') {
+            Some(list) => named.extend(list.split(')').next().unwrap().split('|').map(|end| format!("{name}{end}"))),
+            None if name == "AwsMfa" => {}
+            None => _ = named.insert(name),
+        }
+    }
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
+        assert!(alerts.contains_key(&name), "{name}");
+    }
+}
+
+// === alerts, cases and runbooks ===
+
+#[test]
+fn every_alert_says_how_bad_it_is_what_it_is_and_what_to_do() {
+    for (name, rule) in alerts() {
+        assert!(name.starts_with("AwsMfa"), "{name}");
+        assert!(["critical", "warning", "info"].contains(&rule.labels["severity"].as_str()), "{name}");
+        assert_eq!(rule.labels.len(), 1, "{name}: a label more is another alert when it changes");
+        assert!(rule.patience.is_some(), "{name}");
+        let [summary, description, url] =
+            ["summary", "description", "runbook_url"].map(|annotation| rule.annotations[annotation].as_str());
+        assert!(summary.ends_with('.') && !summary.contains("{{"), "{name}");
+        assert!(description.ends_with('.'), "{name}");
+        assert_eq!(url, format!("deploy/runbooks.md#{}", name.to_lowercase()), "{name}");
+    }
+}
+
+#[test]
+fn every_alert_has_a_runbook_and_no_runbook_is_left_over() {
+    let book = fs::read_to_string(folder().join("../runbooks.md")).unwrap();
+    let sections: BTreeMap<_, _> = book.split("\n## ").skip(1).map(|part| part.split_once('\n').unwrap()).collect();
+    let headings: BTreeSet<_> = sections.keys().map(ToString::to_string).collect();
+    assert_eq!(headings, alerts().into_keys().collect());
+    for (name, section) in sections {
+        for part in ["**Means.**", "**Confirm.**", "**Mend.**", "**False alarm.**", "**Tell.**"] {
+            assert!(section.contains(part), "{name} has no {part}");
+        }
+    }
+}
+
+/// A case fires if it expects an alert, be it by name or as a sample of `ALERTS`.
+#[test]
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_silent() {
+    let (mut firing, mut silent) = (BTreeSet::new(), BTreeSet::new());
+    for case in cases() {
+        for test in case["alert_rule_test"].as_array().into_iter().flatten() {
+            let name = test["alertname"].as_str().unwrap().to_owned();
+            match test["exp_alerts"].as_array() {
+                Some(alerts) if !alerts.is_empty() => firing.insert(name),
+                _ => silent.insert(name),
+            };
+        }
+    }
+    let alerts: BTreeSet<_> = alerts().into_keys().collect();
+    assert_eq!(firing, alerts, "each with its texts, word by word");
+    assert_eq!(silent, alerts);
+}
+
+#[test]
+fn every_group_says_how_often_it_is_evaluated() {
+    for group in groups() {
+        assert!(group.interval.is_some(), "{:?}", group.rules[0]);
+    }
+}
