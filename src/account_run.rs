@@ -8,6 +8,8 @@
 //! never overlaps the next of its own kind, for the loop awaits it; and it always
 //! ends, for a deadline is set on it.
 
+mod trigger;
+
 use std::{
     future::Future,
     sync::{
@@ -32,12 +34,14 @@ use crate::{
         root::Doubt,
         users::Order,
     },
-    facts::{Confirmation, Fault, FaultClass, Fingerprint, RootReading, Summary, UsersReading, VirtualDevices},
+    facts::{Confirmation, Fault, FaultClass, RootReading, Summary, UsersReading, VirtualDevices},
     judge::SLOW_HEARTBEAT,
     metrics::own::Own,
     schedule,
     snapshot::{Collector, Event, LONGEST_RUN, News, Outcome, Plan, UsersPlan},
 };
+
+pub use trigger::{Trigger, Wake};
 
 /// Two takings of stock are at least this far apart, however often the heartbeat
 /// wakes them.
@@ -93,40 +97,6 @@ struct Turn {
     with_users: bool,
     /// Whether there will be no other.
     is_only: bool,
-}
-
-/// What a heartbeat wakes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wake {
-    /// Nothing: all is as it was.
-    #[default]
-    Nothing,
-    /// The list of devices: it was never read, or once.
-    List,
-    /// Everything: the account has changed.
-    Everything,
-}
-
-/// What the heartbeat wakes: when the fingerprint moves, everything, and once more
-/// at the heartbeat after, since a replica may have lagged.
-#[derive(Debug, Default)]
-pub struct Trigger {
-    seen: Option<Fingerprint>,
-    again: Wake,
-}
-
-impl Trigger {
-    /// Tells what the heartbeat that read `fingerprint` wakes. A summary with missing
-    /// keys shows no fingerprint, and wakes nothing.
-    pub fn beat(&mut self, fingerprint: Option<Fingerprint>) -> Wake {
-        let Some(fingerprint) = fingerprint else { return Wake::Nothing };
-        let moved = match self.seen.replace(fingerprint) {
-            None => Wake::List,
-            Some(old) if old != fingerprint => Wake::Everything,
-            Some(_) => Wake::Nothing,
-        };
-        std::mem::replace(&mut self.again, moved).max(moved)
-    }
 }
 
 impl AccountRun {
@@ -371,20 +341,6 @@ fn doubt(identity: &Identity, before: Option<RootReading>) -> Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Summary;
-
-    fn print(users: u32) -> Option<Fingerprint> {
-        Summary {
-            mfa_enabled: Some(true),
-            password: Some(true),
-            access_keys: Some(false),
-            signing_certificates: Some(false),
-            users: Some(users),
-            mfa_devices: Some(0),
-            mfa_devices_in_use: Some(1),
-        }
-        .fingerprint()
-    }
 
     /// An account sleeps most of the time, and there may be ten thousand of them.
     #[tokio::test]
@@ -398,14 +354,5 @@ mod tests {
         let run = AccountRun::new(Session::ambient(caller), plan, events, own);
         let sizes = [size_of_val(&run.clone().heartbeat()), size_of_val(&run.stock())];
         assert!(sizes.iter().all(|size| *size < 2_048), "{sizes:?}");
-    }
-
-    #[test]
-    fn a_moved_fingerprint_wakes_everything_at_once_and_once_more() {
-        use Wake::{Everything, List, Nothing};
-        let mut trigger = Trigger::default();
-        let woken =
-            [print(1), print(1), print(1), print(2), print(2), None, print(2), print(1)].map(|p| trigger.beat(p));
-        assert_eq!(woken, [List, List, Nothing, Everything, Everything, Nothing, Nothing, Everything]);
     }
 }

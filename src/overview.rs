@@ -159,8 +159,15 @@ fn notes(state: &AccountState, verdicts: &[(Control, Verdict)]) -> Vec<Note> {
     }
     // What a collector's fault explains needs no second explanation.
     let is_explained = |reason| {
-        matches!(reason, Reason::NotRead | Reason::Stale | Reason::DevicesNotRead | Reason::MissingKey)
-            && state.health().any(|(_, health)| !health.is_up())
+        matches!(
+            reason,
+            Reason::NotRead
+                | Reason::Stale
+                | Reason::DevicesNotRead
+                | Reason::MissingKey
+                | Reason::UsersUnknown
+                | Reason::UsersIncomplete
+        ) && state.health().any(|(_, health)| !health.is_up())
     };
     let unexplained = ill(Status::Unknown).filter(|(_, verdict)| !is_explained(verdict.reason));
     unexplained.for_each(|(_, verdict)| add(Note::of(verdict.reason)));
