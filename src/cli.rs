@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Tells, as Prometheus metrics, whether the root users of AWS accounts are
-/// protected by multi-factor authentication.
+/// protected by multi-factor authentication, and how far their IAM users are.
 ///
 /// With neither --config.file nor --organization.role-name it watches one account:
 /// that of the AWS credentials found where every AWS tool looks for them, in the

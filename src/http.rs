@@ -166,11 +166,26 @@ impl Server {
                 }
             }
         }
-        drop(listener);
+        for (stream, slot) in self.waiting(listener) {
+            open.spawn(self.clone().connect(stream, slot));
+        }
         let ended = timeout(DRAIN, async { while open.join_next().await.is_some() {} }).await;
         if ended.is_err() {
             tracing::warn!(connections = open.len(), "Some connections did not finish in time and were cut.");
         }
+    }
+
+    /// Those who have connected and were not let in yet, as far as there are slots.
+    /// Closing the port on them would reset what they have asked.
+    fn waiting(&self, listener: tokio::net::TcpListener) -> Vec<(TcpStream, OwnedSemaphorePermit)> {
+        let mut waiting = Vec::new();
+        let Ok(listener) = listener.into_std() else { return waiting };
+        while let Ok(slot) = Arc::clone(&self.open).try_acquire_owned() {
+            let Ok((stream, _)) = listener.accept() else { break };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            waiting.extend(stream.ok().map(|stream| (stream, slot)));
+        }
+        waiting
     }
 
     async fn stopped(&self) {
@@ -237,10 +252,13 @@ impl Server {
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
-            () = self.stopped() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+            () = self.stopped() => match timeout(LAST_WORDS, connection.as_mut()).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            },
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "A connection ended early.");
@@ -250,6 +268,10 @@ impl Server {
 
 /// How long to wait after a connection could not be accepted, the first time.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(5);
+
+/// How long a connection is read from when the end has been asked for. hyper closes
+/// one at once that it has read nothing from, though a request may have arrived.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);

@@ -27,7 +27,7 @@ pub fn page(snapshot: &Snapshot, telemetry_path: &str, now: Moment) -> Landing {
     let html = format!(
         "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n\
          <title>{title} · aws-mfa-exporter</title>\n<style>{STYLE}</style>\n<header><h1>aws-mfa-exporter</h1>\
-         <p>Are the root users protected by multi-factor authentication? For Prometheus; version {version}.</p>\
+         <p>Are the root users, and the IAM users, protected by multi-factor authentication? For Prometheus; version {version}.</p>\
          <nav><a href=\"{path}\">Metrics</a> <a href=\"/-/healthy\">Healthy</a> <a href=\"/-/ready\">Ready</a>\
          <small>As of {time}<span id=old></span></small></nav></header>\n\
          <main>{main}</main>\n<script>{SCRIPT}</script>\n",

@@ -55,7 +55,8 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
          http://{ADDRESS}/         the accounts, worst first\n  http://{ADDRESS}/metrics  what Prometheus scrapes\n\n\
          Look for: demo-flapping, whose root user loses its MFA now and regains it every two minutes;\n\
          demo-denied, which cannot be read and is therefore unknown, never passed;\n\
-         demo-sandbox, whose root user has no credentials at all. Ctrl-C ends it.\n"
+         demo-sandbox, whose root user has no credentials at all;\n\
+         demo-web-production, some of whose IAM users have no MFA. Ctrl-C ends it.\n"
     );
     let mut exporter = Command::new(env::current_exe()?)
         .args([
@@ -63,6 +64,7 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
             "--organization.role-name=aws-mfa-exporter",
             "--collector.root.interval=5s",
             "--collector.devices.interval=30s",
+            "--collector.users.interval=1m",
             "--log.level=error",
         ])
         .env(INNER, "1")

@@ -54,6 +54,8 @@ pub struct Fetched {
     pub report: Option<(Report, Moment)>,
     /// What was wrong.
     pub fault: Option<Fault>,
+    /// Whether one is being made that was not ready yet.
+    pub is_under_way: bool,
 }
 
 /// Gets the report, and has it made before if `generate` says so.
@@ -68,9 +70,10 @@ pub async fn fetch(iam: &impl UsersIam, generate: bool) -> Fetched {
     } else {
         (Making::Complete, None)
     };
-    match read(iam, made == Making::UnderWay).await {
-        Ok(report) => Fetched { report: Some(report), fault },
-        Err(later) => Fetched { report: None, fault: Some(fault.unwrap_or(later)) },
+    let is_under_way = made == Making::UnderWay;
+    match read(iam, is_under_way).await {
+        Ok(report) => Fetched { report: Some(report), fault, is_under_way: false },
+        Err(later) => Fetched { report: None, fault: Some(fault.unwrap_or(later)), is_under_way },
     }
 }
 

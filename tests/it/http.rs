@@ -301,6 +301,21 @@ fn a_scrape_under_way_is_finished_before_the_server_is_gone() {
     assert!(server.wait() < Duration::from_secs(4));
 }
 
+/// Who has connected when the end is asked for is answered, let in already or not.
+/// A scrape was once reset by it.
+#[test]
+fn who_waits_at_the_door_is_answered_too() {
+    for _ in 0..20 {
+        let mut server = Server::start(Setting::default());
+        let mut waiting: Vec<_> = (0..30).map(|_| server.connect()).collect();
+        for stream in &mut waiting {
+            stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        }
+        server.stop();
+        assert!(waiting.iter_mut().all(|stream| Answer::read(stream).status > 0));
+    }
+}
+
 #[test]
 fn idle_connections_do_not_hold_up_the_end() {
     let mut server = Server::start(Setting::default());

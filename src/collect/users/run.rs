@@ -50,6 +50,7 @@ pub(super) struct Run<'a, I> {
     fault: Option<Fault>,
     strikes: u32,
     is_out_of_time: bool,
+    is_report_under_way: bool,
 }
 
 impl<'a, I: UsersIam> Run<'a, I> {
@@ -63,8 +64,19 @@ impl<'a, I: UsersIam> Run<'a, I> {
         let devices_listed = Some(order.listed.at);
         let reading = UsersReading { counters, is_whole, devices_listed, report, ..UsersReading::default() };
         let absent = BTreeSet::new();
-        let mut run =
-            Self { iam, order, began, reading, people, absent, fault: None, strikes: 0, is_out_of_time: false };
+        let (is_out_of_time, is_report_under_way) = (false, false);
+        let mut run = Self {
+            iam,
+            order,
+            began,
+            reading,
+            people,
+            absent,
+            fault: None,
+            strikes: 0,
+            is_out_of_time,
+            is_report_under_way,
+        };
         run.reading.users = run.people.values().map(|user| run.carry(user)).collect();
         if counters.is_some() && !is_whole {
             let detail = "ListUsers: the account changed while its users were listed";
@@ -170,6 +182,7 @@ impl<'a, I: UsersIam> Run<'a, I> {
         if let Some((report, generated)) = fetched.report {
             self.take_report(&report, generated);
         }
+        self.is_report_under_way = fetched.is_under_way;
         if self.fault.is_none() {
             self.fault = fetched.fault;
         }
@@ -317,15 +330,17 @@ impl<'a, I: UsersIam> Run<'a, I> {
         self.fault.get_or_insert(fault);
     }
 
+    /// When another run is wanted. One that was to settle something and has not is
+    /// followed by none but the regular one: what does not come is not run after.
     fn follow_up(&self) -> Option<Duration> {
         let is_doubted = |user: &UserFacts| user.live.as_ref().is_some_and(|live| live.doubted.is_some());
-        let is_waited_for = self.fault.as_ref().is_some_and(|fault| fault.class == FaultClass::ReportMissing);
+        let is_follow_up = self.order.before.as_ref().is_some_and(|before| before.follow_up == Some(CONFIRM_ABSENCE));
         if self.is_out_of_time {
             Some(Duration::ZERO)
-        } else if is_waited_for && self.order.plan.generate_report {
+        } else if !is_follow_up && (self.is_report_under_way || self.reading.users.iter().any(is_doubted)) {
             Some(CONFIRM_ABSENCE)
         } else {
-            self.reading.users.iter().any(is_doubted).then_some(CONFIRM_ABSENCE)
+            None
         }
     }
 

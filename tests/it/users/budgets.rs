@@ -63,6 +63,23 @@ fn a_day_of_an_account_without_users() {
     at_most("no users", calls, 1_440 + 300);
 }
 
+/// What does not come is asked for once a run, and not run after.
+#[test]
+fn a_day_without_any_report() {
+    let model = Model::new(World::of((0..20).map(|n| if n % 2 == 0 { console() } else { key_only() })));
+    model.life().has_reports = false;
+    let mut daemon = Daemon::new(&model);
+    daemon.live(24 * HOUR, |_| {});
+    let before = model.calls();
+    daemon.live(24 * HOUR, |_| {});
+    // Two a run for the report that never comes, and every password by a question.
+    at_most(
+        "10 key-only users, and no report to be had",
+        model.calls() - before,
+        1_440 + 300 + 2 * 96 + 480 + 96 + 10 * 24,
+    );
+}
+
 #[test]
 fn a_cycle_of_5000_users_with_virtual_devices() {
     let model = Model::new(World::of((0..5_000).map(|_| console())));
