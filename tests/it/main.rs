@@ -9,6 +9,8 @@ mod aws;
 mod commands;
 /// Many accounts: an organization, roles, a file, shards.
 mod fleet;
+/// What fuzzing has found, and what it has kept.
+mod fuzz;
 /// The rules of the house, read off the source.
 mod house;
 /// The web server alone, over real sockets.

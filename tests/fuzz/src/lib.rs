@@ -1,0 +1,29 @@
+//! Fuzz targets for the exporter's readers.
+//!
+//! `cargo fuzz run --fuzz-dir tests/fuzz -s none TARGET`, with a stable compiler;
+//! `-s none` because nothing here is unsafe, so that a sanitizer would find nothing
+//! and needs a nightly one. What must hold stands in [`promises`], and the ordinary
+//! tests hold it against everything in `corpus/` without libFuzzer.
+//!
+//! Only the rooms that read are compiled here: instrumented, the AWS SDK takes a
+//! quarter of an hour, and none of it is what is fuzzed.
+
+use crate as exporter;
+
+#[path = "../../../src/clock.rs"]
+pub mod clock;
+
+/// The pure readers: of the credential report and of serial numbers.
+#[path = "../../../src/facts"]
+pub mod facts {
+    pub mod device;
+    pub mod report;
+}
+
+/// The reader of raw replies.
+#[path = "../../../src/aws"]
+pub mod aws {
+    pub mod wire;
+}
+
+pub mod promises;
