@@ -2,7 +2,8 @@
 //!
 //! `cargo fuzz run --fuzz-dir tests/fuzz -s none TARGET`, with a stable compiler;
 //! `-s none` because nothing here is unsafe, so that a sanitizer would find nothing
-//! and needs a nightly one. What must hold stands in [`promises`], and the ordinary
+//! and needs a nightly one; `-- -dict=tests/fuzz/reply.dict` helps with replies. What
+//! is found lands in `corpus/`: keep little of it there. What must hold stands in [`promises`], and the ordinary
 //! tests hold it against everything in `corpus/` without libFuzzer.
 //!
 //! Only the rooms that read are compiled here: instrumented, the AWS SDK takes a

@@ -499,7 +499,7 @@ fn a_cycle_of_5000_users_with_virtual_devices_costs_15_calls_at_most() {
     let sim = sim(account(aws_sim::users(&healthy(), 5_000, Mix::default())));
     let exporter = start_in_bulk(&sim);
     for calls in cycles(&sim) {
-        println!("calls of a cycle: 5,000 users with virtual devices: {calls:?}");
+        eprintln!("calls of a cycle: 5,000 users with virtual devices: {calls:?}");
         assert_eq!([calls["ListUsers"], calls["ListVirtualMFADevices"]], [5, 5], "full pages");
         assert!(calls.values().sum::<usize>() <= 15, "{calls:?}");
     }
@@ -516,7 +516,7 @@ fn a_cycle_of_60_users_with_virtual_devices_and_40_key_only_asks_five() {
     let sim = sim(account(aws_sim::users(&healthy(), 100, mix)));
     let exporter = start_in_bulk(&sim);
     for calls in cycles(&sim) {
-        println!("calls of a cycle: 60 with virtual devices, 40 key-only: {calls:?}");
+        eprintln!("calls of a cycle: 60 with virtual devices, 40 key-only: {calls:?}");
         assert_eq!(calls.get("ListMFADevices"), None, "{calls:?}");
         assert_eq!(calls.get("GetLoginProfile"), Some(&5), "the budget: {calls:?}");
         // Of those who have no password, another list tells that they have kept their names.
