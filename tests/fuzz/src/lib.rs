@@ -2,12 +2,13 @@
 //!
 //! `cargo fuzz run --fuzz-dir tests/fuzz -s none TARGET`, with a stable compiler;
 //! `-s none` because nothing here is unsafe, so that a sanitizer would find nothing
-//! and needs a nightly one; `-- -dict=tests/fuzz/reply.dict` helps with replies. What
-//! is found lands in `corpus/`: keep little of it there. What must hold stands in [`promises`], and the ordinary
-//! tests hold it against everything in `corpus/` without libFuzzer.
+//! and needs a nightly one; `-- -dict=tests/fuzz/reply.dict` helps with replies.
+//! What is found lands in `corpus/`: keep little of it there. What must hold stands
+//! in [`promises`], and the ordinary tests hold it against everything in `corpus/`
+//! without libFuzzer.
 //!
-//! Only the rooms that read are compiled here: instrumented, the AWS SDK takes a
-//! quarter of an hour, and none of it is what is fuzzed.
+//! Only the rooms that read are compiled here, in a minute: the AWS SDK, which takes
+//! many times that, is not what is fuzzed.
 
 use crate as exporter;
 
