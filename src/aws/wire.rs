@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use http_body_util::Limited;
-use quick_xml::{Reader, events::Event};
+use quick_xml::{Reader, escape::unescape, events::Event};
 use serde::de::IgnoredAny;
 
 /// No honest reply of the operations in use comes near this, a report aside.
@@ -35,11 +35,16 @@ pub const REPORT_CAP: usize = 64 << 20;
 /// The shape of one successful reply: which fields its result has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    fields: BTreeSet<String>,
+    has_result: bool,
+    /// How often each stands there; a text with something else in it counts twice.
+    fields: BTreeMap<String, u32>,
     is_truncated: Option<String>,
     marker: Option<String>,
     map_keys: Vec<String>,
 }
+
+/// The fields that hold a text and nothing else.
+const TEXTS: [&str; 2] = ["IsTruncated", "Marker"];
 
 /// Whether, and from where, a list goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +104,7 @@ impl Shape {
                 Event::GeneralRef(part) => {
                     text.push_str(&format!("&{};", part.decode().map_err(|_| ShapeError::Malformed)?));
                 }
+                Event::CData(_) => shape.spoil(&path),
                 Event::End(_) => {
                     shape.close(&path, text.trim());
                     path.pop();
@@ -107,30 +113,57 @@ impl Shape {
                 _ => {}
             }
         }
-        if path.is_empty() && !shape.fields.is_empty() { Ok(shape) } else { Err(ShapeError::Malformed) }
+        if path.is_empty() && shape.has_result { Ok(shape) } else { Err(ShapeError::Malformed) }
     }
 
     fn open(&mut self, path: &[String]) {
-        if let [_, _, field] = path {
-            self.fields.insert(field.clone());
+        match path {
+            [_, result] if is_result(result) => self.has_result = true,
+            [_, result, field] if is_result(result) => self.count(field),
+            _ => self.spoil(path),
         }
+    }
+
+    /// What stands in a text and is no text makes two readings of it possible.
+    fn spoil(&mut self, path: &[String]) {
+        if let [_, result, field, ..] = path
+            && is_result(result)
+            && TEXTS.contains(&&**field)
+        {
+            self.count(field);
+        }
+    }
+
+    fn count(&mut self, field: &str) {
+        *self.fields.entry(field.to_owned()).or_default() += 1;
     }
 
     fn close(&mut self, path: &[String], text: &str) {
         match path {
-            [_, _, field] if field == "IsTruncated" => self.is_truncated = Some(text.to_owned()),
-            [_, _, field] if field == "Marker" => self.marker = Some(text.to_owned()),
+            [_, result, field] if is_result(result) && field == "IsTruncated" => {
+                self.is_truncated = Some(text.to_owned());
+            }
+            // It is sent back as it was meant, not as it was written.
+            [_, result, field] if is_result(result) && field == "Marker" => match unescape(text) {
+                Ok(marker) => self.marker = Some(marker.into_owned()),
+                Err(_) => self.count(field),
+            },
             [_, _, _, entry, key] if entry == "entry" && key == "key" => self.map_keys.push(text.to_owned()),
             _ => {}
         }
     }
 
-    /// Insists on a field of the result.
+    /// Insists on a field of the result, and on one only: of two, whichever were
+    /// taken could be the wrong one.
     ///
     /// # Errors
-    /// When the field is not there.
+    /// When the field is not there, or is there twice.
     pub fn require(&self, field: &'static str) -> Result<(), ShapeError> {
-        if self.fields.contains(field) { Ok(()) } else { Err(ShapeError::Missing(field)) }
+        match self.fields.get(field) {
+            None => Err(ShapeError::Missing(field)),
+            Some(1) => Ok(()),
+            Some(_) => Err(ShapeError::Unreadable(field)),
+        }
     }
 
     /// Insists that no key of the result's map stands twice: whichever of two
@@ -151,16 +184,23 @@ impl Shape {
     /// missing or unreadable.
     pub fn page(&self, field: &'static str) -> Result<Page, ShapeError> {
         self.require(field)?;
+        self.require("IsTruncated")?;
         match self.is_truncated.as_deref() {
-            None => Err(ShapeError::Missing("IsTruncated")),
             Some("false") => Ok(Page::Last),
-            Some("true") => match self.marker.as_deref() {
-                None | Some("") => Err(ShapeError::Missing("Marker")),
-                Some(marker) => Ok(Page::More(marker.to_owned())),
-            },
-            Some(_) => Err(ShapeError::Unreadable("IsTruncated")),
+            Some("true") => {
+                self.require("Marker")?;
+                let marker = self.marker.as_deref().filter(|marker| !marker.is_empty());
+                marker.map(|marker| Page::More(marker.to_owned())).ok_or(ShapeError::Missing("Marker"))
+            }
+            _ => Err(ShapeError::Unreadable("IsTruncated")),
         }
     }
+}
+
+/// Whether this is the element that holds the result, and not what a reply says
+/// of itself.
+fn is_result(element: &str) -> bool {
+    element.ends_with("Result")
 }
 
 // === impl Watch ===

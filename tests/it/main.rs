@@ -11,6 +11,8 @@ mod commands;
 mod dashboards;
 /// Many accounts: an organization, roles, a file, shards.
 mod fleet;
+/// What fuzzing has found, and what it has kept.
+mod fuzz;
 /// The rules of the house, read off the source.
 mod house;
 /// The web server alone, over real sockets.

@@ -8,6 +8,8 @@ mod budgets;
 mod daemon;
 /// What happens to users, and how soon it shows.
 mod histories;
+/// What must not be believed.
+mod mistrust;
 /// An account that changes while it is read.
 mod model;
 /// A second opinion: moto, asked by boto3.

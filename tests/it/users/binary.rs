@@ -1,11 +1,12 @@
 //! Every row about users of the facts and of the peers, with the real binary.
 
 use std::{
+    collections::BTreeMap,
     fs,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use aws_sim::{Account, Fault, Sim, User};
+use aws_sim::{Account, Fault, Mix, Seen, Sim, User};
 
 use crate::support::{Exporter, ID, Samples, healthy, sim};
 
@@ -376,7 +377,7 @@ fn names_are_nowhere_unless_they_are_asked_for() {
     exporter.wait_for("a fault", SOON, |samples| samples.fault("users") == "throttled");
     sim.clear_faults();
     read(&exporter);
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while !fs::read_to_string(&state).unwrap_or_default().contains("AIDA") {
         assert!(began.elapsed() < SOON, "the state file knows them by their ids");
         std::thread::sleep(Duration::from_millis(50));
@@ -461,7 +462,7 @@ fn everything_about_users_is_there_at_the_first_scrape_after_a_restart() {
     let asked = sim.count(ID, "ListMFADevices");
     sim.fault(ID, None, Fault::AccessDenied);
     let after = start(&sim, &[&flag]).metrics().of_accounts();
-    let users = |samples: &std::collections::BTreeMap<String, f64>| -> Vec<_> {
+    let users = |samples: &BTreeMap<String, f64>| -> Vec<_> {
         let wanted = samples
             .iter()
             .filter(|(name, _)| name.contains("users") || name.contains("user_devices") || name.contains("IAM.5"));
@@ -469,4 +470,72 @@ fn everything_about_users_is_there_at_the_first_scrape_after_a_restart() {
     };
     assert_eq!(users(&after), users(&before));
     assert_eq!(sim.count(ID, "ListMFADevices"), asked);
+}
+
+/// The calls of three readings of the users, when all that is asked but once has been
+/// asked: each operation, and how often. A reading begins with the list of devices and
+/// ends where the next begins; a heartbeat that comes between is counted with it.
+fn cycles(sim: &Sim) -> Vec<BTreeMap<String, usize>> {
+    const PATIENCE: Duration = Duration::from_secs(180);
+    let began = Instant::now();
+    loop {
+        let seen: Vec<_> = sim.seen().into_iter().filter(|seen| seen.service == "iam").collect();
+        let is_begin = |seen: &&Seen| seen.operation == "ListVirtualMFADevices" && !seen.params.contains_key("Marker");
+        let begins: Vec<_> = (0..seen.len()).filter(|n| is_begin(&&seen[*n])).collect();
+        let spans = begins.windows(2).map(|ends| &seen[ends[0]..ends[1]]);
+        let cycles: Vec<_> = spans.map(operations).filter(|calls| calls.contains_key("ListUsers")).collect();
+        // The first makes the report, and the second follows at once what that has left open.
+        if let Some(settled) = cycles.get(2..5) {
+            return settled.to_vec();
+        }
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {cycles:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn operations(seen: &[Seen]) -> BTreeMap<String, usize> {
+    let mut calls = BTreeMap::new();
+    seen.iter().for_each(|seen| *calls.entry(seen.operation.clone()).or_default() += 1);
+    calls
+}
+
+/// Users that are read every few seconds, between rare heartbeats.
+fn start_in_bulk(sim: &Sim) -> Exporter {
+    Exporter::start(&sim.endpoint(), &["--collector.root.interval=30s", "--collector.users.interval=5s"])
+}
+
+/// The largest account there can be costs its pages, and little more.
+#[test]
+fn a_cycle_of_5000_users_with_virtual_devices_costs_15_calls_at_most() {
+    let sim = sim(account(aws_sim::users(&healthy(), 5_000, Mix::default())));
+    let exporter = start_in_bulk(&sim);
+    for calls in cycles(&sim) {
+        eprintln!("calls of a cycle: 5,000 users with virtual devices: {calls:?}");
+        assert_eq!([calls["ListUsers"], calls["ListVirtualMFADevices"]], [5, 5], "full pages");
+        assert!(calls.values().sum::<usize>() <= 15, "{calls:?}");
+    }
+    let samples = exporter.metrics();
+    assert_eq!(verdicts(&samples), ["passed", "passed"]);
+    assert_eq!(counts(&samples), [5_000.0, 0.0, 0.0, 0.0].map(Some));
+}
+
+/// Who has no device is asked for one when first seen, and then once an hour; of the
+/// passwords, five are asked for again.
+#[test]
+fn a_cycle_of_60_users_with_virtual_devices_and_40_key_only_asks_five() {
+    let mix = Mix { key_only: 40, ..Mix::default() };
+    let sim = sim(account(aws_sim::users(&healthy(), 100, mix)));
+    let exporter = start_in_bulk(&sim);
+    for calls in cycles(&sim) {
+        eprintln!("calls of a cycle: 60 with virtual devices, 40 key-only: {calls:?}");
+        assert_eq!(calls.get("ListMFADevices"), None, "{calls:?}");
+        assert_eq!(calls.get("GetLoginProfile"), Some(&5), "the budget: {calls:?}");
+        // Of those who have no password, another list tells that they have kept their names.
+        assert_eq!([calls["ListUsers"], calls["ListVirtualMFADevices"]], [2, 1], "{calls:?}");
+        assert!(calls.values().sum::<usize>() <= 3 + 5 + 3, "{calls:?}");
+    }
+    let samples = exporter.metrics();
+    assert_eq!(verdicts(&samples), ["passed", "failed"]);
+    assert_eq!(counts(&samples), [100.0, 40.0, 0.0, 40.0].map(Some));
+    assert_eq!(sim.count(ID, "ListMFADevices"), 40, "each was asked for once");
 }

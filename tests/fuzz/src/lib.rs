@@ -1,0 +1,31 @@
+//! Fuzz targets for the exporter's readers.
+//!
+//! `cargo fuzz run --fuzz-dir tests/fuzz -s none TARGET`, with a stable compiler;
+//! `-s none` because nothing here is unsafe, so that a sanitizer would find nothing
+//! and needs a nightly one; `-- -dict=tests/fuzz/reply.dict` helps with replies.
+//! What is found lands in `corpus/`: keep little of it there. What must hold stands
+//! in [`promises`], and the ordinary tests hold it against everything in `corpus/`
+//! without libFuzzer.
+//!
+//! Only the rooms that read are compiled here, in a minute: the AWS SDK, which takes
+//! many times that, is not what is fuzzed.
+
+use crate as exporter;
+
+#[path = "../../../src/clock.rs"]
+pub mod clock;
+
+/// The pure readers: of the credential report and of serial numbers.
+#[path = "../../../src/facts"]
+pub mod facts {
+    pub mod device;
+    pub mod report;
+}
+
+/// The reader of raw replies.
+#[path = "../../../src/aws"]
+pub mod aws {
+    pub mod wire;
+}
+
+pub mod promises;

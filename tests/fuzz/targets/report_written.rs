@@ -1,0 +1,6 @@
+//! `promises::written_report`, for libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    fuzz::promises::written_report(data);
+});
