@@ -18,12 +18,15 @@ use aws_mfa_exporter::{
     account::{Account, Identity},
     clock::Clock,
     exposition::{Encoder, Encoding, Exposition, Format},
-    facts::{Confirmation, RootReading, Summary, VirtualDevices},
+    facts::{
+        Confirmation, RootReading, Summary, UserFacts, UsersReading, VirtualDevices,
+        user::{ReportUse, Reported},
+    },
     http::{Landing, Limits, Site, listen::ListenAddr, serve},
     judge::Cadence,
     metrics::own::Own,
     publish,
-    snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
+    snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
 };
 use tokio::sync::watch;
 
@@ -79,7 +82,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
     let cadence = Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) };
-    let mut snapshot = Snapshot::awaiting_accounts(Plan { cadence, devices: true, users: None }, clock.now());
+    let mut snapshot =
+        Snapshot::awaiting_accounts(Plan { cadence, devices: true, users: Some(UsersPlan::DEFAULT) }, clock.now());
     let mut all = Vec::new();
     for n in 0..accounts {
         let id = format!("{:012}", n * 7_919 + 100_000_000_000);
@@ -101,11 +105,33 @@ fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
         };
         let list = VirtualDevices { root_owned: u32::from(n % 3 == 0), unowned: 0, fingerprint: summary.fingerprint() };
         let reading = RootReading { summary, confirmation: Confirmation::Agreed };
-        for (collector, news) in [(Collector::Root, News::Root(reading)), (Collector::Devices, News::Devices(list))] {
+        let users = News::Users(Arc::new(users(n, &summary, clock)));
+        for (collector, news) in [
+            (Collector::Root, News::Root(reading)),
+            (Collector::Devices, News::Devices(list)),
+            (Collector::Users, users),
+        ] {
             let duration = Duration::from_millis(80 + n % 40);
             let outcome = Outcome { collector, started: clock.now(), duration, news, fault: None };
             snapshot.fold(Event::Collected { account: key, outcome }, clock.now());
         }
     }
     Ok(snapshot)
+}
+
+/// A few users, for how many there are changes no family but its values.
+fn users(n: u64, summary: &Summary, clock: &Clock) -> UsersReading {
+    let user = |k: u64| UserFacts {
+        virtual_devices: u8::from(!k.is_multiple_of(4)),
+        reported: Reported { password: Some(true), access_key: Some(false) },
+        ..UserFacts::new(format!("AIDA{:017}", n * 10 + k).as_str().into(), "user")
+    };
+    UsersReading {
+        counters: summary.counters(),
+        is_whole: false,
+        devices_listed: Some(clock.now()),
+        report: Some(ReportUse { generated: clock.now(), root_password_last_used: None }),
+        users: (0..10).map(user).collect(),
+        follow_up: None,
+    }
 }
