@@ -380,6 +380,21 @@ mod tests {
         assert_eq!(fault(&snapshot), None, "it recovers by reporting");
     }
 
+    /// What was reloaded once changed how often an account was read, and not how old
+    /// the reading might get.
+    #[test]
+    fn other_intervals_change_how_old_a_reading_may_get() {
+        let mut snapshot = watching();
+        beat(&mut snapshot, true, at(10, 0));
+        let slow = Cadence { root: Duration::from_secs(600), ..PLAN.cadence };
+        let order = |cadence| Event::Ordered { plan: Plan { cadence, ..PLAN }, exemptions: Arc::default() };
+        snapshot.fold(order(slow), at(11, 0));
+        snapshot.age(at(500, 0));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Passed);
+        snapshot.fold(order(PLAN.cadence), at(501, 0));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Unknown);
+    }
+
     #[test]
     fn a_run_that_was_overtaken_changes_nothing() {
         let mut snapshot = watching();
