@@ -93,7 +93,8 @@ impl Fleet {
     pub fn expecting(self, earlier: &Snapshot) -> Self {
         let accounts = earlier.accounts().filter_map(|state| state.account.as_ref());
         let roster = Roster::expecting(accounts);
-        let users = |state: &AccountState| Some((state.account.as_ref()?.id, Arc::clone(&state.users.as_ref()?.value)));
+        let users =
+            |state: &AccountState| Some((state.account.as_ref()?.id, Arc::clone(state.uncontradicted_users()?)));
         Self { roster, users: earlier.accounts().filter_map(users).collect(), ..self }
     }
 

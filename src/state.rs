@@ -77,6 +77,7 @@ struct FileAccount {
     reading: Option<Dated<RootReading>>,
     devices: Option<Dated<VirtualDevices>>,
     users: Option<Dated<FileUsers>>,
+    users_outdated: bool,
     exemptions: Bindings,
     collectors: BTreeMap<String, FileHealth>,
     controls: BTreeMap<String, FilePast>,
@@ -174,7 +175,7 @@ impl<T> Dated<T> {
 
 impl FileAccount {
     fn of(memory: Memory) -> Self {
-        let Memory { account, reading, devices, users, bindings, health, past } = memory;
+        let Memory { account, reading, devices, users, has_moved_on, bindings, health, past } = memory;
         let past = past.into_iter().map(|(control, (last_protected, last_failed))| {
             let [last_protected, last_failed] = [last_protected, last_failed].map(|at| at.map(Timestamp::as_millis));
             (control.as_str().to_owned(), FilePast { last_protected, last_failed })
@@ -189,6 +190,7 @@ impl FileAccount {
             reading: reading.map(Dated::of),
             devices: devices.map(Dated::of),
             users: users.map(|known| Dated { as_of: millis(known.as_of), value: FileUsers::of(&known.value) }),
+            users_outdated: has_moved_on,
             exemptions: bindings,
             collectors: health.into_iter().map(|(name, health)| (name.as_str().to_owned(), health.into())).collect(),
             controls: past.collect(),
@@ -215,6 +217,7 @@ impl FileAccount {
             reading: self.reading.map(Dated::known),
             devices: self.devices.map(Dated::known),
             users: self.users.map(|file| Known::new(Arc::new(file.value.reading()), moment(file.as_of))),
+            has_moved_on: self.users_outdated,
             bindings: self.exemptions,
             health: health.collect(),
             past: past.collect(),

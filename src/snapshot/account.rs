@@ -55,6 +55,8 @@ pub struct Memory {
     pub devices: Option<Known<VirtualDevices>>,
     /// What was last known of the users.
     pub users: Option<Known<Arc<UsersReading>>>,
+    /// Whether a heartbeat had shown other counters than those of `users` since.
+    pub has_moved_on: bool,
     /// Which users the exemptions were for.
     pub bindings: Bindings,
     /// How the collectors were doing.
@@ -172,7 +174,7 @@ impl AccountState {
             }
         }
         (state.reading, state.devices, state.users) = (memory.reading, memory.devices, memory.users);
-        state.bindings = memory.bindings;
+        (state.bindings, state.has_moved_on) = (memory.bindings, memory.has_moved_on);
         for (control, standing) in Control::ALL.into_iter().zip(&mut state.standings) {
             if let Some((last_protected, last_failed)) = memory.past.get(&control) {
                 (standing.last_protected, standing.last_failed) = (*last_protected, *last_failed);
@@ -195,6 +197,7 @@ impl AccountState {
             reading: self.reading.clone(),
             devices: self.devices.clone(),
             users: self.users.clone(),
+            has_moved_on: self.has_moved_on,
             bindings: self.bindings.clone(),
             health: self.health.clone(),
             past: Control::ALL.into_iter().zip(self.standings.iter().map(past)).collect(),
@@ -323,6 +326,12 @@ impl AccountState {
             list.as_of.mono <= reading.as_of.mono && !list.value.is_of(&reading.value.summary)
         };
         self.devices = self.devices.take().filter(|list| !is_outdated(list));
+    }
+
+    /// What is known of the users, if no heartbeat since has contradicted it.
+    #[must_use]
+    pub fn uncontradicted_users(&self) -> Option<&Arc<UsersReading>> {
+        self.users.as_ref().filter(|_| !self.has_moved_on).map(|known| &known.value)
     }
 
     /// What the verdicts on users rest on.

@@ -71,7 +71,7 @@ impl<'a> Daemon<'a> {
         *self = Self::with_plan(self.model, self.plan);
         let at = self.model.life().moment();
         self.snapshot.restore(state.memories, state.listed, at);
-        self.reading = self.snapshot.accounts().next().and_then(|state| Some(Arc::clone(&state.users.as_ref()?.value)));
+        self.reading = self.snapshot.accounts().next().and_then(|state| state.uncontradicted_users().cloned());
         self.settled = settled;
     }
 

@@ -165,3 +165,26 @@ fn a_report_is_not_believed_of_a_password_that_was_used_since() {
     assert_eq!(judged(day, Some(HOUR as i64), HOUR, "", day), NotApplicable, "used before, and taken away");
     assert_eq!(judged(day, Some(5 * HOUR as i64 + MINUTE as i64), HOUR, "", day), Failed);
 }
+
+/// A device goes, a heartbeat sees it, and another one comes: the counters are those
+/// of before, and a restart is no reason to believe the old answers again.
+#[test]
+fn what_a_heartbeat_has_contradicted_is_not_believed_after_a_restart() {
+    let model = Model::new(World::of([fido(), fido()]));
+    let mut daemon = Daemon::new(&model);
+    daemon.live(31 * MINUTE, |_| {});
+    assert_eq!(daemon.says(Iam19), Passed);
+    model.edit(|world, _| world.people[0].fidos = 0);
+    daemon.beat();
+    model.edit(|world, _| world.people[1].fidos = 2);
+    daemon.beat();
+    daemon.age();
+    assert_eq!(daemon.says(Iam19), Unknown);
+    daemon.restart();
+    daemon.beat();
+    daemon.age();
+    assert_eq!(daemon.says(Iam19), Unknown);
+    let beat = daemon.beat();
+    daemon.stock(beat);
+    assert_eq!(daemon.says(Iam19), Failed, "and nobody is taken at the old word");
+}
