@@ -1,5 +1,7 @@
 //! The command line. It reads flags and says what they mean; it starts nothing.
 
+pub mod settings;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -12,7 +14,6 @@ use crate::{
     },
     http::listen::ListenAddr,
     log::{LogFormat, LogLevel},
-    permissions::Principal,
 };
 
 /// Tells, as Prometheus metrics, whether the root users of AWS accounts are
@@ -266,12 +267,24 @@ fn role_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// Whose policy is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Principal {
+    /// The role that the exporter assumes in an account, or its own credentials where it watches
+    /// the account that they belong to.
+    #[default]
+    Account,
+    /// The exporter's own credentials, where it watches other accounts: to list them and to
+    /// assume their roles.
+    Exporter,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
-    use crate::orders::Orders;
+    use crate::cli::settings::Settings;
 
     fn parse(arguments: &[&str]) -> Result<Flags, String> {
         Flags::try_parse_from(["aws-mfa-exporter"].iter().chain(arguments)).map_err(|error| error.to_string())
@@ -292,7 +305,7 @@ mod tests {
 
     #[test]
     fn the_last_of_two_contrary_flags_wins() {
-        let devices = |flags: &[&str]| Orders::read(&parse(flags).unwrap()).unwrap().plan.devices;
+        let devices = |flags: &[&str]| Settings::read(&parse(flags).unwrap()).unwrap().plan.devices;
         assert!(!devices(&["--collector.devices", "--no-collector.devices"]));
         assert!(devices(&["--no-collector.devices", "--collector.devices"]));
         assert!(devices(&[]));

@@ -1,51 +1,20 @@
 //! What collectors ask, and how they make evidence of the answers.
 //!
-//! A collector is a function over [`Iam`], the few reads it needs, so that the
-//! same code runs against AWS and, ten thousand times a test, against a model
-//! that changes its mind between two calls.
+//! A collector is a function over the reads of [`iam`] that it needs.
 
 pub mod devices;
+pub mod iam;
 pub mod report;
 pub mod root;
 pub mod users;
 
-use std::{collections::BTreeSet, future::Future, time::Duration};
+use std::{collections::BTreeSet, future::Future};
 
-use crate::facts::{Fault, FaultClass, Summary, UserId};
-use crate::snapshot::News;
-
-/// The reads of IAM that the collectors of root's evidence need.
-pub trait Iam {
-    /// `iam:GetAccountSummary`.
-    fn summary(&self) -> impl Future<Output = Result<Summary, Fault>> + Send;
-
-    /// One page of `iam:ListVirtualMFADevices(AssignmentStatus=Assigned)`.
-    fn assigned_devices(&self, marker: Option<String>) -> impl Future<Output = Result<DevicePage, Fault>> + Send;
-
-    /// Lets time pass before something is asked again.
-    fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send;
-}
+use crate::model::facts::{Fault, FaultClass, Summary};
+use crate::model::snapshot::News;
 
 /// A list that is longer than any account's quota of what it lists is no list.
 const MOST_PAGES: usize = 1_000;
-
-/// One page of assigned virtual devices.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DevicePage {
-    /// Each device's owner; `None` where the reply named none.
-    pub owners: Vec<Option<Owner>>,
-    /// Where the list goes on; `None` when the reply said that it does not.
-    pub next: Option<String>,
-}
-
-/// Whose a device is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// The owner's ARN, which alone tells root from a user that is called so.
-    pub arn: String,
-    /// The owner's unique id; root's is the account's.
-    pub id: UserId,
-}
 
 /// What a run found: news, and what was wrong. Both can be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,17 +1,17 @@
 //! What each command does, from flags to the exit status.
 
+mod check;
+pub mod generate;
+pub mod iam_policy;
+
 use std::{error::Error, io, process::ExitCode};
 
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    app::Bound,
-    check,
-    cli::{Command, Flags},
-    generate, log,
-    orders::Orders,
-    permissions,
-    signals::Signals,
+    cli::{Command, Flags, settings::Settings},
+    daemon::{Bound, signals::Signals},
+    log,
 };
 
 /// Does what the flags say, and logs why if that cannot be done.
@@ -27,13 +27,13 @@ pub fn run(flags: Flags) -> ExitCode {
 fn obey(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
     match flags.command {
         None if flags.config_check => {
-            Orders::read(&flags)?;
+            Settings::read(&flags)?;
             tracing::info!("The configuration is good.");
         }
         None => runtime()?.block_on(serve(flags))?,
         Some(Command::Check { output, .. }) => return Ok(runtime()?.block_on(check::run(&flags, output))),
         Some(Command::IamPolicy { of }) => {
-            let policy = permissions::policy(of, &Orders::read(&flags)?);
+            let policy = iam_policy::policy(of, &Settings::read(&flags)?);
             io::Write::write_all(&mut io::stdout(), format!("{policy}\n").as_bytes())?;
         }
         Some(Command::Generate { document }) => generate::print(document, &mut io::stdout())?,

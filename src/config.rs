@@ -16,7 +16,7 @@ use std::{
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::{
+use crate::model::{
     account::{AccountId, Partition},
     exemption::Exemption,
 };
@@ -147,7 +147,7 @@ pub enum Names {
 impl Config {
     /// Whether there is a list of accounts at all, or only the ambient one.
     #[must_use]
-    pub fn is_lone(&self) -> bool {
+    pub fn is_single_account(&self) -> bool {
         self.organization.is_none() && self.accounts.is_empty()
     }
 }

@@ -19,7 +19,7 @@ use prometheus::{
     proto::{MetricFamily, MetricType},
 };
 
-use crate::clock::Moment;
+use crate::model::time::Moment;
 pub use duplicates::find_duplicate_series;
 use gzip::Deflated;
 
@@ -221,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::Timestamp;
+    use crate::model::time::Timestamp;
 
     fn exposition() -> Exposition {
         let registry = Registry::new();

@@ -7,6 +7,7 @@
 //! client may take over its headers or over reading the answer, and on scrapes
 //! at once.
 
+pub mod config;
 pub mod guard;
 pub mod listen;
 pub mod negotiate;

@@ -4,7 +4,7 @@
 //! dashboards are all checked against this table, so a name, a help text or a
 //! label exists in one place only.
 
-pub mod own;
+pub mod exporter_metrics;
 pub mod render;
 mod rows;
 

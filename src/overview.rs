@@ -1,15 +1,21 @@
 //! The accounts as a person wants to see them: worst first, each with why, and
 //! what to do. The page at `/` and `check` are two drawings of this.
 
+pub mod fit;
+pub mod page;
+pub mod table;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    account::{Account, Standby},
-    clock::Moment,
-    facts::Fault,
-    judge::{Control, Reason, Status, Verdict, users::Count},
     metrics::UNIDENTIFIED,
-    snapshot::{AccountState, Failing, Snapshot},
+    model::{
+        account::{Account, AccountStatus},
+        facts::Fault,
+        judge::{Control, Reason, Status, Verdict, users::Count},
+        snapshot::{AccountState, Failing, Snapshot},
+        time::Moment,
+    },
 };
 
 /// The controls in the order in which people ask for them.
@@ -23,7 +29,7 @@ pub struct Overview<'a> {
     /// The accounts, worst first.
     pub rows: Vec<Row<'a>>,
     /// How many of the scanned accounts are in each state.
-    pub tally: Tally,
+    pub tally: AccountCounts,
     /// Why the accounts could not all be found out.
     pub fault: Option<&'a Fault>,
 }
@@ -36,7 +42,7 @@ pub struct Row<'a> {
     /// The account.
     pub account: Option<&'a Account>,
     /// Whether it is scanned, and why not.
-    pub standby: Standby,
+    pub status: AccountStatus,
     /// Its verdicts, in the order of the overview's controls; none where it is not
     /// scanned.
     pub verdicts: Vec<(Control, Verdict)>,
@@ -65,7 +71,7 @@ pub struct Note {
 
 /// How many accounts are in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct AccountCounts {
     /// Accounts of which a control failed.
     pub failed: usize,
     /// Accounts of which a control is unknown, and none failed.
@@ -73,7 +79,7 @@ pub struct Tally {
     /// Accounts of which all controls passed or do not apply.
     pub protected: usize,
     /// Accounts that are not scanned, by why.
-    pub idle: BTreeMap<Standby, usize>,
+    pub idle: BTreeMap<AccountStatus, usize>,
 }
 
 impl<'a> Overview<'a> {
@@ -84,7 +90,7 @@ impl<'a> Overview<'a> {
         let controls: Vec<_> = CONTROLS.into_iter().filter(|control| has_users || !control.is_of_users()).collect();
         let mut rows: Vec<_> = snapshot.accounts().map(|state| Row::of(snapshot, state, &controls, now)).collect();
         rows.sort_by_cached_key(Row::urgency);
-        let mut tally = Tally::default();
+        let mut tally = AccountCounts::default();
         rows.iter().for_each(|row| tally.count(row));
         Self { controls, rows, tally, fault: snapshot.discovery.fault.as_ref() }
     }
@@ -93,7 +99,7 @@ impl<'a> Overview<'a> {
 impl<'a> Row<'a> {
     fn of(snapshot: &Snapshot, state: &'a AccountState, controls: &[Control], now: Moment) -> Self {
         let account = state.account.as_ref();
-        let standby = account.map_or(Standby::Scanned, |account| account.standby);
+        let status = account.map_or(AccountStatus::Scanned, |account| account.status);
         let scanned = controls.iter().filter(|_| state.is_scanned());
         let verdicts: Vec<_> = scanned.map(|control| (*control, state.standing(*control).verdict)).collect();
         let worst = verdicts.iter().map(|(_, verdict)| verdict.status).min_by_key(|status| weight(*status));
@@ -101,7 +107,7 @@ impl<'a> Row<'a> {
         Self {
             id: account.map_or(UNIDENTIFIED, |account| account.id.as_str()),
             account,
-            standby,
+            status,
             worst,
             age: as_of.and_then(|as_of| now.age(as_of)),
             notes: notes(state, &verdicts),
@@ -118,13 +124,13 @@ impl<'a> Row<'a> {
     }
 }
 
-impl Tally {
+impl AccountCounts {
     fn count(&mut self, row: &Row<'_>) {
         match row.worst {
             Some(Status::Failed) => self.failed += 1,
             Some(Status::Unknown) => self.unknown += 1,
             Some(Status::Passed | Status::NotApplicable) => self.protected += 1,
-            None => *self.idle.entry(row.standby).or_default() += 1,
+            None => *self.idle.entry(row.status).or_default() += 1,
         }
     }
 

@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use users::FileUsers;
 
-use crate::{
-    account::{Account, AccountId, Partition, Standby},
-    clock::{Moment, Timestamp},
+use crate::model::{
+    account::{Account, AccountId, AccountStatus, Partition},
     exemption::Bindings,
     facts::{Fault, FaultClass, Known, RootReading, VirtualDevices},
     judge::Control,
     shard::Shard,
     snapshot::{AccountState, Collector, Health, Memory, Snapshot},
+    time::{Moment, Timestamp},
 };
 
 /// The version of the file's form. A file of a newer one is not read.
@@ -72,7 +72,7 @@ struct FileAccount {
     name: String,
     ou: String,
     partition: Option<String>,
-    standby: String,
+    status: String,
     management: bool,
     reading: Option<Dated<RootReading>>,
     devices: Option<Dated<VirtualDevices>>,
@@ -122,7 +122,7 @@ pub fn write(snapshot: &Snapshot, shard: Shard) -> String {
         version: VERSION,
         shard: shard.ordinal(),
         total_shards: shard.total(),
-        lone: snapshot.is_lone(),
+        lone: snapshot.is_single_account(),
         listed: snapshot.discovery.last_success.map(millis),
         accounts: snapshot.accounts().filter_map(AccountState::memory).map(FileAccount::of).collect(),
     };
@@ -133,7 +133,7 @@ pub fn write(snapshot: &Snapshot, shard: Shard) -> String {
 ///
 /// # Errors
 /// When nothing of it should be used.
-pub fn read(text: &str, shard: Shard, is_lone: bool) -> Result<State, StateError> {
+pub fn read(text: &str, shard: Shard, is_single_account: bool) -> Result<State, StateError> {
     // The version first: a later form is no damage.
     #[derive(Deserialize)]
     struct Versioned {
@@ -148,7 +148,7 @@ pub fn read(text: &str, shard: Shard, is_lone: bool) -> Result<State, StateError
     if (file.shard, file.total_shards) != (shard.ordinal(), shard.total()) {
         return Err(StateError::Shard(file.shard, file.total_shards));
     }
-    if file.lone != is_lone {
+    if file.lone != is_single_account {
         return Err(StateError::Scope(if file.lone { "the ambient account alone" } else { "a list of accounts" }));
     }
     let memories = file.accounts.into_iter().map(FileAccount::memory).collect::<Result<_, _>>()?;
@@ -185,7 +185,7 @@ impl FileAccount {
             name: account.name,
             ou: account.ou,
             partition: account.partition.map(|partition| partition.as_str().to_owned()),
-            standby: account.standby.as_str().to_owned(),
+            status: account.status.as_str().to_owned(),
             management: account.management,
             reading: reading.map(Dated::of),
             devices: devices.map(Dated::of),
@@ -203,8 +203,8 @@ impl FileAccount {
             Some(text) => Some(Partition::parse(&text).ok_or(StateError::Value(text))?),
             None => None,
         };
-        let standby = Standby::ALL.into_iter().find(|standby| standby.as_str() == self.standby);
-        let standby = standby.ok_or(StateError::Value(self.standby))?;
+        let status = AccountStatus::ALL.into_iter().find(|status| status.as_str() == self.status);
+        let status = status.ok_or(StateError::Value(self.status))?;
         let named = |name: &str| Collector::ALL.into_iter().find(|collector| collector.as_str() == name);
         let health = self.collectors.into_iter().filter_map(|(name, health)| Some((named(&name)?, health.into())));
         let control = |name: &str| Control::ALL.into_iter().find(|control| control.as_str() == name);
@@ -213,7 +213,7 @@ impl FileAccount {
             Some((control(&name)?, (at(past.last_protected), at(past.last_failed))))
         });
         Ok(Memory {
-            account: Account { id, partition, standby, name: self.name, ou: self.ou, management: self.management },
+            account: Account { id, partition, status, name: self.name, ou: self.ou, management: self.management },
             reading: self.reading.map(Dated::known),
             devices: self.devices.map(Dated::known),
             users: self.users.map(|file| Known::new(Arc::new(file.value.reading()), moment(file.as_of))),
@@ -254,7 +254,7 @@ impl From<FileHealth> for Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use crate::model::{
         account::Identity,
         facts::{Confirmation, Summary},
         judge::{Cadence, Status},
@@ -275,8 +275,10 @@ mod tests {
         let account = identity.account;
         let mut snapshot = Snapshot::awaiting_accounts(PLAN, now(0));
         let listed = Account { name: "päyments \"1\"".into(), ..Account::named(account, String::new()) };
-        let suspended =
-            Account { standby: Standby::Suspended, ..Account::named("111111111111".parse().unwrap(), String::new()) };
+        let suspended = Account {
+            status: AccountStatus::Suspended,
+            ..Account::named("111111111111".parse().unwrap(), String::new())
+        };
         snapshot.fold(
             Event::Discovered { accounts: vec![listed, suspended], is_all: true, fault: None, at: now(1) },
             now(1),

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{Clients, Meter, fault};
-use crate::{clock::Clock, facts::Fault, limit::Bucket, schedule};
+use crate::{clock::Clock, limit::Bucket, model::facts::Fault, schedule};
 
 /// How often a request is sent at most, the first time included.
 const TRIES: u32 = 3;

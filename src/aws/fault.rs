@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::wire::ShapeError;
-use crate::facts::{Fault, FaultClass};
+use crate::model::facts::{Fault, FaultClass};
 
 /// Reduces what came of `operation` to a fault.
 pub fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Fault

@@ -8,11 +8,11 @@ use super::{
     call::iam_as,
     fault,
     session::{Session, Verified},
-    wire::{Page, ShapeError, Watch},
+    wire::{Page, ReplyTap, ShapeError},
 };
 use crate::{
-    collect::{DevicePage, Iam, Owner},
-    facts::{Fault, Summary},
+    collect::iam::{DevicePage, Iam, Owner},
+    model::facts::{Fault, Summary},
 };
 
 /// As many as a page can have: most accounts then have one.
@@ -37,13 +37,13 @@ impl Iam for AccountIam {
     async fn summary(&self) -> Result<Summary, Fault> {
         const OPERATION: &str = "GetAccountSummary";
         let caller = self.session.caller();
-        let watch = Watch::default();
+        let tap = ReplyTap::default();
         let request = || {
             let request = caller.clients.iam.get_account_summary().customize();
-            request.config_override(iam_as(&self.verified.credentials)).interceptor(watch.clone()).send()
+            request.config_override(iam_as(&self.verified.credentials)).interceptor(tap.clone()).send()
         };
         let reply = caller.send("iam", OPERATION, request).await?;
-        let shape = watch.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
+        let shape = tap.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
         shape
             .require("SummaryMap")
             .and_then(|()| shape.require_unique_keys())
@@ -67,7 +67,7 @@ impl Iam for AccountIam {
     async fn assigned_devices(&self, marker: Option<String>) -> Result<DevicePage, Fault> {
         const OPERATION: &str = "ListVirtualMFADevices";
         let caller = self.session.caller();
-        let watch = Watch::default();
+        let tap = ReplyTap::default();
         let request = || {
             let request = caller.clients.iam.list_virtual_mfa_devices();
             let request = request
@@ -75,10 +75,10 @@ impl Iam for AccountIam {
                 .max_items(PAGE_SIZE)
                 .set_marker(marker.clone());
             let request = request.customize().config_override(iam_as(&self.verified.credentials));
-            request.interceptor(watch.clone()).send()
+            request.interceptor(tap.clone()).send()
         };
         let reply = caller.send("iam", OPERATION, request).await?;
-        let next = next_page(OPERATION, &watch, "VirtualMFADevices")?;
+        let next = next_page(OPERATION, &tap, "VirtualMFADevices")?;
         let owner = |device: &aws_sdk_iam::types::VirtualMfaDevice| {
             let user = device.user().filter(|user| !user.arn().is_empty())?;
             // Nobody has an ARN for an id, so an owner without one is nobody's device.
@@ -94,8 +94,8 @@ impl Iam for AccountIam {
 }
 
 /// Where a list goes on, as the raw reply says.
-pub(super) fn next_page(operation: &'static str, watch: &Watch, list: &'static str) -> Result<Option<String>, Fault> {
-    let page = watch.shape().and_then(|shape| shape.page(list));
+pub(super) fn next_page(operation: &'static str, tap: &ReplyTap, list: &'static str) -> Result<Option<String>, Fault> {
+    let page = tap.shape().and_then(|shape| shape.page(list));
     match page.map_err(|error| fault::of_shape(operation, &error))? {
         Page::Last => Ok(None),
         Page::More(marker) => Ok(Some(marker)),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
 use crate::{
-    facts::FaultClass,
     metrics::{AWS_REQUEST_DURATION, AWS_REQUEST_FAILURES, AWS_REQUESTS, Metric},
+    model::facts::FaultClass,
 };
 
 /// Counts requests, their failures and their durations.

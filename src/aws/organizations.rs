@@ -10,13 +10,13 @@ use std::{
     future::Future,
 };
 
-use aws_sdk_organizations::types::{Account, AccountState, AccountStatus};
+use aws_sdk_organizations::types;
 
-use super::{Caller, call::organizations_as, fault, session::Verified, wire::Watch};
-use crate::{
-    account::{AccountId, Standby},
-    discover::{Entry, Unit},
+use super::{Caller, call::organizations_as, fault, session::Verified, wire::ReplyTap};
+use crate::model::{
+    account::{AccountId, AccountStatus},
     facts::{Fault, FaultClass},
+    organization::{Entry, Unit},
 };
 
 const SERVICE: &str = "organizations";
@@ -37,13 +37,13 @@ type Page<T> = (Vec<T>, Option<String>);
 /// Sends one operation as `self.verified`, and insists on a field of its reply.
 macro_rules! send {
     ($directory:ident, $name:literal, $field:literal, $request:expr) => {{
-        let watch = Watch::default();
+        let tap = ReplyTap::default();
         let request = || {
             let request = $request.customize().config_override(organizations_as(&$directory.verified.credentials));
-            request.interceptor(watch.clone()).send()
+            request.interceptor(tap.clone()).send()
         };
         let reply = $directory.caller.send(SERVICE, $name, request).await?;
-        watch.require_json($field).map_err(|error| fault::of_shape($name, &error))?;
+        tap.require_json($field).map_err(|error| fault::of_shape($name, &error))?;
         reply
     }};
 }
@@ -72,7 +72,7 @@ impl Directory {
         }
     }
 
-    async fn accounts_page(&self, token: Option<String>) -> Result<Page<Account>, Fault> {
+    async fn accounts_page(&self, token: Option<String>) -> Result<Page<types::Account>, Fault> {
         let client = &self.caller.clients.organizations;
         let request = || client.list_accounts().max_results(20).set_next_token(token.clone());
         let reply = send!(self, "ListAccounts", "Accounts", request());
@@ -137,7 +137,7 @@ impl Directory {
         let client = &self.caller.clients.organizations;
         let request = || client.list_organizational_units_for_parent().parent_id(parent).set_next_token(token.clone());
         let reply = send!(self, "ListOrganizationalUnitsForParent", "OrganizationalUnits", request());
-        let unit = |unit: &aws_sdk_organizations::types::OrganizationalUnit| {
+        let unit = |unit: &types::OrganizationalUnit| {
             Some((unit.id()?.to_owned(), unit.name().unwrap_or_default().to_owned()))
         };
         Ok((reply.organizational_units().iter().filter_map(unit).collect(), reply.next_token))
@@ -180,23 +180,23 @@ where
     }
 }
 
-fn entry(account: &Account) -> Result<Entry, Fault> {
+fn entry(account: &types::Account) -> Result<Entry, Fault> {
     let id = account.id().and_then(|id| id.parse().ok()).ok_or_else(|| {
         Fault::new(FaultClass::MalformedReply, "ListAccounts: an account has no id, or one that is not twelve digits")
     })?;
     let name = account.name().unwrap_or_default().to_owned();
-    Ok(Entry { id, name, standby: standby(account), unit: None, tags: None })
+    Ok(Entry { id, name, status: status(account), unit: None, tags: None })
 }
 
 /// `State` has replaced `Status` (retired on 2026-09-09), which an older endpoint
 /// may still send alone. Whatever neither of them rules out is scanned: also
 /// `PENDING_CLOSURE`, for such an account can still be used.
-fn standby(account: &Account) -> Standby {
+fn status(account: &types::Account) -> AccountStatus {
     match (account.state(), account.status()) {
-        (Some(AccountState::Suspended), _) => Standby::Suspended,
-        (Some(AccountState::Closed), _) => Standby::Closed,
-        (Some(AccountState::PendingActivation), _) => Standby::Pending,
-        (None, Some(AccountStatus::Suspended)) => Standby::Suspended,
-        _ => Standby::Scanned,
+        (Some(types::AccountState::Suspended), _) => AccountStatus::Suspended,
+        (Some(types::AccountState::Closed), _) => AccountStatus::Closed,
+        (Some(types::AccountState::PendingActivation), _) => AccountStatus::Pending,
+        (None, Some(types::AccountStatus::Suspended)) => AccountStatus::Suspended,
+        _ => AccountStatus::Scanned,
     }
 }

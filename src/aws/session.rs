@@ -22,11 +22,13 @@ use aws_credential_types::{
 };
 use tokio::sync::Mutex;
 
-use super::{Caller, call::sts_as, fault, wire::Watch};
+use super::{Caller, call::sts_as, fault, wire::ReplyTap};
 use crate::{
-    account::{AccountId, Identity},
     config::Role,
-    facts::{Fault, FaultClass},
+    model::{
+        account::{AccountId, Identity},
+        facts::{Fault, FaultClass},
+    },
     schedule,
 };
 
@@ -227,13 +229,13 @@ impl Session {
     async fn identify(&self, credentials: &Credentials) -> Result<Identity, Fault> {
         const OPERATION: &str = "GetCallerIdentity";
         let sts = &self.caller.clients.sts;
-        let watch = Watch::default();
+        let tap = ReplyTap::default();
         let request = || {
             let request = sts.get_caller_identity().customize().config_override(sts_as(credentials));
-            request.interceptor(watch.clone()).send()
+            request.interceptor(tap.clone()).send()
         };
         let reply = self.caller.send("sts", OPERATION, request).await?;
-        watch.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
+        tap.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
         let (Some(arn), Some(account)) = (reply.arn(), reply.account()) else {
             return Err(incomplete(OPERATION, "Arn or no Account"));
         };
@@ -248,15 +250,15 @@ impl Session {
             Source::Role(_, base) => &base.caller,
             _ => &self.caller,
         };
-        let watch = Watch::default();
+        let tap = ReplyTap::default();
         let request = || {
             let request = caller.clients.sts.assume_role().role_arn(&role.arn).role_session_name(&role.session_name);
             let request = request.set_external_id(role.external_id.clone()).duration_seconds(SESSION_SECONDS);
             let request = request.customize().config_override(sts_as(&base.credentials));
-            request.interceptor(watch.clone()).send()
+            request.interceptor(tap.clone()).send()
         };
         let reply = caller.send("sts", OPERATION, request).await?;
-        watch.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
+        tap.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
         let Some(given) = reply.credentials() else { return Err(incomplete(OPERATION, "Credentials")) };
         let Some(session) = reply.assumed_role_user() else { return Err(incomplete(OPERATION, "AssumedRoleUser")) };
         let identity = Identity::of_arn(session.arn()).map_err(|error| malformed(OPERATION, &error))?;

@@ -11,15 +11,14 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use super::{
     call::iam_as,
     iam::{AccountIam, PAGE_SIZE, next_page, without},
-    wire::Watch,
+    wire::ReplyTap,
 };
 use crate::{
-    clock::{Moment, Timestamp},
-    collect::{
-        report::{Making, ReportReply},
-        users::{ListedUser, UserPage, UsersIam},
+    collect::iam::{ListedUser, Making, ReportReply, UserPage, UsersIam},
+    model::{
+        facts::{Devices, Fault, FaultClass},
+        time::{Moment, Timestamp},
     },
-    facts::{Devices, Fault, FaultClass},
 };
 
 impl UsersIam for AccountIam {
@@ -30,14 +29,14 @@ impl UsersIam for AccountIam {
     async fn users(&self, marker: Option<String>) -> Result<UserPage, Fault> {
         const OPERATION: &str = "ListUsers";
         let caller = self.session.caller();
-        let watch = Watch::default();
+        let tap = ReplyTap::default();
         let request = || {
             let request = caller.clients.iam.list_users().max_items(PAGE_SIZE).set_marker(marker.clone());
             let request = request.customize().config_override(iam_as(&self.verified.credentials));
-            request.interceptor(watch.clone()).send()
+            request.interceptor(tap.clone()).send()
         };
         let reply = caller.send("iam", OPERATION, request).await?;
-        let next = next_page(OPERATION, &watch, "Users")?;
+        let next = next_page(OPERATION, &tap, "Users")?;
         Ok(UserPage { users: reply.users().iter().map(listed).collect::<Result<_, _>>()?, next })
     }
 
@@ -47,11 +46,11 @@ impl UsersIam for AccountIam {
         let mut devices = Devices::default();
         let mut marker: Option<String> = None;
         loop {
-            let watch = Watch::default();
+            let tap = ReplyTap::default();
             let request = || {
                 let request = caller.clients.iam.list_mfa_devices().user_name(user).set_marker(marker.clone());
                 let request = request.customize().config_override(iam_as(&self.verified.credentials));
-                let sent = request.interceptor(watch.clone()).send();
+                let sent = request.interceptor(tap.clone()).send();
                 async {
                     unless(
                         sent.await,
@@ -61,13 +60,13 @@ impl UsersIam for AccountIam {
                 }
             };
             let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(None) };
-            let next = next_page(OPERATION, &watch, "MFADevices")?;
+            let next = next_page(OPERATION, &tap, "MFADevices")?;
             for device in reply.mfa_devices() {
                 if device.user_name() != user {
                     let detail = format!("{OPERATION}: the reply is about another user");
                     return Err(Fault::new(FaultClass::MalformedReply, detail));
                 }
-                devices.add(crate::facts::DeviceKind::of_serial(device.serial_number()), 1);
+                devices.add(crate::model::facts::DeviceKind::of_serial(device.serial_number()), 1);
             }
             match next {
                 None => return Ok(Some(devices)),
@@ -84,11 +83,11 @@ impl UsersIam for AccountIam {
     async fn has_password(&self, user: &str) -> Result<bool, Fault> {
         const OPERATION: &str = "GetLoginProfile";
         let caller = self.session.caller();
-        let watch = Watch::default();
+        let tap = ReplyTap::default();
         let request = || {
             let request = caller.clients.iam.get_login_profile().user_name(user);
             let request = request.customize().config_override(iam_as(&self.verified.credentials));
-            let sent = request.interceptor(watch.clone()).send();
+            let sent = request.interceptor(tap.clone()).send();
             async {
                 unless(
                     sent.await,
@@ -107,11 +106,11 @@ impl UsersIam for AccountIam {
     async fn generate_report(&self) -> Result<Making, Fault> {
         const OPERATION: &str = "GenerateCredentialReport";
         let caller = self.session.caller();
-        let watch = Watch::default();
+        let tap = ReplyTap::default();
         let request = || {
             let request = caller.clients.iam.generate_credential_report().customize();
             let request = request.config_override(iam_as(&self.verified.credentials));
-            let sent = request.interceptor(watch.clone()).send();
+            let sent = request.interceptor(tap.clone()).send();
             async {
                 unless(sent.await, 409, aws_sdk_iam::operation::generate_credential_report::GenerateCredentialReportError::is_limit_exceeded_exception)
             }
@@ -128,11 +127,11 @@ impl UsersIam for AccountIam {
         use aws_sdk_iam::operation::get_credential_report::GetCredentialReportError as Refusal;
         const OPERATION: &str = "GetCredentialReport";
         let caller = self.session.caller();
-        let watch = Watch::over_a_report();
+        let tap = ReplyTap::over_a_report();
         let request = || {
             let request = caller.clients.iam.get_credential_report().customize();
             let request = request.config_override(iam_as(&self.verified.credentials));
-            let sent = request.interceptor(watch.clone()).send();
+            let sent = request.interceptor(tap.clone()).send();
             async {
                 match unless(sent.await, 404, Refusal::is_credential_report_not_ready_exception) {
                     Ok(Some(reply)) => Ok(Ok(reply)),

@@ -74,7 +74,7 @@ pub enum ShapeError {
 
 /// Caps the body of one reply, and keeps it until its shape has been asked for.
 #[derive(Clone, Debug)]
-pub struct Watch {
+pub struct ReplyTap {
     seen: Arc<Mutex<Option<Vec<u8>>>>,
     cap: usize,
 }
@@ -203,15 +203,15 @@ fn is_result(element: &str) -> bool {
     element.ends_with("Result")
 }
 
-// === impl Watch ===
+// === impl ReplyTap ===
 
-impl Default for Watch {
+impl Default for ReplyTap {
     fn default() -> Self {
         Self { seen: Arc::default(), cap: BODY_CAP }
     }
 }
 
-impl Watch {
+impl ReplyTap {
     /// A watch over the reply that holds a credential report.
     #[must_use]
     pub fn over_a_report() -> Self {
@@ -241,9 +241,9 @@ impl Watch {
     }
 }
 
-impl Intercept for Watch {
+impl Intercept for ReplyTap {
     fn name(&self) -> &'static str {
-        "Watch"
+        "ReplyTap"
     }
 
     fn modify_before_deserialization(

@@ -16,11 +16,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{DevicePage, Finding, Iam, pages};
-use crate::{
-    clock::Moment,
+use super::{
+    Finding,
+    iam::{DevicePage, Iam},
+    pages,
+};
+use crate::model::{
     facts::{Counters, Fault, FaultClass, Summary, UserId, VirtualDevices},
     snapshot::News,
+    time::Moment,
 };
 
 /// The list as far as it is about users: who has how many virtual devices.
@@ -37,7 +41,7 @@ pub struct Listed {
 
 /// What is known when a run begins.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Known {
+pub struct Prior {
     /// A summary that was read just now, by the heartbeat.
     pub summary: Option<Summary>,
     /// The list of the run just before this one.
@@ -46,9 +50,9 @@ pub struct Known {
 
 /// Reads the list: once more where the account changed meanwhile, and once more
 /// where it speaks for a pass that the list of the run before does not confirm.
-pub async fn collect(iam: &impl Iam, root_arn: &str, at: Moment, known: Known) -> (Finding, Option<Listed>) {
+pub async fn collect(iam: &impl Iam, root_arn: &str, at: Moment, known: Prior) -> (Finding, Option<Listed>) {
     let read = match read(iam, root_arn, known).await {
-        Err(fault) if fault.class == FaultClass::Changed => read(iam, root_arn, Known { summary: None, ..known }).await,
+        Err(fault) if fault.class == FaultClass::Changed => read(iam, root_arn, Prior { summary: None, ..known }).await,
         read => read,
     };
     match read {
@@ -62,7 +66,7 @@ pub async fn collect(iam: &impl Iam, root_arn: &str, at: Moment, known: Known) -
 
 type List = (VirtualDevices, BTreeMap<UserId, u8>);
 
-async fn read(iam: &impl Iam, root_arn: &str, known: Known) -> Result<(Summary, List), Fault> {
+async fn read(iam: &impl Iam, root_arn: &str, known: Prior) -> Result<(Summary, List), Fault> {
     let summary = match known.summary {
         Some(summary) => summary,
         None => iam.summary().await?,

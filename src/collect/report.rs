@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use super::users::UsersIam;
-use crate::{
-    clock::Moment,
+use super::iam::{Making, ReportReply, UsersIam};
+use crate::model::{
     facts::{Fault, FaultClass, report::Report},
+    time::Moment,
 };
 
 /// AWS makes no new report before the last one is this old, and a little.
@@ -19,33 +19,6 @@ pub const REPORT_LASTS: Duration = Duration::from_secs(4 * 3_600 + 60);
 /// How long a report that is being made is waited for, look by look, in seconds.
 /// One of 50 users was seen to take two. What takes longer is for the next run.
 const LOOKS: [u64; 4] = [2, 3, 5, 8];
-
-/// What became of the wish for a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Making {
-    /// It is made, or was young enough.
-    Complete,
-    /// It is being made.
-    UnderWay,
-    /// Too many are being made.
-    Limited,
-}
-
-/// What came instead of a report, or the report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReportReply {
-    /// A report: its text, and when AWS says it was made.
-    Ready {
-        /// The table.
-        text: Vec<u8>,
-        /// `GeneratedTime`.
-        generated: crate::clock::Timestamp,
-    },
-    /// It is being made.
-    InProgress,
-    /// There is none, or none that is young enough to be given.
-    Absent,
-}
 
 /// What was read, and what was wrong; both can be.
 #[derive(Debug, Default)]

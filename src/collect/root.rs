@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Finding, Iam, missing_keys};
-use crate::{
+use super::{Finding, iam::Iam, missing_keys};
+use crate::model::{
     facts::{Confirmation, Fault, FaultClass, RootReading},
     snapshot::News,
 };

@@ -11,70 +11,23 @@
 
 mod run;
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use run::Run;
 
 use super::{
-    Finding, Iam,
+    Finding,
     devices::Listed,
+    iam::{ListedUser, UserPage, UsersIam},
     pages,
-    report::{Making, ReportReply},
 };
-use crate::{
-    clock::{Moment, Timestamp},
-    facts::{Devices, Fault, FaultClass, UserId, UsersReading},
+use crate::model::{
+    facts::{Fault, FaultClass, UserId, UsersReading},
     snapshot::UsersPlan,
 };
 
 /// A password that has vanished is believed to be gone when it still is after this.
 pub const CONFIRM_ABSENCE: Duration = Duration::from_secs(60);
-
-/// The reads of IAM that are about users.
-pub trait UsersIam: Iam {
-    /// The time, as the shell has it: a run may take long, and each fact has its own.
-    fn now(&self) -> Moment;
-
-    /// One page of `iam:ListUsers`.
-    fn users(&self, marker: Option<String>) -> impl Future<Output = Result<UserPage, Fault>> + Send;
-
-    /// All of `iam:ListMFADevices(UserName)`; `None` where there is no such user.
-    fn devices_of(&self, user: &str) -> impl Future<Output = Result<Option<Devices>, Fault>> + Send;
-
-    /// Whether `iam:GetLoginProfile(UserName)` finds one. AWS answers alike for a
-    /// user without a password and for one that is not there.
-    fn has_password(&self, user: &str) -> impl Future<Output = Result<bool, Fault>> + Send;
-
-    /// `iam:GenerateCredentialReport`.
-    fn generate_report(&self) -> impl Future<Output = Result<Making, Fault>> + Send;
-
-    /// `iam:GetCredentialReport`.
-    fn report(&self) -> impl Future<Output = Result<ReportReply, Fault>> + Send;
-}
-
-/// One page of users.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserPage {
-    /// The users.
-    pub users: Vec<ListedUser>,
-    /// Where the list goes on; `None` when the reply said that it does not.
-    pub next: Option<String>,
-}
-
-/// A user as the list shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedUser {
-    /// The unique id.
-    pub id: UserId,
-    /// The name.
-    pub name: String,
-    /// The ARN.
-    pub arn: String,
-    /// When the user was created, in whole seconds.
-    pub created: Timestamp,
-    /// When a password was last used to sign in. It outlives the password.
-    pub password_last_used: Option<Timestamp>,
-}
 
 /// What a run is given.
 #[derive(Clone, Debug)]

@@ -18,10 +18,10 @@ use serde_saphyr::Spanned;
 use super::{
     Access, Collectors, Config, DISCOVERY_INTERVAL, Filter, Names, Organization, Role, SESSION_NAME, StaticAccount,
 };
-use crate::{
+use crate::model::{
     account::{AccountId, Identity},
-    clock::Timestamp,
     exemption::Exemption,
+    time::Timestamp,
 };
 
 /// Intervals of the heartbeat that make sense.
@@ -137,7 +137,7 @@ impl Config {
         let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
         let file: Result<File, _> = if blank { Ok(File::default()) } else { serde_saphyr::from_str(text) };
         let file = file.map_err(|error| FileError(format!("{name}: {error}")))?;
-        let mut check = Check { text, name, mistakes: Vec::new() };
+        let mut check = Validator { text, name, mistakes: Vec::new() };
         let config = Self {
             organization: file.organization.map(|organization| check.organization(organization)),
             accounts: check.accounts(file.accounts),
@@ -149,13 +149,13 @@ impl Config {
 }
 
 /// What was found wrong so far.
-struct Check<'a> {
+struct Validator<'a> {
     text: &'a str,
     name: &'a str,
     mistakes: Vec<String>,
 }
 
-impl Check<'_> {
+impl Validator<'_> {
     /// Notes a mistake at the place of `text`, with the line and a caret.
     fn wrong(&mut self, at: &Text, what: impl fmt::Display) {
         let (line, column) = (at.referenced.line(), at.referenced.column());
@@ -367,7 +367,7 @@ mod tests {
     fn a_role_name_is_all_that_an_organization_needs() {
         let config = parse("organization: {role_name: audit/mfa}\n").unwrap();
         assert_eq!(config.organization.unwrap(), Organization::with_role("audit/mfa".to_owned()));
-        assert!(parse("# nothing\n\n").unwrap().is_lone());
+        assert!(parse("# nothing\n\n").unwrap().is_single_account());
     }
 
     #[test]

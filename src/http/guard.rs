@@ -27,8 +27,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    http::config::{RateLimit, Source, WebConfig, WebConfigError},
     limit::Bucket,
-    web_config::{RateLimit, Source, WebConfig, WebConfigError},
 };
 
 /// How often the files are looked at.

@@ -12,7 +12,7 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::web_config::{ClientAuth, Source, Tls};
+use crate::http::config::{ClientAuth, Source, Tls};
 
 /// The certificates or the key cannot be used. Never quotes them.
 #[derive(Debug, thiserror::Error)]

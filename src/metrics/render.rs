@@ -20,12 +20,12 @@ use super::{
     ROOT_PASSWORD_LAST_USED, ROOT_VIRTUAL_DEVICES, SNAPSHOT_TIMESTAMP, SOURCE_TIMESTAMP, UNIDENTIFIED, USER_DEVICES,
     USER_WITHOUT_MFA, USERS, USERS_OMITTED, USERS_UNKNOWN, USERS_WITHOUT_MFA, USERS_WITHOUT_MFA_EXEMPT, rows::Rows,
 };
-use crate::{
-    account::Standby,
-    clock::{Moment, Timestamp},
+use crate::model::{
+    account::AccountStatus,
     facts::{Known, RootReading, VirtualDevices},
     judge::{Control, Status},
     snapshot::{AccountState, Collector, Health, Snapshot, Standing},
+    time::{Moment, Timestamp},
 };
 
 /// The state of an account whose credentials are another's.
@@ -98,12 +98,12 @@ fn account_info(snapshot: &Snapshot, rows: &mut Rows) {
 }
 
 fn scan_state(state: &AccountState) -> &'static str {
-    let standby = state.account.as_ref().map_or(Standby::Scanned, |account| account.standby);
-    if state.is_refused() { REFUSED } else { standby.as_str() }
+    let status = state.account.as_ref().map_or(AccountStatus::Scanned, |account| account.status);
+    if state.is_refused() { REFUSED } else { status.as_str() }
 }
 
 fn accounts(snapshot: &Snapshot, rows: &mut Rows) {
-    for wanted in Standby::ALL.map(Standby::as_str).into_iter().chain([REFUSED]) {
+    for wanted in AccountStatus::ALL.map(AccountStatus::as_str).into_iter().chain([REFUSED]) {
         let identified = snapshot.accounts().filter(|state| state.account.is_some());
         rows.push(&[wanted], count(identified.filter(|state| scan_state(state) == wanted).count()));
     }

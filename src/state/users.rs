@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Dated, millis, moment};
-use crate::{
-    clock::Timestamp,
+use crate::model::{
     facts::{
         Counters, Devices, UserFacts, UserId, UsersReading,
         user::{Live, ReportUse, Reported},
     },
+    time::Timestamp,
 };
 
 #[derive(Deserialize, Serialize)]

@@ -15,18 +15,20 @@ use std::{
 };
 
 use aws_mfa_exporter::{
-    account::{Account, Identity},
     clock::Clock,
+    daemon::publish,
     exposition::{Encoder, Encoding, Exposition, Format},
-    facts::{
-        Confirmation, RootReading, Summary, UserFacts, UsersReading, VirtualDevices,
-        user::{ReportUse, Reported},
-    },
     http::{Landing, Limits, Site, listen::ListenAddr, serve},
-    judge::Cadence,
-    metrics::own::Own,
-    publish,
-    snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
+    metrics::exporter_metrics::ExporterMetrics,
+    model::{
+        account::{Account, Identity},
+        facts::{
+            Confirmation, RootReading, Summary, UserFacts, UsersReading, VirtualDevices,
+            user::{ReportUse, Reported},
+        },
+        judge::Cadence,
+        snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
+    },
 };
 use tokio::sync::watch;
 
@@ -46,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         took.push(began.elapsed());
     }
     took.sort();
-    let own = Own::new(false)?;
+    let own = ExporterMetrics::new(false)?;
     let mut tail = Encoder::default();
     for family in own.gather() {
         tail.family(&family)?;

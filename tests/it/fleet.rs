@@ -502,7 +502,9 @@ fn shards_are_the_whole_in_parts() {
             let (own, all) = (format!("--shard={shard}"), format!("--total-shards={total}"));
             let exporter = exporter(&sim, &["--organization.role-name=aws-mfa-exporter", &own, &all]);
             let mine = (0..30).map(member_id).chain([OWN.to_owned()]).filter(|id| {
-                aws_mfa_exporter::shard::Shard::new(shard as u32, total as u32).unwrap().keeps(id.parse().unwrap())
+                aws_mfa_exporter::model::shard::Shard::new(shard as u32, total as u32)
+                    .unwrap()
+                    .keeps(id.parse().unwrap())
             });
             let samples = settled(&exporter, mine.count());
             assert_eq!(samples.value(&format!("aws_mfa_exporter_shard_info{{shard=\"{shard}\"}}")), Some(1.0));

@@ -144,7 +144,7 @@ fn exposition(bytes: usize, clock: Clock) -> Exposition {
         encoder
     };
     let head = half("padding", "x".repeat(bytes.max(1))).head();
-    Exposition::new(&head, &half("own", "Own.".into()).tail(), clock.now())
+    Exposition::new(&head, &half("own", "ExporterMetrics.".into()).tail(), clock.now())
 }
 
 fn is_cut(stream: &mut TcpStream) -> bool {

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use aws_mfa_exporter::{
+use aws_mfa_exporter::model::{
     account::{Account, Identity},
-    clock::{Moment, Timestamp},
     facts::{Confirmation, Known, RootReading, Summary, VirtualDevices},
     judge::{
         Cadence, Control, Reason,
         Status::{self, Failed, NotApplicable, Passed, Unknown},
         root::{RootEvidence, judge},
     },
+    time::{Moment, Timestamp},
 };
 
 const CADENCE: Cadence = Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) };

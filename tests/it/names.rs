@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_mfa_exporter::{
-    account::Standby,
-    facts::{DeviceKind, FaultClass},
-    judge::{Control, Status},
     metrics::{CATALOGUE, Kind},
-    snapshot::Collector,
+    model::{
+        account::AccountStatus,
+        facts::{DeviceKind, FaultClass},
+        judge::{Control, Status},
+        snapshot::Collector,
+    },
 };
 
 use crate::{
@@ -117,7 +119,7 @@ fn values(label: &str) -> Option<BTreeSet<String>> {
         "control" => Control::ALL.map(Control::as_str).into(),
         "collector" => Collector::ALL.map(Collector::as_str).into(),
         "fault" => FaultClass::ALL.map(FaultClass::as_str).into(),
-        "state" => Standby::ALL.map(Standby::as_str).into_iter().chain(["refused"]).collect(),
+        "state" => AccountStatus::ALL.map(AccountStatus::as_str).into_iter().chain(["refused"]).collect(),
         "credential" => vec!["access_key", "password", "signing_certificate"],
         "source" => vec!["credential_report", "virtual_devices"],
         "kind" => DeviceKind::ALL.map(DeviceKind::as_str).into(),

@@ -17,12 +17,19 @@ use std::{
 };
 
 use aws_mfa_exporter::{
-    account::Identity,
-    clock::{Moment, Timestamp},
-    collect::{self, DevicePage, Finding, Iam, Owner, devices::Known, root::Doubt},
-    facts::{Confirmation, Fault, FaultClass, Summary, VirtualDevices},
-    judge::{Cadence, Control, Status},
-    snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
+    collect::{
+        self, Finding,
+        devices::Prior,
+        iam::{DevicePage, Iam, Owner},
+        root::Doubt,
+    },
+    model::{
+        account::Identity,
+        facts::{Confirmation, Fault, FaultClass, Summary, VirtualDevices},
+        judge::{Cadence, Control, Status},
+        snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
+        time::{Moment, Timestamp},
+    },
 };
 use proptest::{prelude::*, test_runner::Config};
 
@@ -207,7 +214,7 @@ fn now<F: Future>(future: F) -> F::Output {
 /// Lists the devices; `summary` is what a heartbeat has just read, if one has.
 fn list(model: &Model, summary: Option<Summary>, list: Option<VirtualDevices>) -> Finding {
     let at = Clocks { mono: 1_000, step: 0 }.read();
-    now(collect::devices::collect(model, ROOT, at, Known { summary, list })).0
+    now(collect::devices::collect(model, ROOT, at, Prior { summary, list })).0
 }
 
 fn identity() -> Identity {

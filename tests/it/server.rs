@@ -13,7 +13,7 @@ use aws_mfa_exporter::{
     clock::Clock,
     exposition::{Encoder, Exposition},
     http::{Landing, Limits, Site, listen::ListenAddr, serve},
-    metrics::own::Own,
+    metrics::exporter_metrics::ExporterMetrics,
 };
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -55,7 +55,7 @@ impl Server {
             clock,
             max_age,
             slots: Some(Arc::new(Semaphore::new(slots))),
-            requests: Own::new(false).unwrap().http_requests().clone(),
+            requests: ExporterMetrics::new(false).unwrap().http_requests().clone(),
             reload: None,
             guard: None,
         };
@@ -76,7 +76,7 @@ impl Server {
     }
 
     fn publish(&self, bytes: usize) {
-        let own = Own::new(false).unwrap();
+        let own = ExporterMetrics::new(false).unwrap();
         let gauge = prometheus::Gauge::new("padding", "x".repeat(bytes)).unwrap();
         let mut head = Encoder::default();
         head.family(&prometheus::core::Collector::collect(&gauge)[0]).unwrap();
@@ -294,12 +294,14 @@ fn exporter_metrics_can_be_left_out() {
 #[test]
 fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
     use aws_mfa_exporter::{
-        account::Identity,
+        daemon::publish::{Keeper, encode},
         exposition::{Encoding, Format},
-        facts::{Confirmation, RootReading, Summary},
-        judge::Cadence,
-        publish::{Keeper, encode},
-        snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
+        model::{
+            account::Identity,
+            facts::{Confirmation, RootReading, Summary},
+            judge::Cadence,
+            snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
+        },
     };
     let clock = Clock::new();
     let plan = Plan {
@@ -319,7 +321,7 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
         Outcome { collector: Collector::Root, started: clock.now(), duration: Duration::ZERO, news, fault: None };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.spawn(Keeper::new(clock, snapshot, inbox, latest).run());
-    runtime.spawn(encode(snapshots, published, Own::new(true).unwrap()));
+    runtime.spawn(encode(snapshots, published, ExporterMetrics::new(true).unwrap()));
     let account = identity.account;
     events.blocking_send(Event::Identified { identity, at: clock.now() }).unwrap();
     events.blocking_send(Event::Collected { account, outcome }).unwrap();
@@ -347,9 +349,11 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
 #[test]
 fn a_frozen_encoder_or_keeper_ends_in_503() {
     use aws_mfa_exporter::{
-        judge::Cadence,
-        publish::{Keeper, encode},
-        snapshot::{Plan, Snapshot},
+        daemon::publish::{Keeper, encode},
+        model::{
+            judge::Cadence,
+            snapshot::{Plan, Snapshot},
+        },
     };
     let clock = Clock::new();
     let snapshot = Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, clock.now());
@@ -358,7 +362,7 @@ fn a_frozen_encoder_or_keeper_ends_in_503() {
     let (_events, inbox) = tokio::sync::mpsc::channel(8);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let keeper = runtime.spawn(Keeper::new(clock, snapshot, inbox, latest).run());
-    let encoder = || runtime.spawn(encode(snapshots.clone(), published.clone(), Own::new(true).unwrap()));
+    let encoder = || runtime.spawn(encode(snapshots.clone(), published.clone(), ExporterMetrics::new(true).unwrap()));
     let first = encoder();
     let server = Server::over(clock, published.clone(), exposition, Duration::from_secs(4), Limits::default(), 40);
     server.wait_for("both run", 200);

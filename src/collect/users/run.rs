@@ -9,18 +9,20 @@ use std::{
 
 use super::{CONFIRM_ABSENCE, ListedUser, Order, UsersIam, list};
 use crate::{
-    clock::{Moment, Timestamp},
     collect::{
         Finding,
         report::{self, REPORT_LASTS},
     },
-    facts::{
-        Devices, Fault, FaultClass, Known, UserFacts, UserId, UsersReading,
-        report::Report,
-        user::{Live, ReportUse, Reported},
+    model::{
+        facts::{
+            Devices, Fault, FaultClass, Known, UserFacts, UserId, UsersReading,
+            report::Report,
+            user::{Live, ReportUse, Reported},
+        },
+        judge::users::ANSWER_MAX_AGE,
+        snapshot::News,
+        time::{Moment, Timestamp},
     },
-    judge::users::ANSWER_MAX_AGE,
-    snapshot::News,
 };
 
 /// A user without a device is asked again after this.

@@ -14,7 +14,7 @@ use std::{
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use crate::web_config::Secret;
+use crate::http::config::Secret;
 
 /// Whom an unknown user is compared with, so that an answer takes as long as a
 /// known user's: the hash of a password that nobody has kept.

@@ -2,13 +2,13 @@
 //! who asked for them.
 
 use super::{Rows, id};
-use crate::{
+use crate::model::{
     facts::{DeviceKind, user::ReportUse},
-    judge::users::Tally,
+    judge::users::UserCounts,
     snapshot::{Failing, Snapshot},
 };
 
-fn each_tally(snapshot: &Snapshot, mut row: impl FnMut(&str, &Tally)) {
+fn each_tally(snapshot: &Snapshot, mut row: impl FnMut(&str, &UserCounts)) {
     for state in snapshot.accounts() {
         if let Some(tally) = &state.tally {
             row(id(state), tally);
@@ -16,7 +16,7 @@ fn each_tally(snapshot: &Snapshot, mut row: impl FnMut(&str, &Tally)) {
     }
 }
 
-fn count(snapshot: &Snapshot, rows: &mut Rows, of: impl Fn(&Tally) -> u32) {
+fn count(snapshot: &Snapshot, rows: &mut Rows, of: impl Fn(&UserCounts) -> u32) {
     each_tally(snapshot, |account, tally| rows.push(&[account], f64::from(of(tally))));
 }
 

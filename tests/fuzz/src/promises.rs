@@ -11,10 +11,12 @@ use std::{
 
 use super::exporter::{
     aws::wire::{Page, Shape, ShapeError},
-    clock::Timestamp,
-    facts::{
-        device::{DeviceKind, Devices},
-        report::{NEVER, Report, ReportRow},
+    model::{
+        facts::{
+            device::{DeviceKind, Devices},
+            report::{NEVER, Report, ReportRow},
+        },
+        time::Timestamp,
     },
 };
 

@@ -47,7 +47,7 @@ fn a_day_of_100_users_with_fido_keys() {
     at_most("100 users with FIDO keys alone", calls, 1_440 + 300 + 7 * 100);
 }
 
-/// Heartbeats are five times rarer where root's credentials are removed, and stock
+/// Heartbeats are five times rarer where root's credentials are removed, and inventory
 /// is taken at one of them.
 #[test]
 fn a_day_of_an_account_without_root_credentials() {
@@ -87,7 +87,7 @@ fn a_cycle_of_5000_users_with_virtual_devices() {
     daemon.live(10 * MINUTE, |_| {});
     let before = model.calls();
     let beat = daemon.beat();
-    daemon.stock(beat);
+    daemon.inventory(beat);
     let calls = model.calls() - before;
     eprintln!("calls a cycle: 5,000 users with virtual devices: {calls} (budget 15, the virtual devices' pages aside)");
     assert!(calls <= 15, "{calls}");
@@ -99,7 +99,7 @@ fn what_one_run_has_no_time_for_is_unknown_and_goes_first_in_the_next() {
     let model = Model::new(World::of(people));
     let mut daemon = Daemon::new(&model);
     let beat = daemon.beat();
-    let follow_up = daemon.stock(beat);
+    let follow_up = daemon.inventory(beat);
     assert_eq!(follow_up, Some(std::time::Duration::ZERO), "the next run follows at once");
     let open = daemon.tally().unknown;
     assert!((1..4_000).contains(&open), "{open}");

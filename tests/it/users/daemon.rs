@@ -5,14 +5,16 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_mfa_exporter::{
-    account::Identity,
-    account_run::{Trigger, Wake},
-    clock::Moment,
-    collect::{self, Finding, devices::Known, root::Doubt, users::Order},
-    facts::{Summary, UsersReading, VirtualDevices},
-    judge::{Cadence, Control, Status, users::Tally},
-    shard::Shard,
-    snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
+    collect::{self, Finding, devices::Prior, root::Doubt, users::Order},
+    daemon::account_run::{Trigger, Wake},
+    model::{
+        account::Identity,
+        facts::{Summary, UsersReading, VirtualDevices},
+        judge::{Cadence, Control, Status, users::UserCounts},
+        shard::Shard,
+        snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
+        time::Moment,
+    },
     state,
 };
 
@@ -31,7 +33,7 @@ pub struct Daemon<'a> {
     list: Option<VirtualDevices>,
     next_beat: u64,
     next_stock: u64,
-    /// When the last taking of stock ended.
+    /// When the last taking of inventory ended.
     pub settled: u64,
 }
 
@@ -96,11 +98,11 @@ impl<'a> Daemon<'a> {
         summary
     }
 
-    /// Takes stock, beginning with the summary of a heartbeat if there is one.
-    pub fn stock(&mut self, beat: Option<(Moment, Summary)>) -> Option<Duration> {
+    /// Takes inventory, beginning with the summary of a heartbeat if there is one.
+    pub fn inventory(&mut self, beat: Option<(Moment, Summary)>) -> Option<Duration> {
         let is_woken = std::mem::take(&mut self.wake) == Wake::Everything;
         let at = beat.map_or_else(|| self.model.life().moment(), |(at, _)| at);
-        let known = Known { summary: beat.map(|(_, summary)| summary), list: self.list };
+        let known = Prior { summary: beat.map(|(_, summary)| summary), list: self.list };
         let (finding, listed) = now(collect::devices::collect(self.model, ROOT, at, known));
         self.list = if let News::Devices(devices) = finding.news { Some(devices) } else { None };
         let fault = finding.fault.clone();
@@ -123,7 +125,7 @@ impl<'a> Daemon<'a> {
         follow_up
     }
 
-    /// Lives on for a time, with a heartbeat a minute, and stock taken every quarter
+    /// Lives on for a time, with a heartbeat a minute, and inventory taken every quarter
     /// of an hour and when woken; looks at each minute's end.
     pub fn live(&mut self, time: u64, mut look: impl FnMut(&mut Self)) {
         let end = self.model.life().mono + time;
@@ -140,7 +142,7 @@ impl<'a> Daemon<'a> {
             self.next_beat = began + if self.model.life().world.is_rootless { 5 * MINUTE } else { MINUTE };
             // A summary that is not long off is waited for; the schedule is the program's.
             if self.wake != Wake::Nothing || began >= self.next_stock {
-                let follow_up = self.stock(beat).map(|time| u64::try_from(time.as_millis()).unwrap());
+                let follow_up = self.inventory(beat).map(|time| u64::try_from(time.as_millis()).unwrap());
                 self.next_stock = self.model.life().mono + follow_up.unwrap_or(15 * MINUTE);
             }
             self.age();
@@ -148,7 +150,7 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    /// Lives on until stock has just been taken.
+    /// Lives on until inventory has just been taken.
     pub fn until_stock(&mut self) {
         let before = self.settled;
         while self.settled == before {
@@ -172,7 +174,7 @@ impl<'a> Daemon<'a> {
         self.verdict(control).0
     }
 
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> UserCounts {
         self.snapshot.accounts().next().unwrap().tally.expect("the users are known")
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aws_mfa_exporter::{
+use aws_mfa_exporter::model::{
     judge::{
         Control::{Iam5, Iam19},
         Status::{Failed, NotApplicable, Passed, Unknown},
@@ -19,7 +19,7 @@ use super::{
 const A_MINUTE: Duration = Duration::from_secs(66);
 const A_CYCLE: Duration = Duration::from_secs(16 * 60);
 
-/// A daemon that has watched for half an hour, and has just taken stock: what happens
+/// A daemon that has watched for half an hour, and has just taken inventory: what happens
 /// now is seen as late as can be.
 fn watching(model: &Model) -> Daemon<'_> {
     watching_with(model, PLAN)
@@ -215,7 +215,7 @@ fn a_stale_replica_on_the_first_read_again_is_found_out_by_the_second() {
     let old = model.life().world.clone();
     model.edit(|world, _| world.people[0].fidos = 0);
     let until = model.life().mono + 70_000;
-    let stale = aws_mfa_exporter::facts::Summary { mfa_devices_in_use: Some(2), ..old.summary() };
+    let stale = aws_mfa_exporter::model::facts::Summary { mfa_devices_in_use: Some(2), ..old.summary() };
     assert_eq!(model.life().world.summary(), stale);
     model.life().stale_devices = Some((until, old));
     let took = daemon.until(Iam5, Failed);

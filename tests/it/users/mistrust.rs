@@ -4,7 +4,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use aws_mfa_exporter::{
+use aws_mfa_exporter::model::{
     judge::{
         Control::{Iam5, Iam19},
         Status::{self, Failed, NotApplicable, Passed, Unknown},
@@ -17,7 +17,7 @@ use super::{
     model::{Act, Beat, HOUR, MINUTE, Model, Person, World, console, fido, nobody},
 };
 
-/// A daemon that has watched for half an hour, and has just taken stock.
+/// A daemon that has watched for half an hour, and has just taken inventory.
 fn watching(model: &Model) -> Daemon<'_> {
     let mut daemon = Daemon::new(model);
     daemon.live(31 * MINUTE, |_| {});
@@ -25,7 +25,7 @@ fn watching(model: &Model) -> Daemon<'_> {
     daemon
 }
 
-/// The verdicts after the first heartbeat and the first taking of stock, in which
+/// The verdicts after the first heartbeat and the first taking of inventory, in which
 /// these things happen at these requests, counted from 0.
 fn first_stock<'a>(model: &'a Model, happens: &[(usize, Beat)]) -> Daemon<'a> {
     // Nobody is asked by the way: there are far more users than the budget in most accounts.
@@ -37,7 +37,7 @@ fn first_stock<'a>(model: &'a Model, happens: &[(usize, Beat)]) -> Daemon<'a> {
         .rev()
         .map(|n| happens.iter().find(|(at, _)| *at == n).map_or(Beat::default(), |(_, beat)| *beat))
         .collect();
-    daemon.stock(beat);
+    daemon.inventory(beat);
     model.life().script.clear();
     daemon.age();
     daemon
@@ -185,6 +185,6 @@ fn what_a_heartbeat_has_contradicted_is_not_believed_after_a_restart() {
     daemon.age();
     assert_eq!(daemon.says(Iam19), Unknown);
     let beat = daemon.beat();
-    daemon.stock(beat);
+    daemon.inventory(beat);
     assert_eq!(daemon.says(Iam19), Failed, "and nobody is taken at the old word");
 }

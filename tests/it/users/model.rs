@@ -13,13 +13,11 @@ use std::{
 };
 
 use aws_mfa_exporter::{
-    clock::{Moment, Timestamp},
-    collect::{
-        DevicePage, Iam, Owner,
-        report::{Making, ReportReply},
-        users::{ListedUser, UserPage, UsersIam},
+    collect::iam::{DevicePage, Iam, ListedUser, Making, Owner, ReportReply, UserPage, UsersIam},
+    model::{
+        facts::{DeviceKind, Devices, Fault, FaultClass, Summary},
+        time::{Moment, Timestamp},
     },
-    facts::{DeviceKind, Devices, Fault, FaultClass, Summary},
 };
 
 pub const ACCOUNT: &str = "111111111111";

@@ -3,7 +3,7 @@
 //! user, at some moment from its as-of time to the reading's end, and is no older
 //! than its maximum age.
 
-use aws_mfa_exporter::judge::{Control, Status};
+use aws_mfa_exporter::model::judge::{Control, Status};
 use proptest::{prelude::*, test_runner::Config};
 
 use super::{
@@ -75,7 +75,7 @@ fn is_right(control: Control, status: Status, lived: &[World]) -> bool {
 enum Step {
     Change(Act),
     Beat(Vec<Beat>),
-    Stock(Vec<Beat>),
+    Inventory(Vec<Beat>),
     Live(u64),
     Wait(u64),
     Restart,
@@ -86,7 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => act().prop_map(Step::Change),
         2 => script(4).prop_map(Step::Beat),
-        4 => script(16).prop_map(Step::Stock),
+        4 => script(16).prop_map(Step::Inventory),
         2 => (1..90 * MINUTE).prop_map(Step::Live),
         2 => (1..3 * HOUR).prop_map(Step::Wait),
         1 => Just(Step::Restart),
@@ -109,7 +109,7 @@ proptest! {
     ) {
         let model = Model::new(world);
         // Somebody else has had a report made, and much has happened since.
-        super::model::now(aws_mfa_exporter::collect::users::UsersIam::generate_report(&model)).ok();
+        super::model::now(aws_mfa_exporter::collect::iam::UsersIam::generate_report(&model)).ok();
         for act in &before {
             model.wait(age / 6);
             model.edit(|world, now| world.change(*act, now));
@@ -118,7 +118,7 @@ proptest! {
         model.life().script = script;
         let mut daemon = Daemon::new(&model);
         let beat = daemon.beat();
-        daemon.stock(beat);
+        daemon.inventory(beat);
         model.life().script.clear();
         daemon.beat();
         daemon.age();
@@ -155,10 +155,10 @@ proptest! {
                     model.life().script = script;
                     daemon.beat();
                 }
-                Step::Stock(script) => {
+                Step::Inventory(script) => {
                     model.life().script = script;
                     let beat = daemon.beat();
-                    daemon.stock(beat);
+                    daemon.inventory(beat);
                 }
             }
             model.life().script.clear();

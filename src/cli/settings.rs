@@ -1,0 +1,124 @@
+//! What the flags and the file say together, and how that changes.
+//!
+//! A flag goes before the file. A file that cannot be used changes nothing: the
+//! settings stay what they were, and that shows in the metrics and the log.
+
+use std::{fs, io, path::PathBuf};
+
+use crate::{
+    cli::Flags,
+    config::{Config, Names, Organization, file::FileError},
+    model::{
+        judge::Cadence,
+        shard::{Shard, ShardError, ordinal_of_pod},
+        snapshot::{Plan, UsersPlan},
+    },
+};
+
+/// The variable that holds a pod's name, if `--shard` is not given.
+const POD_NAME: &str = "POD_NAME";
+
+/// What is to be watched and how, as the flags and the file have it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Which accounts.
+    pub config: Config,
+    /// What of them.
+    pub plan: Plan,
+    /// Which part of them is this process's.
+    pub shard: Shard,
+}
+
+/// The flags and the file give no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("the configuration file {0} cannot be read: {1}")]
+    Read(PathBuf, io::Error),
+    /// The file is wrong.
+    #[error("the configuration cannot be used:\n{0}")]
+    File(#[from] FileError),
+    /// There is no such shard.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+    /// Nothing says which shard this is.
+    #[error(
+        "--total-shards={0} wants a --shard, or a variable POD_NAME that ends in a number, as a StatefulSet's pods have it"
+    )]
+    NoShard(u32),
+    /// The exporter began with one account, and is to watch others, or the reverse.
+    #[error(
+        "watching the ambient account alone and watching a list of accounts are two ways to start: restart the exporter"
+    )]
+    Restart,
+}
+
+impl Settings {
+    /// Reads the file, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be used, or a flag contradicts it.
+    pub fn read(flags: &Flags) -> Result<Self, SettingsError> {
+        let config = match &flags.config_file {
+            None => Config::default(),
+            Some(path) => {
+                let text = fs::read_to_string(path).map_err(|error| SettingsError::Read(path.clone(), error))?;
+                Config::parse(&text, &path.display().to_string())?
+            }
+        };
+        Ok(Self { plan: plan(flags, &config), config: with_role(config, flags), shard: shard(flags)? })
+    }
+}
+
+fn plan(flags: &Flags, config: &Config) -> Plan {
+    let file = &config.collectors;
+    let cadence = Cadence {
+        root: flags.root_interval.or(file.root_interval).unwrap_or(Cadence::DEFAULT.root),
+        devices: flags.devices_interval.or(file.devices_interval).unwrap_or(Cadence::DEFAULT.devices),
+    };
+    let devices = either(flags.devices, flags.no_devices).or(file.devices).unwrap_or(true);
+    let users = either(flags.users, flags.no_users).or(file.users).unwrap_or(true);
+    Plan { cadence, devices, users: users.then(|| users_plan(flags, config)) }
+}
+
+fn users_plan(flags: &Flags, config: &Config) -> UsersPlan {
+    const NAMES_LIMIT: u32 = 500;
+    let (file, default) = (&config.collectors, UsersPlan::DEFAULT);
+    let generate = either(flags.generate_report, flags.no_generate_report);
+    let limit = flags.names_limit.or(file.names_limit).unwrap_or(NAMES_LIMIT);
+    let is_named = flags.names.or(file.names).unwrap_or_default() == Names::Failing || flags.asks_for_names();
+    UsersPlan {
+        interval: flags.users_interval.or(file.users_interval).unwrap_or(default.interval),
+        password_max_age: flags.password_max_age.or(file.password_max_age).unwrap_or(default.password_max_age),
+        live_budget: flags.live_budget.or(file.live_budget).unwrap_or(default.live_budget),
+        generate_report: generate.or(file.generate_report).unwrap_or(default.generate_report),
+        names: is_named.then_some(limit),
+    }
+}
+
+/// What a flag and its contrary say, of which clap leaves one.
+fn either(on: bool, off: bool) -> Option<bool> {
+    [(on, true), (off, false)].into_iter().find_map(|(said, value)| said.then_some(value))
+}
+
+fn with_role(mut config: Config, flags: &Flags) -> Config {
+    if let Some(role_name) = &flags.role_name {
+        let new = || Organization::with_role(role_name.clone());
+        config.organization.get_or_insert_with(new).role_name.clone_from(role_name);
+    }
+    if let (Some(organization), Some(external_id)) = (&mut config.organization, &flags.external_id) {
+        organization.external_id = Some(external_id.clone());
+    }
+    config
+}
+
+fn shard(flags: &Flags) -> Result<Shard, SettingsError> {
+    let pod = || std::env::var(POD_NAME).ok().and_then(|name| ordinal_of_pod(&name));
+    match (flags.shard, flags.total_shards) {
+        (None, 1) => Ok(Shard::WHOLE),
+        (ordinal, total) => {
+            let ordinal = ordinal.or_else(pod).ok_or(SettingsError::NoShard(total))?;
+            Ok(Shard::new(ordinal, total)?)
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The reads of IAM that collectors need, and what each answers.
+//!
+//! The collectors are functions over these two traits, so that the same code runs
+//! against AWS and, ten thousand times a test, against a model of IAM that changes
+//! its mind between two calls.
+
+use std::{future::Future, time::Duration};
+
+use crate::model::{
+    facts::{Devices, Fault, Summary, UserId},
+    time::{Moment, Timestamp},
+};
+
+/// The reads of IAM that the collectors of root's evidence need.
+pub trait Iam {
+    /// `iam:GetAccountSummary`.
+    fn summary(&self) -> impl Future<Output = Result<Summary, Fault>> + Send;
+
+    /// One page of `iam:ListVirtualMFADevices(AssignmentStatus=Assigned)`.
+    fn assigned_devices(&self, marker: Option<String>) -> impl Future<Output = Result<DevicePage, Fault>> + Send;
+
+    /// Lets time pass before something is asked again.
+    fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// The reads of IAM that are about users.
+pub trait UsersIam: Iam {
+    /// The time, as the shell has it: a run may take long, and each fact has its own.
+    fn now(&self) -> Moment;
+
+    /// One page of `iam:ListUsers`.
+    fn users(&self, marker: Option<String>) -> impl Future<Output = Result<UserPage, Fault>> + Send;
+
+    /// All of `iam:ListMFADevices(UserName)`; `None` where there is no such user.
+    fn devices_of(&self, user: &str) -> impl Future<Output = Result<Option<Devices>, Fault>> + Send;
+
+    /// Whether `iam:GetLoginProfile(UserName)` finds one. AWS answers alike for a
+    /// user without a password and for one that is not there.
+    fn has_password(&self, user: &str) -> impl Future<Output = Result<bool, Fault>> + Send;
+
+    /// `iam:GenerateCredentialReport`.
+    fn generate_report(&self) -> impl Future<Output = Result<Making, Fault>> + Send;
+
+    /// `iam:GetCredentialReport`.
+    fn report(&self) -> impl Future<Output = Result<ReportReply, Fault>> + Send;
+}
+
+/// One page of users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPage {
+    /// The users.
+    pub users: Vec<ListedUser>,
+    /// Where the list goes on; `None` when the reply said that it does not.
+    pub next: Option<String>,
+}
+
+/// A user as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedUser {
+    /// The unique id.
+    pub id: UserId,
+    /// The name.
+    pub name: String,
+    /// The ARN.
+    pub arn: String,
+    /// When the user was created, in whole seconds.
+    pub created: Timestamp,
+    /// When a password was last used to sign in. It outlives the password.
+    pub password_last_used: Option<Timestamp>,
+}
+
+/// One page of assigned virtual devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevicePage {
+    /// Each device's owner; `None` where the reply named none.
+    pub owners: Vec<Option<Owner>>,
+    /// Where the list goes on; `None` when the reply said that it does not.
+    pub next: Option<String>,
+}
+
+/// Whose a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The owner's ARN, which alone tells root from a user that is called so.
+    pub arn: String,
+    /// The owner's unique id; root's is the account's.
+    pub id: UserId,
+}
+
+/// What became of the wish for a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Making {
+    /// It is made, or was young enough.
+    Complete,
+    /// It is being made.
+    UnderWay,
+    /// Too many are being made.
+    Limited,
+}
+
+/// What came instead of a report, or the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReportReply {
+    /// A report: its text, and when AWS says it was made.
+    Ready {
+        /// The table.
+        text: Vec<u8>,
+        /// `GeneratedTime`.
+        generated: Timestamp,
+    },
+    /// It is being made.
+    InProgress,
+    /// There is none, or none that is young enough to be given.
+    Absent,
+}

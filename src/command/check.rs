@@ -1,0 +1,110 @@
+//! `check`: one pass over the account, for people, CI and cron.
+//!
+//! The same collectors, the same judgement and the same snapshot as the daemon's;
+//! only the way out is another.
+
+mod json;
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    aws::Meter,
+    cli::{Flags, Output, settings::Settings},
+    clock::Clock,
+    daemon::{self, StartError, fleet::Fleet, publish},
+    metrics::exporter_metrics::ExporterMetrics,
+    model::{
+        judge::Status,
+        snapshot::{AccountState, Snapshot},
+    },
+    overview::{Overview, table},
+};
+
+/// Exit status when the check could not be run.
+const NOT_RUN: u8 = 3;
+
+/// Reads everything once, prints what was found, and says how it is by its status.
+pub async fn run(flags: &Flags, output: Output) -> ExitCode {
+    report(flags, output).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "The check could not be run.");
+        ExitCode::from(NOT_RUN)
+    })
+}
+
+async fn report(flags: &Flags, output: Output) -> Result<ExitCode, CheckError> {
+    let clock = Clock::new();
+    let progress = Progress::start(output);
+    let snapshot = read(flags, clock).await?;
+    progress.end();
+    let text = match output {
+        Output::Table => table::draw(&Overview::of(&snapshot, clock.now()), table::Style::of_stdout()),
+        Output::Json => json::json(&snapshot),
+        Output::Prometheus => String::from_utf8_lossy(publish::encode_head(&snapshot).text()).into_owned(),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::from(exit_code(&snapshot)))
+}
+
+/// The check could not be run.
+#[derive(Debug, thiserror::Error)]
+enum CheckError {
+    /// The parts could not be put together.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The result could not be printed.
+    #[error("the result cannot be printed: {0}")]
+    Print(#[from] io::Error),
+}
+
+async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {
+    let own = ExporterMetrics::new(true)?;
+    let meter = Meter::register(own.registry())?;
+    let settings = Settings::read(flags)?;
+    let caller = daemon::caller(meter, clock).await;
+    let mut snapshot = daemon::first_snapshot(&settings, clock);
+    let (events, mut inbox) = mpsc::channel(256);
+    let fleet = Fleet::new(caller, events, own);
+    let fold = async {
+        while let Some(event) = inbox.recv().await {
+            snapshot.fold(event, clock.now());
+        }
+    };
+    tokio::join!(fleet.once(&settings), fold);
+    snapshot.age(clock.now());
+    Ok(snapshot)
+}
+
+fn exit_code(snapshot: &Snapshot) -> u8 {
+    let has = |status| snapshot.accounts().flat_map(AccountState::standings).any(|(_, s)| s.verdict.status == status);
+    match () {
+        () if !snapshot.accounts().any(|state| state.account.is_some()) => NOT_RUN,
+        () if has(Status::Failed) => 1,
+        () if has(Status::Unknown) || snapshot.discovery.fault.is_some() => 2,
+        () => 0,
+    }
+}
+
+/// One line on a terminal while something is being waited for.
+struct Progress(bool);
+
+impl Progress {
+    fn start(output: Output) -> Self {
+        let is_seen = io::stdout().is_terminal() && io::stderr().is_terminal() && !table::is_dumb();
+        let shown = output == Output::Table && is_seen;
+        if shown {
+            let _ = write!(io::stderr(), "Asking AWS… (a failing answer is asked again after 5 seconds)");
+        }
+        Self(shown)
+    }
+
+    fn end(self) {
+        if self.0 {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `check --output json`: the form that README.md documents.
+
+use serde::Serialize;
+
+use crate::model::{
+    facts::Fault,
+    snapshot::{AccountState, Snapshot},
+};
+
+/// The version of the JSON's form. Keys are added without raising it.
+const SCHEMA_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    schema_version: u32,
+    exporter_version: &'static str,
+    checked_at: String,
+    fault: Option<Problem<'a>>,
+    accounts: Vec<AccountReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct AccountReport<'a> {
+    account_id: String,
+    account_name: &'a str,
+    state: &'static str,
+    partition: Option<&'a str>,
+    controls: Vec<ControlReport>,
+    collectors: Vec<CollectorReport<'a>>,
+    users: Option<UsersReport<'a>>,
+}
+
+/// The counts are those of the metrics, and of what is known; `named` has names
+/// where `--names` asks for them.
+#[derive(Serialize)]
+struct UsersReport<'a> {
+    users: u32,
+    users_unknown: u32,
+    users_without_mfa: u32,
+    console_users: u32,
+    console_users_without_mfa: u32,
+    access_key_users_without_mfa: u32,
+    named: Option<Vec<UserReport<'a>>>,
+}
+
+#[derive(Serialize)]
+struct UserReport<'a> {
+    user: &'a str,
+    console_access: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct ControlReport {
+    control: &'static str,
+    status: &'static str,
+    as_of: Option<String>,
+    reason: String,
+    remedy: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct CollectorReport<'a> {
+    collector: &'static str,
+    up: bool,
+    fault: Option<Problem<'a>>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    class: &'static str,
+    detail: &'a str,
+    remedy: &'static str,
+}
+
+/// Writes the report.
+#[must_use]
+pub fn json(snapshot: &Snapshot) -> String {
+    let report = Report {
+        schema_version: SCHEMA_VERSION,
+        exporter_version: crate::build_info::BUILD.version,
+        checked_at: snapshot.tick.wall.to_rfc3339(),
+        fault: snapshot.discovery.fault.as_ref().map(Problem::of),
+        accounts: snapshot.accounts().filter_map(|state| AccountReport::of(snapshot, state)).collect(),
+    };
+    serde_json::to_string_pretty(&report).expect("a report of texts has a JSON form") + "\n"
+}
+
+impl<'a> Problem<'a> {
+    fn of(fault: &'a Fault) -> Self {
+        Self { class: fault.class.as_str(), detail: &fault.detail, remedy: fault.class.remedy() }
+    }
+}
+
+impl<'a> AccountReport<'a> {
+    fn of(snapshot: &Snapshot, state: &'a AccountState) -> Option<Self> {
+        let account = state.account.as_ref()?;
+        let controls = state.standings().map(|(control, standing)| ControlReport {
+            control: control.as_str(),
+            status: standing.verdict.status.as_str(),
+            as_of: standing.verdict.as_of.map(|as_of| as_of.wall.to_rfc3339()),
+            reason: standing.verdict.reason.to_string(),
+            remedy: standing.verdict.reason.remedy(),
+        });
+        let collectors = state.health().map(|(collector, health)| CollectorReport {
+            collector: collector.as_str(),
+            up: health.is_up(),
+            fault: health.fault.as_ref().map(Problem::of),
+        });
+        Some(Self {
+            account_id: account.id.to_string(),
+            account_name: &account.name,
+            state: account.status.as_str(),
+            partition: account.partition.as_ref().map(|partition| partition.as_str()),
+            controls: controls.collect(),
+            collectors: collectors.collect(),
+            users: UsersReport::of(snapshot, state),
+        })
+    }
+}
+
+impl<'a> UsersReport<'a> {
+    fn of(snapshot: &Snapshot, state: &'a AccountState) -> Option<Self> {
+        let tally = state.tally?;
+        let user = |(user, console_access)| UserReport { user, console_access };
+        Some(Self {
+            users: tally.users,
+            users_unknown: tally.unknown,
+            users_without_mfa: tally.without_mfa.all,
+            console_users: tally.console,
+            console_users_without_mfa: tally.console_without_mfa.all,
+            access_key_users_without_mfa: tally.access_key_without_mfa.all,
+            named: snapshot.failing(state).map(|failing| failing.named.into_iter().map(user).collect()),
+        })
+    }
+}

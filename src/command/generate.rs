@@ -1,0 +1,56 @@
+//! Documents made from the tables that the program itself runs on.
+
+use std::{fmt::Write as _, io};
+
+use clap::CommandFactory as _;
+use clap_complete::{Shell, generate};
+
+use crate::{
+    cli::{Document, Flags},
+    metrics::{CATALOGUE, Kind, Stability},
+};
+
+/// Prints a document.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print(document: Document, out: &mut impl io::Write) -> io::Result<()> {
+    let mut command = Flags::command();
+    let shell = match document {
+        Document::Man => return clap_mangen::Man::new(command).render(out),
+        Document::Metrics => return out.write_all(metrics().as_bytes()),
+        Document::CompleteBash => Shell::Bash,
+        Document::CompleteFish => Shell::Fish,
+        Document::CompleteZsh => Shell::Zsh,
+    };
+    generate(shell, &mut command, "aws-mfa-exporter", out);
+    Ok(())
+}
+
+/// The page on metrics.
+fn metrics() -> String {
+    let mut page = String::from(
+        "# Metrics\n\nMade by `aws-mfa-exporter generate metrics`; a test compares the two.\n\n\
+         Facts are absent while unknown. Verdicts always show all four states. Nothing carries a timestamp of its own; what is \
+         read in the background says when in a metric beside it. Text 0.0.4 and OpenMetrics 1.0 hold the same samples.\n\n\
+         | metric | type | labels | meaning |\n| --- | --- | --- | --- |\n",
+    );
+    for metric in CATALOGUE {
+        let kind = match metric.kind {
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+            Kind::Histogram => "histogram",
+        };
+        let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        let note = if metric.stability == Stability::Experimental { " *Experimental.*" } else { "" };
+        let _ = writeln!(page, "| `{}` | {kind} | {labels} | {}{note} |", metric.name, metric.help);
+    }
+    page.push_str(
+        "\nBeside these, the `process_*` metrics of the Prometheus client library. `--web.disable-exporter-metrics` hides them \
+         and the `_http_` ones.\n\n## Faults\n\nThe values of the label `fault`, and what to do.\n\n| fault | what to do |\n| --- | --- |\n",
+    );
+    for class in crate::model::facts::FaultClass::ALL {
+        let _ = writeln!(page, "| `{class}` | {} |", class.remedy());
+    }
+    page
+}

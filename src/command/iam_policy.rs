@@ -1,0 +1,99 @@
+//! What must be allowed: in each account, and to the exporter itself. The
+//! printed policies, the README and the templates in `deploy` are made from, or
+//! checked against, this table.
+
+use serde::Serialize;
+
+use crate::{
+    cli::{Principal, settings::Settings},
+    config::{Access, Config},
+    model::snapshot::Collector,
+};
+
+/// The IAM actions that `collector` uses. All of them have the access level Read
+/// or List; one has an effect, for a new credential report replaces the last one.
+#[must_use]
+pub const fn actions(collector: Collector) -> &'static [&'static str] {
+    match collector {
+        Collector::Devices => &["iam:GetAccountSummary", "iam:ListVirtualMFADevices"],
+        Collector::Root => &["iam:GetAccountSummary"],
+        Collector::Users => &[
+            "iam:GenerateCredentialReport",
+            "iam:GetAccountSummary",
+            "iam:GetCredentialReport",
+            "iam:GetLoginProfile",
+            "iam:ListMFADevices",
+            "iam:ListUsers",
+            "iam:ListVirtualMFADevices",
+        ],
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy {
+    version: &'static str,
+    statement: Vec<Statement>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    sid: &'static str,
+    effect: &'static str,
+    action: Vec<&'static str>,
+    resource: Vec<String>,
+}
+
+impl Statement {
+    fn allow(sid: &'static str, mut action: Vec<&'static str>, resource: Vec<String>) -> Self {
+        action.sort_unstable();
+        action.dedup();
+        Self { sid, effect: "Allow", action, resource }
+    }
+}
+
+/// The least that `principal` needs for these settings, as a policy document.
+#[must_use]
+pub fn policy(principal: Principal, settings: &Settings) -> String {
+    let statement = match principal {
+        Principal::Account => {
+            let generates = settings.plan.users.is_some_and(|users| users.generate_report);
+            let all = settings.plan.collectors().flat_map(actions).copied();
+            let action = all.filter(|action| generates || *action != "iam:GenerateCredentialReport").collect();
+            vec![Statement::allow("AwsMfaExporterReads", action, vec!["*".to_owned()])]
+        }
+        Principal::Exporter => of_exporter(&settings.config),
+    };
+    let policy = Policy { version: "2012-10-17", statement };
+    serde_json::to_string_pretty(&policy).expect("a policy of texts has a JSON form")
+}
+
+fn of_exporter(config: &Config) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let mut roles = Vec::new();
+    if let Some(organization) = &config.organization {
+        let mut action = vec!["organizations:DescribeOrganization", "organizations:ListAccounts"];
+        if organization.asks_for_units() {
+            action.extend([
+                "organizations:ListAccountsForParent",
+                "organizations:ListOrganizationalUnitsForParent",
+                "organizations:ListRoots",
+            ]);
+        }
+        if organization.asks_for_tags() {
+            action.push("organizations:ListTagsForResource");
+        }
+        statements.push(Statement::allow("AwsMfaExporterLists", action, vec!["*".to_owned()]));
+        roles.push(format!("arn:*:iam::*:role/{}", organization.role_name));
+    }
+    for account in &config.accounts {
+        if let Access::Role { profile: None, role } = &account.access {
+            roles.push(role.arn.clone());
+        }
+    }
+    if !roles.is_empty() {
+        statements.push(Statement::allow("AwsMfaExporterAssumes", vec!["sts:AssumeRole"], roles));
+    }
+    statements
+}

@@ -1,0 +1,193 @@
+//! Where everybody is introduced to everybody: flags become a bound server,
+//! the bound server a running exporter, and that one is drained.
+
+pub mod account_run;
+pub mod change_log;
+pub mod fleet;
+pub mod publish;
+pub mod reload;
+pub mod roster;
+pub mod signals;
+pub mod supervise;
+
+use std::{fmt, io, net::TcpListener, path::PathBuf, sync::Arc};
+
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    aws::{Caller, Clients, Meter},
+    cli::{
+        Flags,
+        settings::{Settings, SettingsError},
+    },
+    clock::Clock,
+    daemon::{fleet::Fleet, publish::Keeper, reload::Reloader, signals::Signals, supervise::forever},
+    http::{
+        self, Limits, MAX_EXPOSITION_AGE, Site,
+        guard::{Guard, GuardError},
+        listen::BindError,
+    },
+    metrics::exporter_metrics::ExporterMetrics,
+    model::snapshot::Snapshot,
+    overview::page,
+    state::disk::StateFile,
+};
+
+/// The exporter could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It is not clear what to watch.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The web configuration cannot be used.
+    #[error(transparent)]
+    Web(#[from] GuardError),
+    /// The state file cannot be read or written.
+    #[error("the state file {0} cannot be used: {1}")]
+    State(PathBuf, io::Error),
+    /// Two metrics have one name: a bug.
+    #[error("the exporter's own metrics are inconsistent: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// An exporter that listens and does nothing yet.
+pub struct Bound {
+    flags: Flags,
+    settings: Settings,
+    state: Option<StateFile>,
+    snapshot: Snapshot,
+    clock: Clock,
+    listeners: Vec<TcpListener>,
+    guard: Option<Arc<Guard>>,
+    own: ExporterMetrics,
+    meter: Meter,
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
+}
+
+impl Bound {
+    /// Reads the configuration files and takes the addresses, and nothing else.
+    ///
+    /// # Errors
+    /// When either cannot be done.
+    pub fn new(flags: Flags) -> Result<Self, StartError> {
+        let settings = Settings::read(&flags)?;
+        let own = ExporterMetrics::new(flags.disable_exporter_metrics)?;
+        own.sharded(settings.shard);
+        let meter = Meter::register(own.registry())?;
+        let clock = Clock::new();
+        let (state, snapshot) = recall(&flags, &settings, clock)?;
+        let guard = flags.web_config.clone().map(|path| Guard::new(path, clock)).transpose()?.map(Arc::new);
+        let listeners = flags.listen.iter().map(|address| address.bind()).collect::<Result<_, _>>()?;
+        Ok(Self { flags, settings, state, snapshot, clock, listeners, guard, own, meter })
+    }
+
+    /// Serves and collects until a signal asks it to stop, then drains.
+    ///
+    /// # Errors
+    /// When a listener turns out to be unusable.
+    pub async fn run(self, signals: Signals) -> io::Result<()> {
+        let (reloader, settings) =
+            Reloader::new(self.flags.clone(), self.settings.clone(), self.own.clone(), self.clock);
+        let snapshot = self.snapshot.clone();
+        let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
+        let (published, exposition) = watch::channel(None);
+        let (events, inbox) = mpsc::channel(256);
+        let keeper = Keeper::new(self.clock, snapshot, inbox, latest);
+        let mut tasks = JoinSet::new();
+        let own = self.own.clone();
+        tasks.spawn(forever("keeper", own.clone(), move || keeper.clone().run()));
+        let (encoding, counted) = (snapshots.clone(), own.clone());
+        tasks.spawn(forever("encoder", own.clone(), move || {
+            publish::encode(encoding.clone(), published.clone(), counted.clone())
+        }));
+        let recalled = self.snapshot.clone();
+        let (caller, counted) = (caller(self.meter.clone(), self.clock).await, own.clone());
+        tasks.spawn(forever("fleet", own, move || {
+            let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone());
+            fleet.expecting(&recalled).run(settings.clone())
+        }));
+        if let Some(file) = self.state.clone() {
+            let snapshots = snapshots.clone();
+            tasks.spawn(forever("state", self.own.clone(), move || file.clone().follow(snapshots.clone())));
+        }
+        self.announce();
+        let site = self.site(exposition, snapshots.clone(), &reloader);
+        let shutdown = signals.stop(move || drop(reloader.reload()));
+        let served = http::serve(self.listeners, site, Limits::default(), shutdown).await;
+        tasks.shutdown().await;
+        if let Some(file) = self.state {
+            let last = Arc::clone(&snapshots.borrow());
+            file.save(last).await;
+        }
+        tracing::info!("Stopped.");
+        served
+    }
+
+    fn announce(&self) {
+        let build = crate::build_info::BUILD;
+        tracing::info!(version = build.version, revision = build.revision, "Starting aws-mfa-exporter.");
+        for address in self.listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
+            let tls = self.guard.as_ref().is_some_and(|guard| guard.is_tls());
+            tracing::info!(tls, %address, "Listening.");
+        }
+    }
+
+    fn site(
+        &self,
+        exposition: watch::Receiver<Option<Arc<crate::exposition::Exposition>>>,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        reloader: &Reloader,
+    ) -> Site {
+        let reloader = reloader.clone();
+        let reload: http::Reload = Arc::new(move || reloader.reload().map_err(|error| error.to_string()));
+        let (path, clock) = (self.flags.telemetry_path.clone(), self.clock);
+        Site {
+            exposition,
+            telemetry_path: path.clone(),
+            landing: Arc::new(move || page::page(&snapshots.borrow().clone(), &path, clock.now())),
+            clock,
+            max_age: MAX_EXPOSITION_AGE,
+            slots: (self.flags.max_requests > 0).then(|| Arc::new(Semaphore::new(self.flags.max_requests))),
+            requests: self.own.http_requests().clone(),
+            reload: self.flags.enable_lifecycle.then_some(reload),
+            guard: self.guard.clone(),
+        }
+    }
+}
+
+/// The picture before anything has been asked.
+#[must_use]
+pub fn first_snapshot(settings: &Settings, clock: Clock) -> Snapshot {
+    let begin = if settings.config.is_single_account() { Snapshot::new } else { Snapshot::awaiting_accounts };
+    let mut snapshot = begin(settings.plan, clock.now());
+    snapshot.exemptions = settings.config.exemptions.clone();
+    snapshot
+}
+
+/// The picture that an earlier run has left, if there is one.
+fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<StateFile>, Snapshot), StartError> {
+    let mut snapshot = first_snapshot(settings, clock);
+    let Some(path) = flags.state_file.clone() else { return Ok((None, snapshot)) };
+    let file = StateFile::new(path.clone(), flags.state_interval, settings.shard);
+    let state = file.load(settings.config.is_single_account()).map_err(|error| StartError::State(path, error))?;
+    if let Some(state) = state {
+        snapshot.restore(state.memories, state.listed, clock.now());
+    }
+    Ok((Some(file), snapshot))
+}
+
+/// What calls AWS for everybody, each with a rate of their own.
+pub async fn caller(meter: Meter, clock: Clock) -> Caller {
+    Caller::new(Clients::from_environment().await, meter, clock)
+}

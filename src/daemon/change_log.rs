@@ -1,0 +1,78 @@
+//! What the log says: every change of a verdict and of a collector's fault,
+//! once, when it happens. A state that lasts is the metrics' business.
+
+use crate::{
+    metrics::UNIDENTIFIED,
+    model::{
+        facts::{Fault, FaultClass},
+        judge::Status,
+        snapshot::{AccountState, Snapshot},
+    },
+};
+
+/// Logs how `after` differs from `before`.
+pub fn log(before: &Snapshot, after: &Snapshot) {
+    log_discovery(before.discovery.fault.as_ref(), after.discovery.fault.as_ref());
+    for (old, state) in after.changes(before).filter(|(_, state)| state.account.is_some()) {
+        log_faults(old, state);
+        log_verdicts(old, state);
+    }
+}
+
+fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
+    if class(before) == class(after) {
+        return;
+    }
+    match after {
+        Some(fault) => tracing::error!(
+            fault = %fault.class, detail = %fault, remedy = fault.class.remedy(),
+            "It could not be found out which accounts to watch.",
+        ),
+        None => tracing::info!("It is known which accounts to watch."),
+    }
+}
+
+fn log_faults(before: Option<&AccountState>, after: &AccountState) {
+    for (collector, health) in after.health() {
+        let old = before.and_then(|state| state.health().find(|(name, _)| *name == collector));
+        let old = old.map_or(Some(FaultClass::Pending), |(_, health)| class(health.fault.as_ref()));
+        let account_id = id(after);
+        match &health.fault {
+            fault if class(fault.as_ref()) == old => {}
+            Some(fault) if after.account.as_ref().is_some_and(|account| account.management) => tracing::error!(
+                account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
+                remedy = fault.class.remedy(),
+                "A collector is down in the organization's management account, the one that no StackSet reaches.",
+            ),
+            Some(fault) => tracing::warn!(
+                account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
+                remedy = fault.class.remedy(), "A collector is down.",
+            ),
+            None => tracing::info!(account_id, collector = collector.as_str(), "A collector is up."),
+        }
+    }
+}
+
+fn log_verdicts(before: Option<&AccountState>, after: &AccountState) {
+    for (control, standing) in after.standings() {
+        let was = before.map_or(Status::Unknown, |state| state.standing(control).verdict.status);
+        let verdict = &standing.verdict;
+        let (account_id, control) = (id(after), control.as_str());
+        match verdict.status {
+            status if status == was => {}
+            Status::Failed => tracing::error!(account_id, control, %was, reason = %verdict.reason, "A control failed."),
+            Status::Unknown => {
+                tracing::warn!(account_id, control, %was, reason = %verdict.reason, "A control is unknown.")
+            }
+            status => tracing::info!(account_id, control, %was, reason = %verdict.reason, "A control is {status}."),
+        }
+    }
+}
+
+fn class(fault: Option<&Fault>) -> Option<FaultClass> {
+    fault.map(|fault| fault.class)
+}
+
+fn id(state: &AccountState) -> &str {
+    state.account.as_ref().map_or(UNIDENTIFIED, |account| account.id.as_str())
+}

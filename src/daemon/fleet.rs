@@ -1,0 +1,275 @@
+//! Who is watched: finds out which accounts there are, starts the collectors of
+//! those that are new, and ends those of accounts that are gone.
+//!
+//! An account's collectors are its own tasks with its own credentials, rate and
+//! memory. What all accounts share is the connection pool, the rate of calls to
+//! STS, and the places for requests under way. Nothing that goes wrong in one
+//! account reaches another, and a list that cannot be read ends nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    aws::{Caller, Session, organizations::Directory},
+    cli::settings::Settings,
+    config::{Access, Organization},
+    daemon::{
+        account_run::AccountRun,
+        roster::{Listing, Roster, Watched},
+        supervise::forever,
+    },
+    limit::Bucket,
+    metrics::exporter_metrics::ExporterMetrics,
+    model::{
+        account::AccountId,
+        facts::{Fault, FaultClass, UsersReading},
+        organization::Entry,
+        snapshot::{AccountState, Event, Plan, Snapshot},
+    },
+    schedule,
+};
+
+/// Calls a second and account, and how many at once.
+const ACCOUNT_RATE: Bucket = Bucket::new(5.0, 10.0);
+
+/// Calls a second to STS, whose limit all of an account's principals share: a
+/// sixth of the 600 that AWS documents.
+const STS_RATE: Bucket = Bucket::new(100.0, 100.0);
+
+/// Calls a second to Organizations, which allows 8 an account.
+const ORGANIZATIONS_RATE: Bucket = Bucket::new(4.0, 8.0);
+
+/// However many accounts there are, all of it is listed in this time or not at all.
+const DISCOVERY_DEADLINE: Duration = Duration::from_secs(10 * 60);
+
+/// A list that failed is asked for again after this.
+const DISCOVER_AGAIN: Duration = Duration::from_secs(60);
+
+/// Where there is no organization there is nothing to ask for, and this is how long
+/// nothing is asked for.
+const NO_LIST: Duration = Duration::from_secs(24 * 3_600);
+
+/// First runs are spread over this at most, and over this much an account.
+const SPREAD: (Duration, Duration) = (Duration::from_secs(60), Duration::from_millis(60));
+
+/// The accounts that are watched.
+#[derive(Debug)]
+pub struct Fleet {
+    caller: Caller,
+    events: mpsc::Sender<Event>,
+    own: ExporterMetrics,
+    /// The exporter's own credentials, and those of the profiles that assume roles.
+    bases: BTreeMap<Option<String>, Session>,
+    roster: Roster,
+    runs: BTreeMap<Option<AccountId>, Running>,
+    /// What an earlier run of the program knew of the accounts' users.
+    users: BTreeMap<AccountId, Arc<UsersReading>>,
+}
+
+/// An account's collectors; they end when this is dropped.
+#[derive(Debug)]
+struct Running {
+    access: Access,
+    plan: Plan,
+    _tasks: JoinSet<()>,
+}
+
+impl Fleet {
+    /// A fleet of nobody. All calls are made through `caller`'s clients.
+    #[must_use]
+    pub fn new(caller: Caller, events: mpsc::Sender<Event>, own: ExporterMetrics) -> Self {
+        let (bases, roster, runs) = (BTreeMap::new(), Roster::default(), BTreeMap::new());
+        Self { caller, events, own, bases, roster, runs, users: BTreeMap::new() }
+    }
+
+    /// The same, and the first list of an organization is held against the accounts
+    /// of `earlier`, which an earlier run has left; of its users nobody is asked what
+    /// was answered then, as long as that is good.
+    #[must_use]
+    pub fn expecting(self, earlier: &Snapshot) -> Self {
+        let accounts = earlier.accounts().filter_map(|state| state.account.as_ref());
+        let roster = Roster::expecting(accounts);
+        let users =
+            |state: &AccountState| Some((state.account.as_ref()?.id, Arc::clone(state.uncontradicted_users()?)));
+        Self { roster, users: earlier.accounts().filter_map(users).collect(), ..self }
+    }
+
+    /// Watches what the settings say, for ever.
+    pub async fn run(mut self, mut settings: watch::Receiver<Arc<Settings>>) {
+        loop {
+            let current = Arc::clone(&settings.borrow_and_update());
+            self.announce(&current).await;
+            let listed = self.discover(&current).await;
+            self.adjust(&current);
+            let pause = match (&current.config.organization, listed) {
+                (Some(organization), true) => organization.interval,
+                (Some(organization), false) => organization.interval.min(DISCOVER_AGAIN),
+                (None, _) => NO_LIST,
+            };
+            tokio::select! {
+                () = sleep(schedule::jittered(pause)) => {}
+                changed = settings.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Runs every collector of every account once.
+    pub async fn once(mut self, settings: &Settings) {
+        self.announce(settings).await;
+        self.discover(settings).await;
+        let mut runs = JoinSet::new();
+        if settings.config.is_single_account() {
+            runs.spawn(self.account(None, &Access::Ambient, settings.plan).once());
+        }
+        for (id, access) in self.scanned(settings) {
+            runs.spawn(self.account(Some(id), &access, settings.plan).once());
+        }
+        while runs.join_next().await.is_some() {}
+    }
+
+    /// Tells by what settings the accounts are to be judged.
+    async fn announce(&self, settings: &Settings) {
+        let exemptions = settings.config.exemptions.clone();
+        // Nobody listens only while the program is going down.
+        let _ = self.events.send(Event::Configured { plan: settings.plan, exemptions }).await;
+    }
+
+    /// Finds out which accounts there are, and tells; true if all went well.
+    async fn discover(&mut self, settings: &Settings) -> bool {
+        if settings.config.is_single_account() {
+            return true;
+        }
+        let at = self.caller.clock().now();
+        let fault = match &settings.config.organization {
+            None => None,
+            Some(organization) => {
+                if !self.roster.is_listed() {
+                    self.roster.expect_none_of(&settings.config.accounts);
+                }
+                let listed = timeout(DISCOVERY_DEADLINE, self.list(organization)).await;
+                let late = |_| Err(Fault::new(FaultClass::Timeout, "ListAccounts: the list took too long"));
+                listed.unwrap_or_else(late).err()
+            }
+        };
+        let all_well = fault.is_none();
+        let is_all = settings.config.organization.is_none() || self.roster.is_listed();
+        let accounts = self.mine(settings).into_iter().map(|watched| watched.account).collect();
+        // Nobody listens only while the program is going down.
+        let _ = self.events.send(Event::Discovered { accounts, is_all, fault, at }).await;
+        all_well
+    }
+
+    /// Lists the organization's accounts. Where the list is in doubt, or lacks a
+    /// detail, that is a fault, and the list is taken in all the same.
+    async fn list(&mut self, organization: &Organization) -> Result<(), Fault> {
+        let verified = self.base(None).verified().await?;
+        let own = verified.identity.clone();
+        let directory = Directory::new(self.caller.with_rate(ORGANIZATIONS_RATE), verified);
+        let mut entries = directory.accounts().await?;
+        let management = directory.management().await;
+        let details = detail(&directory, organization, &mut entries).await;
+        let details = management.as_ref().map(|_| ()).map_err(Fault::clone).and(details);
+        let listing = Listing { own, entries, management: management.ok() };
+        self.roster.take(listing, self.caller.clock().now().mono).and(details)
+    }
+
+    /// Starts and ends collectors, so that those that run are those that should.
+    fn adjust(&mut self, settings: &Settings) {
+        let mut wanted: BTreeMap<_, _> = self.scanned(settings).map(|(id, access)| (Some(id), access)).collect();
+        if settings.config.is_single_account() {
+            wanted.insert(None, Access::Ambient);
+        }
+        self.runs.retain(|id, running| wanted.get(id) == Some(&running.access) && running.plan == settings.plan);
+        let missing: BTreeSet<_> = wanted.keys().filter(|id| !self.runs.contains_key(*id)).copied().collect();
+        let count = u32::try_from(missing.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let spread = SPREAD.0.min(SPREAD.1.saturating_mul(count));
+        for id in missing {
+            let access = wanted.remove(&id).expect("the missing are some of the wanted");
+            let phase = schedule::phase(spread.min(settings.plan.cadence.root));
+            self.start(id, access, settings.plan, phase);
+        }
+    }
+
+    fn start(&mut self, id: Option<AccountId>, access: Access, plan: Plan, phase: Duration) {
+        let run = self.account(id, &access, plan);
+        let mut tasks = JoinSet::new();
+        let heartbeat = run.clone();
+        tasks.spawn(forever("root", self.own.clone(), move || after(phase, heartbeat.clone().heartbeat())));
+        if plan.takes_inventory() {
+            tasks.spawn(forever("inventory", self.own.clone(), move || after(phase, run.clone().inventory())));
+        }
+        self.runs.insert(id, Running { access, plan, _tasks: tasks });
+    }
+
+    fn account(&mut self, id: Option<AccountId>, access: &Access, plan: Plan) -> AccountRun {
+        let caller = self.caller.with_rate(ACCOUNT_RATE);
+        let session = match access {
+            Access::Ambient => Session::ambient(caller),
+            Access::Profile(profile) => Session::profile(caller, profile),
+            Access::Role { profile, role } => self.base(profile.as_deref()).assume(caller, role.clone()),
+        };
+        let session = match id {
+            Some(id) => session.wanting(id),
+            None => session,
+        };
+        // Where it is not known yet whose the credentials are, it is not known whose
+        // users an earlier run knew of, either.
+        let users = id.and_then(|id| self.users.remove(&id));
+        AccountRun::new(session, plan, self.events.clone(), self.own.clone()).knowing(users)
+    }
+
+    /// The credentials that assume roles: one session, whoever they are for.
+    fn base(&mut self, profile: Option<&str>) -> Session {
+        let caller = &self.caller;
+        let new = || match profile {
+            None => Session::ambient(caller.with_rate(STS_RATE)),
+            Some(profile) => Session::profile(caller.with_rate(STS_RATE), profile),
+        };
+        self.bases.entry(profile.map(str::to_owned)).or_insert_with(new).clone()
+    }
+
+    /// The accounts of this shard.
+    fn mine(&self, settings: &Settings) -> Vec<Watched> {
+        let mut all = self.roster.watched(&settings.config);
+        all.retain(|watched| settings.shard.keeps(watched.account.id));
+        all
+    }
+
+    fn scanned(&self, settings: &Settings) -> impl Iterator<Item = (AccountId, Access)> + use<> {
+        self.mine(settings).into_iter().filter_map(|watched| Some((watched.account.id, watched.access?)))
+    }
+}
+
+/// Adds what the configuration goes by: units and tags.
+async fn detail(directory: &Directory, organization: &Organization, entries: &mut [Entry]) -> Result<(), Fault> {
+    let mut ended = Ok(());
+    if organization.asks_for_units() {
+        match directory.units().await {
+            Ok(mut units) => entries.iter_mut().for_each(|entry| entry.unit = units.remove(&entry.id)),
+            Err(fault) => ended = Err(fault),
+        }
+    }
+    if organization.asks_for_tags() {
+        for entry in entries {
+            match directory.tags(entry.id).await {
+                Ok(tags) => entry.tags = Some(tags),
+                Err(fault) => ended = Err(fault),
+            }
+        }
+    }
+    ended
+}
+
+async fn after(phase: Duration, run: impl Future<Output = ()>) {
+    sleep(phase).await;
+    run.await;
+}

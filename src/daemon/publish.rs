@@ -1,0 +1,145 @@
+//! The snapshot's keeper and its encoder: two loops that nothing else drives.
+//!
+//! The keeper folds in what collectors report and, every second whatever they
+//! do, lets time pass. The encoder turns the latest snapshot into bytes, again
+//! on a beat of its own. If either stops, what was published last grows old and
+//! the server refuses to serve it; that is the whole of the dead man's switch.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+
+use crate::{
+    clock::Clock,
+    daemon::change_log,
+    exposition::{Encoder, Exposition, Half},
+    metrics::{exporter_metrics::ExporterMetrics, render},
+    model::snapshot::{Event, Snapshot},
+};
+
+/// How often time passes for the snapshot.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// So many events are folded in together at most; a new snapshot of many accounts
+/// costs more than an event.
+const BATCH: usize = 1_024;
+
+/// An encoding takes at most one part in so many of a core's time.
+const ENCODE_SHARE: u32 = 20;
+
+/// However long an encoding takes, the next begins this soon after.
+const ENCODE_LATEST: Duration = Duration::from_secs(20);
+
+/// Folds events in and lets time pass; publishes each new snapshot.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    clock: Clock,
+    snapshot: Arc<Mutex<Snapshot>>,
+    events: Arc<tokio::sync::Mutex<mpsc::Receiver<Event>>>,
+    latest: watch::Sender<Arc<Snapshot>>,
+}
+
+impl Keeper {
+    /// A keeper of `snapshot`.
+    #[must_use]
+    pub fn new(
+        clock: Clock,
+        snapshot: Snapshot,
+        events: mpsc::Receiver<Event>,
+        latest: watch::Sender<Arc<Snapshot>>,
+    ) -> Self {
+        Self {
+            clock,
+            snapshot: Arc::new(Mutex::new(snapshot)),
+            events: Arc::new(tokio::sync::Mutex::new(events)),
+            latest,
+        }
+    }
+
+    /// Runs for ever, or until nobody is left to send events.
+    pub async fn run(self) {
+        let mut events = self.events.lock().await;
+        let mut batch = Vec::new();
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                _ = tick.tick() => self.update(Snapshot::age),
+                received = events.recv_many(&mut batch, BATCH) => {
+                    if received == 0 {
+                        return;
+                    }
+                    self.update(|snapshot, now| batch.drain(..).for_each(|event| snapshot.fold(event, now)));
+                }
+            }
+        }
+    }
+
+    /// A panic in `change` leaves the snapshot as it was, since a copy is
+    /// changed; accounts are shared, so that a copy is cheap.
+    fn update(&self, change: impl FnOnce(&mut Snapshot, crate::model::time::Moment)) {
+        let mut kept = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = kept.clone();
+        change(&mut next, self.clock.now());
+        change_log::log(&kept, &next);
+        self.latest.send_replace(Arc::new(next.clone()));
+        *kept = next;
+    }
+}
+
+/// Turns the latest snapshot into bytes, once a second or as often as a
+/// twentieth of one core allows.
+pub async fn encode(
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    published: watch::Sender<Option<Arc<Exposition>>>,
+    own: ExporterMetrics,
+) {
+    let mut head: Option<(Arc<Snapshot>, Arc<Half>)> = None;
+    let mut due = Instant::now();
+    loop {
+        let began = Instant::now();
+        let snapshot = snapshots.borrow().clone();
+        let outdated = head.as_ref().is_none_or(|(encoded, _)| !Arc::ptr_eq(encoded, &snapshot));
+        if outdated && began >= due {
+            let encoding = Arc::clone(&snapshot);
+            let half = tokio::task::spawn_blocking(move || encode_head(&encoding)).await;
+            // A panic in there is this task's own, to be counted and restarted.
+            head =
+                Some((snapshot, Arc::new(half.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))));
+            let took = began.elapsed();
+            own.encoded(took);
+            due = began + (took * ENCODE_SHARE).clamp(TICK, ENCODE_LATEST).saturating_sub(TICK / 4);
+        }
+        if let Some((snapshot, half)) = &head {
+            published.send_replace(Some(Arc::new(Exposition::new(half, &encode_tail(half, &own), snapshot.tick))));
+        }
+        sleep_until(began + TICK).await;
+    }
+}
+
+/// Encodes what is known of the accounts.
+#[must_use]
+pub fn encode_head(snapshot: &Snapshot) -> Half {
+    let mut encoder = Encoder::default();
+    render::render(snapshot, |family| log_refusal(encoder.family(family)));
+    encoder.head()
+}
+
+fn encode_tail(head: &Half, own: &ExporterMetrics) -> Half {
+    let mut encoder = Encoder::after(head);
+    own.gather().iter().for_each(|family| log_refusal(encoder.family(family)));
+    encoder.tail()
+}
+
+fn log_refusal(encoded: Result<(), crate::exposition::EncodeError>) {
+    if let Err(error) = encoded {
+        tracing::error!(%error, "A metric family was left out of the exposition.");
+    }
+}

@@ -1,0 +1,168 @@
+//! Which accounts there are, and what is to be done about each.
+//!
+//! A list is believed in what it names, and doubted in what it leaves out: an
+//! account that is missing from it is watched on for a [`GRACE`], since AWS's
+//! lists have been short before, and an account that nobody watches fails
+//! nobody's alert. What is not known of an account (its unit, its tags) never
+//! excludes it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    config::{Access, Config, Filter, Organization, StaticAccount},
+    model::{
+        account::{Account, AccountId, AccountStatus, Identity},
+        facts::{Fault, FaultClass},
+        organization::Entry,
+    },
+};
+
+/// How long an account is watched that the organization no longer lists.
+pub const GRACE: Duration = Duration::from_secs(3_600);
+
+/// An account, and how to come by its credentials; no way where it is not scanned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// The account.
+    pub account: Account,
+    /// How to come by its credentials.
+    pub access: Option<Access>,
+}
+
+/// The accounts that were listed, now or not long ago.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    entries: BTreeMap<AccountId, (Entry, Duration)>,
+    management: Option<AccountId>,
+    own: Option<Identity>,
+}
+
+/// What AWS Organizations answered.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Whose credentials asked.
+    pub own: Identity,
+    /// All accounts.
+    pub entries: Vec<Entry>,
+    /// The management account; `None` if that could not be asked.
+    pub management: Option<AccountId>,
+}
+
+// === impl Filter ===
+
+impl Filter {
+    /// Whether any part of the filter is about `entry`; where that cannot be told,
+    /// `unknown`.
+    fn matches(&self, entry: &Entry, unknown: bool) -> bool {
+        let in_unit = entry
+            .unit
+            .as_ref()
+            .map_or(unknown && !self.ous.is_empty(), |unit| self.ous.iter().any(|wanted| unit.is_within(wanted)));
+        let tagged = entry.tags.as_ref().map_or(unknown && !self.tags.is_empty(), |tags| {
+            self.tags.iter().any(|(key, values)| tags.get(key).is_some_and(|value| values.contains(value)))
+        });
+        self.accounts.contains(&entry.id) || in_unit || tagged
+    }
+}
+
+impl Organization {
+    /// Whether the configuration wants this account. Doubt is no reason not to.
+    fn wants(&self, entry: &Entry) -> bool {
+        (self.include.is_empty() || self.include.matches(entry, true)) && !self.exclude.matches(entry, false)
+    }
+}
+
+// === impl Roster ===
+
+impl Roster {
+    /// A roster that expects these accounts in the first list: those that an
+    /// earlier run of the program knew.
+    #[must_use]
+    pub fn expecting<'a>(accounts: impl Iterator<Item = &'a Account>) -> Self {
+        let entries = accounts.map(|account| (account.id, (Entry::of(account), Duration::ZERO)));
+        Self { entries: entries.collect(), ..Self::default() }
+    }
+
+    /// No longer expects these accounts, which need no list to be watched.
+    pub fn expect_none_of(&mut self, accounts: &[StaticAccount]) {
+        accounts.iter().for_each(|account| drop(self.entries.remove(&account.id)));
+    }
+
+    /// Whether a list was ever taken in.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Takes a new list in. Who is missing stays for [`GRACE`]; the list is taken
+    /// in all the same where the loss is called a fault.
+    ///
+    /// # Errors
+    /// When over a tenth of the accounts are missing, and more than one.
+    pub fn take(&mut self, listing: Listing, now: Duration) -> Result<(), Fault> {
+        let before = self.entries.len();
+        let listed: BTreeSet<_> = listing.entries.iter().map(|entry| entry.id).collect();
+        self.management = listing.management.or(self.management);
+        self.own = Some(listing.own);
+        for mut entry in listing.entries {
+            // What could not be asked this time is what it was.
+            if let Some((known, _)) = self.entries.remove(&entry.id) {
+                entry.unit = entry.unit.or(known.unit);
+                entry.tags = entry.tags.or(known.tags);
+            }
+            self.entries.insert(entry.id, (entry, now));
+        }
+        self.entries.retain(|_, (_, seen)| now.saturating_sub(*seen) < GRACE);
+        let missing = self.entries.keys().filter(|id| !listed.contains(id)).count();
+        if missing > 1 && missing * 10 > before {
+            let detail = format!("ListAccounts: {missing} of {before} accounts are no longer listed");
+            return Err(Fault::new(FaultClass::AccountsLost, detail));
+        }
+        Ok(())
+    }
+
+    /// Every account of the roster and of the configuration, with the way to its
+    /// credentials. What the configuration says of an account goes before the list.
+    #[must_use]
+    pub fn watched(&self, config: &Config) -> Vec<Watched> {
+        let mut all: BTreeMap<AccountId, Watched> = BTreeMap::new();
+        if let (Some(organization), Some(own)) = (&config.organization, &self.own) {
+            let members = self.entries.values().map(|(entry, _)| (entry.id, self.member(entry, organization, own)));
+            all.extend(members);
+        }
+        for account in &config.accounts {
+            let watched = all
+                .entry(account.id)
+                .or_insert_with(|| Watched { account: Account::named(account.id, String::new()), access: None });
+            watched.account.status = AccountStatus::Scanned;
+            watched.access = Some(account.access.clone());
+            if let Some(name) = &account.name {
+                watched.account.name.clone_from(name);
+            }
+        }
+        all.into_values().collect()
+    }
+
+    fn member(&self, entry: &Entry, organization: &Organization, own: &Identity) -> Watched {
+        let status = match entry.status {
+            AccountStatus::Scanned if !organization.wants(entry) => AccountStatus::Excluded,
+            status => status,
+        };
+        let account = Account {
+            status,
+            name: entry.name.clone(),
+            ou: entry.unit.as_ref().map(|unit| unit.path.clone()).unwrap_or_default(),
+            management: self.management == Some(entry.id),
+            ..Account::named(entry.id, String::new())
+        };
+        let access = if own.account == entry.id {
+            Access::Ambient
+        } else {
+            Access::Role { profile: None, role: organization.role_of(entry.id, &own.partition) }
+        };
+        Watched { account, access: (status == AccountStatus::Scanned).then_some(access) }
+    }
+}

@@ -1,0 +1,117 @@
+//! The exporter's own metrics: long-lived counters in a registry, rendered once
+//! a second beside the snapshot, never in a scrape.
+
+use std::time::Duration;
+
+use prometheus::{Gauge, GaugeVec, IntCounterVec, Opts, Registry, proto::MetricFamily};
+
+use crate::model::{shard::Shard, time::Timestamp};
+
+use super::{
+    BUILD_INFO, CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_SUCCESSFUL, ENCODE_DURATION, HTTP_REQUESTS, Metric, SHARD_INFO,
+    TASK_PANICS, TOTAL_SHARDS,
+};
+
+/// What the exporter counts of itself.
+#[derive(Clone, Debug)]
+pub struct ExporterMetrics {
+    registry: Registry,
+    panics: IntCounterVec,
+    http_requests: IntCounterVec,
+    encode_duration: Gauge,
+    reload_successful: Gauge,
+    reload_success: Gauge,
+    shard: GaugeVec,
+    total_shards: Gauge,
+}
+
+impl ExporterMetrics {
+    /// The metrics of one process. With `quiet` the HTTP and process metrics are
+    /// left out, which is what `--web.disable-exporter-metrics` asks for.
+    ///
+    /// # Errors
+    /// When two metrics of the catalogue have one name.
+    pub fn new(quiet: bool) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let own = Self {
+            panics: counters(&TASK_PANICS)?,
+            http_requests: counters(&HTTP_REQUESTS)?,
+            encode_duration: gauge(&ENCODE_DURATION)?,
+            reload_successful: gauge(&CONFIG_RELOAD_SUCCESSFUL)?,
+            reload_success: gauge(&CONFIG_RELOAD_SUCCESS)?,
+            shard: GaugeVec::new(Opts::new(SHARD_INFO.name, SHARD_INFO.help), SHARD_INFO.labels)?,
+            total_shards: gauge(&TOTAL_SHARDS)?,
+            registry,
+        };
+        own.registry.register(Box::new(own.panics.clone()))?;
+        own.registry.register(Box::new(own.encode_duration.clone()))?;
+        own.registry.register(Box::new(own.reload_successful.clone()))?;
+        own.registry.register(Box::new(own.reload_success.clone()))?;
+        own.registry.register(Box::new(own.shard.clone()))?;
+        own.registry.register(Box::new(own.total_shards.clone()))?;
+        own.registry.register(Box::new(build_info()?))?;
+        if !quiet {
+            own.registry.register(Box::new(own.http_requests.clone()))?;
+            #[cfg(target_os = "linux")]
+            own.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        }
+        Ok(own)
+    }
+
+    /// Where other rooms register what they count.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The counter of HTTP requests by status code.
+    #[must_use]
+    pub fn http_requests(&self) -> &IntCounterVec {
+        &self.http_requests
+    }
+
+    /// Counts a panic of `task`.
+    pub fn task_panicked(&self, task: &str) {
+        self.panics.with_label_values(&[task]).inc();
+    }
+
+    /// Notes how long an encoding took.
+    pub fn encoded(&self, took: Duration) {
+        self.encode_duration.set(took.as_secs_f64());
+    }
+
+    /// Notes that the configuration was read at this time, or could not be used.
+    pub fn reloaded(&self, at: Option<Timestamp>) {
+        self.reload_successful.set(f64::from(u8::from(at.is_some())));
+        if let Some(at) = at {
+            self.reload_success.set(at.as_seconds());
+        }
+    }
+
+    /// Says which shard this is.
+    pub fn sharded(&self, shard: Shard) {
+        self.shard.with_label_values(&[&shard.ordinal().to_string()]).set(1.0);
+        self.total_shards.set(f64::from(shard.total()));
+    }
+
+    /// The families that have a sample, sorted by name.
+    #[must_use]
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+}
+
+fn gauge(metric: &Metric) -> prometheus::Result<Gauge> {
+    Gauge::with_opts(Opts::new(metric.name, metric.help))
+}
+
+fn counters(metric: &Metric) -> prometheus::Result<IntCounterVec> {
+    IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)
+}
+
+fn build_info() -> prometheus::Result<GaugeVec> {
+    let info = GaugeVec::new(Opts::new(BUILD_INFO.name, BUILD_INFO.help), BUILD_INFO.labels)?;
+    let build = crate::build_info::BUILD;
+    info.with_label_values(&[build.version, build.revision, build.rustc, build.os, build.arch]).set(1.0);
+    Ok(info)
+}

@@ -1,0 +1,420 @@
+//! The one picture of all accounts, and the two ways it changes: an outcome is
+//! folded in, and time passes.
+//!
+//! Verdicts are judged again on both occasions from the evidence kept here, so
+//! a verdict can outlive neither its evidence nor its maximum age, whichever
+//! tasks are still alive. What is dropped, and when, is written at each place:
+//! an error in *keeping* evidence is how a wrong "passed" would come about.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+mod account;
+mod plan;
+
+pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
+pub use plan::{Collector, Plan, UsersPlan};
+
+use crate::model::{
+    account::{Account, AccountId, Identity},
+    exemption::Exemption,
+    facts::{Fault, FaultClass, RootReading, UsersReading, VirtualDevices},
+    judge::users,
+    time::Moment,
+};
+
+/// Whether the accounts to watch could be found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discovery {
+    /// When they last were.
+    pub last_success: Option<Moment>,
+    /// Why they last could not be; `None` while discovery is up.
+    pub fault: Option<Fault>,
+}
+
+/// The picture of all accounts at one tick.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// When the picture was last aged.
+    pub tick: Moment,
+    /// What is collected.
+    pub plan: Plan,
+    /// Which users need no device.
+    pub exemptions: Arc<[Exemption]>,
+    /// How the accounts are found out.
+    pub discovery: Discovery,
+    /// Whether no list of accounts will come: the ambient account is the only one.
+    is_single_account: bool,
+    accounts: BTreeMap<Option<AccountId>, Arc<AccountState>>,
+}
+
+/// The users of an account that have no MFA device, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failing<'a> {
+    /// Their names, in order, each with whether a console password is known.
+    pub named: Vec<(&'a str, Option<bool>)>,
+    /// How many there are beside those: over the limit, or of no known name.
+    pub omitted: usize,
+}
+
+/// What a run of a collector learnt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Nothing.
+    None,
+    /// A heartbeat.
+    Root(RootReading),
+    /// A complete list of virtual devices.
+    Devices(VirtualDevices),
+    /// What there is to know of the users.
+    Users(Arc<UsersReading>),
+}
+
+/// How a run of a collector ended. It may have learnt something *and* have a
+/// fault: a summary with a key missing still tells what the others say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Which collector ran.
+    pub collector: Collector,
+    /// When its first request was about to be sent.
+    pub started: Moment,
+    /// How long it took.
+    pub duration: Duration,
+    /// What it learnt, as of `started`.
+    pub news: News,
+    /// What was wrong.
+    pub fault: Option<Fault>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The settings were read, at the start or again.
+    Configured {
+        /// What is collected.
+        plan: Plan,
+        /// Which users need no device.
+        exemptions: Arc<[Exemption]>,
+    },
+    /// It was found out which accounts there are, or tried to.
+    Discovered {
+        /// The accounts, those that are not scanned included; the last known ones
+        /// where the list could not be read.
+        accounts: Vec<Account>,
+        /// Whether these are all there are. They are not while the list of an
+        /// organization has never been read.
+        is_all: bool,
+        /// What was wrong with the list.
+        fault: Option<Fault>,
+        /// When it was asked for.
+        at: Moment,
+    },
+    /// Credentials proved to be this account's: the one they are for, or, with
+    /// no list of accounts, the one and only.
+    Identified {
+        /// Whose they are.
+        identity: Identity,
+        /// When that was asked.
+        at: Moment,
+    },
+    /// An account's credentials could not be had, or are not its own.
+    Unidentified {
+        /// The account; `None` for the one and only, whichever it is.
+        account: Option<AccountId>,
+        /// What is wrong.
+        fault: Fault,
+        /// When that was tried.
+        at: Moment,
+    },
+    /// A collector ran in an account.
+    Collected {
+        /// The account.
+        account: AccountId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// The picture at start: one account, of which nothing is known but that the
+    /// ambient credentials will turn out to be its own.
+    #[must_use]
+    pub fn new(plan: Plan, now: Moment) -> Self {
+        let accounts = BTreeMap::from([(None, Arc::new(AccountState::new(None, &plan)))]);
+        let pending = Fault::new(FaultClass::Pending, "the credentials have not been looked at yet");
+        let discovery = Discovery { last_success: None, fault: Some(pending) };
+        Self { tick: now, plan, exemptions: Arc::default(), discovery, is_single_account: true, accounts }
+    }
+
+    /// The picture at start where a list of accounts is still to come.
+    #[must_use]
+    pub fn awaiting_accounts(plan: Plan, now: Moment) -> Self {
+        let pending = Fault::new(FaultClass::Pending, "the accounts have not been listed yet");
+        let discovery = Discovery { last_success: None, fault: Some(pending) };
+        let (exemptions, accounts) = (Arc::default(), BTreeMap::new());
+        Self { tick: now, plan, exemptions, discovery, is_single_account: false, accounts }
+    }
+
+    /// The accounts by id; the one under no id is the account whose credentials
+    /// have not yet proved whose they are.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountState> {
+        self.accounts.values().map(Arc::as_ref)
+    }
+
+    /// What is known of one account.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&AccountState> {
+        self.accounts.get(&Some(id)).map(Arc::as_ref)
+    }
+
+    /// The accounts that are not what they were in `before`, each with what it was.
+    pub fn changes<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (Option<&'a AccountState>, &'a AccountState)> {
+        self.accounts.iter().filter_map(|(id, state)| {
+            let old = before.accounts.get(id);
+            let is_same = old.is_some_and(|old| Arc::ptr_eq(old, state));
+            (!is_same).then(|| (old.map(Arc::as_ref), state.as_ref()))
+        })
+    }
+
+    /// The users of `state` that have no device, if they are to be named and are known.
+    #[must_use]
+    pub fn failing<'a>(&self, state: &'a AccountState) -> Option<Failing<'a>> {
+        let limit = usize::try_from(self.plan.users?.names?).unwrap_or(usize::MAX);
+        state.tally?;
+        let all = users::failing(state.users_evidence(&self.plan, self.tick), &self.plan.users_terms(), self.tick);
+        let named = all.iter().filter_map(|(user, password)| Some((user.name.as_deref()?, *password)));
+        let mut named: Vec<_> = named.collect();
+        named.sort_unstable();
+        named.truncate(limit);
+        Some(Failing { omitted: all.len() - named.len(), named })
+    }
+
+    /// Whether the accounts are known and each of their collectors has run since
+    /// the program started.
+    #[must_use]
+    pub fn initial_pass_complete(&self) -> bool {
+        let mut health = self.accounts().flat_map(AccountState::health);
+        let has_run = |health: &Health| health.last_attempt.is_some_and(|at| !at.is_before_start());
+        !self.accounts.is_empty() && health.all(|(_, health)| has_run(health))
+    }
+
+    /// Whether the ambient account is the only one there can be.
+    #[must_use]
+    pub fn is_single_account(&self) -> bool {
+        self.is_single_account
+    }
+
+    /// Takes over what an earlier run of the program knew. It is judged again, by
+    /// the same ages; what the accounts are is asked again all the same.
+    pub fn restore(&mut self, memories: Vec<Memory>, listed: Option<Moment>, now: Moment) {
+        self.discovery.last_success = listed;
+        for memory in memories {
+            self.accounts.remove(&None);
+            let id = Some(memory.account.id);
+            self.accounts.insert(id, Arc::new(AccountState::remember(memory, &self.plan, &self.exemptions, now)));
+        }
+    }
+
+    /// Takes in something that happened.
+    pub fn fold(&mut self, event: Event, now: Moment) {
+        match event {
+            Event::Configured { plan, exemptions } => self.configure(plan, exemptions, now),
+            Event::Discovered { accounts, is_all, fault, at } => {
+                let last_success = if fault.is_none() { Some(at) } else { self.discovery.last_success };
+                self.discovery = Discovery { last_success, fault };
+                self.list(&accounts, is_all, now);
+            }
+            Event::Identified { identity, at } => self.identify(identity, at, now),
+            Event::Unidentified { account, fault, at } => self.lose(account, fault, at),
+            Event::Collected { account, outcome } => {
+                let Some(state) = self.accounts.get_mut(&Some(account)) else { return };
+                let state = Arc::make_mut(state);
+                state.learn(outcome, &self.exemptions);
+                state.judge(&self.plan, &self.exemptions, now);
+            }
+        }
+    }
+
+    /// Judges by other settings from now on.
+    fn configure(&mut self, plan: Plan, exemptions: Arc<[Exemption]>, now: Moment) {
+        if self.plan == plan && self.exemptions == exemptions {
+            return;
+        }
+        (self.plan, self.exemptions) = (plan, exemptions);
+        for state in self.accounts.values_mut() {
+            let state = Arc::make_mut(state);
+            state.configure(&self.plan, &self.exemptions);
+            state.judge(&self.plan, &self.exemptions, now);
+        }
+    }
+
+    /// Takes a list of accounts in. An account that begins or ceases to be scanned
+    /// begins anew.
+    fn list(&mut self, accounts: &[Account], is_all: bool, now: Moment) {
+        self.is_single_account = false;
+        let listed: BTreeSet<_> = accounts.iter().map(|account| Some(account.id)).collect();
+        self.accounts.retain(|id, _| listed.contains(id) || !is_all && id.is_some());
+        for account in accounts {
+            let new = || Arc::new(AccountState::new(Some(account.clone()), &self.plan));
+            let state = self.accounts.entry(Some(account.id)).or_insert_with(new);
+            let known = state.account.as_ref();
+            if known.is_none_or(|known| known.status != account.status) {
+                *state = new();
+            } else if known.is_some_and(|known| !known.is_described_as(account)) {
+                let state = Arc::make_mut(state);
+                state.rename(account);
+                state.judge(&self.plan, &self.exemptions, now);
+            }
+        }
+    }
+
+    /// Lets time pass: judges everything again, and marks collectors that have
+    /// fallen silent.
+    pub fn age(&mut self, now: Moment) {
+        self.tick = now;
+        let (plan, exemptions) = (&self.plan, &*self.exemptions);
+        for state in self.accounts.values_mut().filter(|state| state.would_age(plan, exemptions, now)) {
+            Arc::make_mut(state).age(plan, exemptions, now);
+        }
+    }
+
+    fn identify(&mut self, identity: Identity, at: Moment, now: Moment) {
+        let id = Some(identity.account);
+        if self.is_single_account {
+            self.accounts.retain(|known, _| *known == id);
+            self.discovery = Discovery { last_success: Some(at), fault: None };
+            let new = || Arc::new(AccountState::new(Some(Account::ambient(identity.clone())), &self.plan));
+            self.accounts.entry(id).or_insert_with(new);
+        }
+        // Most runs prove what is known already, and an unchanged account is shared.
+        let Some(state) = self.accounts.get_mut(&id) else { return };
+        if state.account.as_ref().is_some_and(|account| account.partition.as_ref() != Some(&identity.partition)) {
+            let state = Arc::make_mut(state);
+            state.prove(&identity);
+            state.judge(&self.plan, &self.exemptions, now);
+        }
+    }
+
+    fn lose(&mut self, account: Option<AccountId>, fault: Fault, at: Moment) {
+        let lost = self.accounts.iter_mut().filter(|(id, _)| account.is_none() || **id == account);
+        lost.for_each(|(_, state)| Arc::make_mut(state).lose(&fault, at));
+        if account.is_none() {
+            self.discovery.fault = Some(fault);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        facts::{Confirmation, Summary},
+        judge::{Cadence, Control, Status},
+        time::Timestamp,
+    };
+
+    const PLAN: Plan = Plan {
+        cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) },
+        devices: true,
+        users: None,
+    };
+
+    fn at(mono: u64, step: i64) -> Moment {
+        let wall = 1_764_000_000_000 + i64::try_from(mono).unwrap() * 1000 + step * 1000;
+        Moment { wall: Timestamp::from_millis(wall), mono: Duration::from_secs(mono) }
+    }
+
+    fn identity() -> Identity {
+        Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap()
+    }
+
+    fn watching() -> Snapshot {
+        let mut snapshot = Snapshot::new(PLAN, at(0, 0));
+        snapshot.fold(Event::Identified { identity: identity(), at: at(0, 0) }, at(0, 0));
+        snapshot
+    }
+
+    fn beat(snapshot: &mut Snapshot, mfa: bool, started: Moment) {
+        let summary = Summary { mfa_enabled: Some(mfa), password: Some(true), ..Summary::default() };
+        let news = News::Root(RootReading { summary, confirmation: Confirmation::Agreed });
+        let outcome = Outcome { collector: Collector::Root, started, duration: Duration::ZERO, news, fault: None };
+        snapshot.fold(Event::Collected { account: identity().account, outcome }, started);
+    }
+
+    fn only(snapshot: &Snapshot) -> &AccountState {
+        snapshot.accounts().next().unwrap()
+    }
+
+    #[test]
+    fn a_regression_can_be_told_though_the_clock_was_stepped_back() {
+        let mut snapshot = watching();
+        beat(&mut snapshot, true, at(10, 0));
+        beat(&mut snapshot, false, at(70, -86_400));
+        let standing = only(&snapshot).standing(Control::Iam9);
+        assert_eq!(standing.verdict.status, Status::Failed);
+        assert!(standing.last_failed > standing.last_protected, "{standing:?}");
+    }
+
+    #[test]
+    fn a_collector_that_does_not_report_is_down_whatever_it_said_last() {
+        let mut snapshot = watching();
+        beat(&mut snapshot, true, at(10, 0));
+        let fault = |snapshot: &Snapshot| {
+            let (_, health) = only(snapshot).health().find(|(collector, _)| *collector == Collector::Root).unwrap();
+            health.fault.as_ref().map(|fault| fault.class)
+        };
+        snapshot.age(at(310, 0));
+        assert_eq!(fault(&snapshot), None);
+        snapshot.age(at(311, 0));
+        assert_eq!(fault(&snapshot), Some(FaultClass::Stalled));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Unknown);
+        beat(&mut snapshot, true, at(320, 0));
+        assert_eq!(fault(&snapshot), None, "it recovers by reporting");
+    }
+
+    /// What was reloaded once changed how often an account was read, and not how old
+    /// the reading might get.
+    #[test]
+    fn other_intervals_change_how_old_a_reading_may_get() {
+        let mut snapshot = watching();
+        beat(&mut snapshot, true, at(10, 0));
+        let slow = Cadence { root: Duration::from_secs(600), ..PLAN.cadence };
+        let order = |cadence| Event::Configured { plan: Plan { cadence, ..PLAN }, exemptions: Arc::default() };
+        snapshot.fold(order(slow), at(11, 0));
+        snapshot.age(at(500, 0));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Passed);
+        snapshot.fold(order(PLAN.cadence), at(501, 0));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Unknown);
+    }
+
+    #[test]
+    fn a_run_that_was_overtaken_changes_nothing() {
+        let mut snapshot = watching();
+        beat(&mut snapshot, false, at(70, 0));
+        let before = format!("{snapshot:?}");
+        beat(&mut snapshot, true, at(69, 0));
+        assert_eq!(format!("{snapshot:?}"), before, "neither its verdict nor its health");
+        beat(&mut snapshot, true, at(71, 0));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Passed);
+    }
+
+    #[test]
+    fn a_lost_identity_is_every_collectors_fault_and_ends_no_verdict_early() {
+        let mut snapshot = watching();
+        beat(&mut snapshot, true, at(10, 0));
+        let fault = Fault::new(FaultClass::WrongAccount, "another's");
+        snapshot.fold(Event::Unidentified { account: None, fault, at: at(20, 0) }, at(20, 0));
+        assert!(only(&snapshot).is_refused() && only(&snapshot).health().all(|(_, health)| !health.is_up()));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Passed);
+        snapshot.age(at(191, 0));
+        assert_eq!(only(&snapshot).standing(Control::Iam9).verdict.status, Status::Unknown);
+    }
+}

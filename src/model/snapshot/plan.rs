@@ -1,0 +1,125 @@
+//! What is collected, how often, and how old it may therefore get.
+
+use std::time::Duration;
+
+use super::LONGEST_RUN;
+use crate::model::judge::{Cadence, users::Terms};
+
+/// A collector, by the word that is also its flag, its file and its label value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Collector {
+    /// All pages of `iam:ListVirtualMFADevices`, between two summaries.
+    Devices,
+    /// The heartbeat: `iam:GetAccountSummary`.
+    Root,
+    /// The users, their devices and their passwords.
+    Users,
+}
+
+/// What is collected, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The intervals.
+    pub cadence: Cadence,
+    /// Whether collector `devices` runs. Collector `root` always does: the
+    /// other's list is worth nothing without a heartbeat to hold it against.
+    pub devices: bool,
+    /// How collector `users` runs, if it does.
+    pub users: Option<UsersPlan>,
+}
+
+/// How collector `users` runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsersPlan {
+    /// How often.
+    pub interval: Duration,
+    /// How old it may be that a user has no password.
+    pub password_max_age: Duration,
+    /// How many users without a device are asked again for a password in each run
+    /// although nothing says that it is needed.
+    pub live_budget: u32,
+    /// Whether credential reports are generated, or only read.
+    pub generate_report: bool,
+    /// Whether failing users are named, and how many of an account at most.
+    pub names: Option<u32>,
+}
+
+// === impl Collector ===
+
+impl Collector {
+    /// Every collector, in the order they are exported.
+    pub const ALL: [Self; 3] = [Self::Devices, Self::Root, Self::Users];
+
+    /// The collector's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Devices => "devices",
+            Self::Root => "root",
+            Self::Users => "users",
+        }
+    }
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// The collectors that run.
+    pub fn collectors(&self) -> impl Iterator<Item = Collector> + use<> {
+        let (devices, users) = (self.devices, self.users.is_some());
+        Collector::ALL.into_iter().filter(move |collector| match collector {
+            Collector::Devices => devices,
+            Collector::Root => true,
+            Collector::Users => users,
+        })
+    }
+
+    /// How often `collector` runs where nothing slows it down.
+    #[must_use]
+    pub fn interval(&self, collector: Collector) -> Duration {
+        match collector {
+            Collector::Devices => self.cadence.devices,
+            Collector::Root => self.cadence.root,
+            Collector::Users => self.users.unwrap_or(UsersPlan::DEFAULT).interval,
+        }
+    }
+
+    /// Whether virtual devices are listed, for themselves or for the users.
+    #[must_use]
+    pub fn takes_inventory(&self) -> bool {
+        self.devices || self.users.is_some()
+    }
+
+    /// How often the virtual devices are listed, for themselves or for the users.
+    #[must_use]
+    pub fn inventory_interval(&self) -> Duration {
+        match self.users {
+            Some(users) if self.devices => users.interval.min(self.cadence.devices),
+            Some(users) => users.interval,
+            None => self.cadence.devices,
+        }
+    }
+
+    /// How old what the verdicts on users rest on may be. A list is good for two
+    /// intervals and for as long as a run may take, whose answers are dated from its
+    /// beginning; and so is the absence of a password at least, or it could not be
+    /// kept known at all.
+    #[must_use]
+    pub fn users_terms(&self) -> Terms {
+        let plan = self.users.unwrap_or(UsersPlan::DEFAULT);
+        let list = plan.interval * 2 + LONGEST_RUN;
+        Terms { list, devices: self.cadence.max_age_of_devices().max(list), password: plan.password_max_age.max(list) }
+    }
+}
+
+impl UsersPlan {
+    /// What holds where nobody says otherwise. A report is made every four hours,
+    /// and half an hour is for making it.
+    pub const DEFAULT: Self = Self {
+        interval: Duration::from_secs(15 * 60),
+        password_max_age: Duration::from_secs(4 * 3_600 + 30 * 60),
+        live_budget: 5,
+        generate_report: true,
+        names: None,
+    };
+}
