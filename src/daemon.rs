@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    aws::{Caller, Clients, Meter},
+    aws::{Caller, LazyClients, Meter},
     cli::{
         Flags,
         settings::{Settings, SettingsError},
@@ -112,7 +112,7 @@ impl Bound {
             publish::encode(encoding.clone(), published.clone(), counted.clone())
         }));
         let recalled = self.snapshot.clone();
-        let (caller, counted) = (caller(self.meter.clone(), self.clock).await, own.clone());
+        let (caller, counted) = (caller(self.meter.clone(), self.clock), own.clone());
         tasks.spawn(forever("fleet", own, move || {
             let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone());
             fleet.expecting(&recalled).run(settings.clone())
@@ -188,6 +188,7 @@ fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<St
 }
 
 /// What calls AWS for everybody, each with a rate of their own.
-pub async fn caller(meter: Meter, clock: Clock) -> Caller {
-    Caller::new(Clients::from_environment().await, meter, clock)
+#[must_use]
+pub fn caller(meter: Meter, clock: Clock) -> Caller {
+    Caller::new(LazyClients::default(), meter, clock)
 }

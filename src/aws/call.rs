@@ -17,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Clients, Meter, fault};
+use super::{LazyClients, Meter, fault};
 use crate::{clock::Clock, limit::Bucket, model::facts::Fault, schedule};
 
 /// How often a request is sent at most, the first time included.
@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Calls AWS for one account.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    pub(super) clients: Clients,
+    pub(super) clients: LazyClients,
     meter: Meter,
     bucket: Arc<Mutex<Bucket>>,
     places: Arc<Semaphore>,
@@ -46,7 +46,7 @@ pub struct Caller {
 impl Caller {
     /// A caller of no great rate; see [`Self::with_rate`].
     #[must_use]
-    pub fn new(clients: Clients, meter: Meter, clock: Clock) -> Self {
+    pub fn new(clients: LazyClients, meter: Meter, clock: Clock) -> Self {
         let bucket = Bucket::new(5.0, 10.0);
         let places = Arc::new(Semaphore::new(CONCURRENCY));
         Self { clients, meter, bucket: Arc::new(Mutex::new(bucket)), places, clock }
@@ -56,6 +56,18 @@ impl Caller {
     #[must_use]
     pub fn with_rate(&self, bucket: Bucket) -> Self {
         Self { bucket: Arc::new(Mutex::new(bucket)), ..self.clone() }
+    }
+
+    /// A caller by the clients of a profile, that shares everything else with this one.
+    #[must_use]
+    pub(super) fn of_profile(self, name: &str) -> Self {
+        Self { clients: self.clients.of_profile(name), ..self }
+    }
+
+    /// A caller by the clients of `other`, that shares everything else with this one.
+    #[must_use]
+    pub(super) fn with_clients_of(self, other: &Self) -> Self {
+        Self { clients: other.clients.clone(), ..self }
     }
 
     /// The program's clock.

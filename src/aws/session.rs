@@ -11,18 +11,14 @@
 //! of another for want of its own.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
-use aws_config::{default_provider::credentials::DefaultCredentialsChain, profile::ProfileFileCredentialsProvider};
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, error::CredentialsError},
-};
-use tokio::sync::Mutex;
+use aws_credential_types::Credentials;
+use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
 
-use super::{Caller, call::sts_as, fault, wire::ReplyTap};
+use super::{Caller, LazyClients, call::sts_as, fault, source, wire::ReplyTap};
 use crate::{
     config::Role,
     model::{
@@ -32,8 +28,10 @@ use crate::{
     schedule,
 };
 
-/// The chain of providers may ask metadata services; it may not hang on one.
-const CHAIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// A source of credentials is waited for so long in a run. It is not given up then,
+/// but waited for again in the next: a second `credential_process` beside one that
+/// hangs would be followed by a third.
+const SOURCE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Credentials that name no expiry are looked up again after this long, so that
 /// a key rotated in a file is noticed before the old one stops working.
@@ -46,7 +44,8 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(5 * 60);
 /// of one account would otherwise each be told the same.
 const REFUSAL: Duration = Duration::from_secs(3);
 
-/// Credentials that are still good are renewed this long after it has failed.
+/// Credentials that are still good are renewed this long after it has failed; and a
+/// source whose credentials are over by their own word is asked again after as long.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long an assumed role's session lasts, in seconds: the most that AWS lets
@@ -65,8 +64,8 @@ pub struct Verified {
 /// Where credentials come from.
 #[derive(Clone, Debug)]
 enum Source {
-    Ambient,
-    Profile(Arc<str>),
+    /// Wherever the caller's clients look for them.
+    Own,
     Role(Arc<Role>, Box<Session>),
 }
 
@@ -86,27 +85,40 @@ struct Held {
     until: Duration,
     /// Until when they may be used if there are none.
     expiry: Duration,
+    /// Whether those that were had last are over by their own word.
+    is_over: bool,
     pinned: Option<Identity>,
     refused: Option<(Fault, Duration)>,
+    /// A source that has been asked and has not answered yet.
+    asked: Option<Asked>,
+}
+
+/// A source that is being waited for.
+#[derive(Debug)]
+struct Asked {
+    task: JoinHandle<Result<Credentials, Fault>>,
+    /// What it is called, once that is known.
+    name: Arc<OnceLock<String>>,
 }
 
 impl Session {
     /// The ambient credentials, for `caller` to use. Looks nothing up yet.
     #[must_use]
     pub fn ambient(caller: Caller) -> Self {
-        Self::new(caller, Source::Ambient)
+        Self::new(caller, Source::Own)
     }
 
     /// The credentials of a profile of the AWS configuration files.
     #[must_use]
     pub fn profile(caller: Caller, name: &str) -> Self {
-        Self::new(caller, Source::Profile(name.into()))
+        Self::new(caller.of_profile(name), Source::Own)
     }
 
-    /// The credentials of `role`, which `self`'s may assume.
+    /// The credentials of `role`, which `self`'s may assume. It is of the same
+    /// partition, so that `self`'s clients reach its account too.
     #[must_use]
     pub fn assume(&self, caller: Caller, role: Role) -> Self {
-        Self::new(caller, Source::Role(Arc::new(role), Box::new(self.clone())))
+        Self::new(caller.with_clients_of(&self.caller), Source::Role(Arc::new(role), Box::new(self.clone())))
     }
 
     /// The same credentials, and a refusal if they are not `account`'s.
@@ -157,7 +169,7 @@ impl Session {
             }
             (Err(fault), _) => {
                 held.verified = None;
-                held.refused = Some((fault.clone(), ended + REFUSAL));
+                held.refused = Some((fault.clone(), ended + if held.is_over { RENEW_AGAIN } else { REFUSAL }));
                 Err(fault)
             }
             (Ok(verified), _) => Ok(verified),
@@ -173,7 +185,7 @@ impl Session {
     async fn renew(&self, held: &mut Held, now: Duration) -> Result<Verified, Fault> {
         let verified = match &self.source {
             Source::Role(role, base) => self.assume_role(role, &base.verified_in_turn().await?).await?,
-            _ => self.look_up(held.verified.as_ref()).await?,
+            Source::Own => self.look_up(held).await?,
         };
         self.check(held, &verified.identity)?;
         let (renewal, expiry) = lifetimes(&verified.credentials);
@@ -199,31 +211,34 @@ impl Session {
         if pinned == identity { Ok(()) } else { refuse(&format_args!("{} of {}", pinned.account, pinned.partition)) }
     }
 
-    async fn look_up(&self, old: Option<&Verified>) -> Result<Verified, Fault> {
-        let credentials = self.load().await?;
-        let identity = match old {
+    async fn look_up(&self, held: &mut Held) -> Result<Verified, Fault> {
+        let credentials = self.load(held).await?;
+        held.is_over = credentials.expiry().is_some_and(|expiry| expiry <= SystemTime::now());
+        let identity = match &held.verified {
             Some(old) if old.credentials.access_key_id() == credentials.access_key_id() => old.identity.clone(),
             _ => self.identify(&credentials).await?,
         };
         Ok(Verified { credentials, identity })
     }
 
-    /// The chain is built anew each time: its provider of profiles reads the
-    /// files once in its life, and would never see a rotated key.
-    async fn load(&self) -> Result<Credentials, Fault> {
-        let region = self.caller.clients.region.clone();
-        let look = async {
-            match &self.source {
-                Source::Profile(name) => {
-                    let provider = ProfileFileCredentialsProvider::builder().profile_name(&**name).build();
-                    provider.provide_credentials().await
-                }
-                _ => DefaultCredentialsChain::builder().region(region).build().await.provide_credentials().await,
+    /// The source is found out anew each time: the library's provider of profiles
+    /// reads the files once in its life, and would never see a rotated key. It is
+    /// asked in a task of its own, which outlives a run that waits no longer, and
+    /// whose panic is a fault like any other.
+    async fn load(&self, held: &mut Held) -> Result<Credentials, Fault> {
+        let mut asked = held.asked.take().unwrap_or_else(|| Asked::new(self.caller.clients.clone()));
+        match timeout(SOURCE_TIMEOUT, &mut asked.task).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(_)) => {
+                let fault = Fault::new(FaultClass::Panicked, "the search for credentials panicked; the log says where");
+                Err(fault.of_source(&asked.name()))
             }
-        };
-        let loaded = tokio::time::timeout(CHAIN_TIMEOUT, look).await;
-        let loaded = loaded.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_TIMEOUT)));
-        loaded.map_err(|error| no_credentials(&error))
+            Err(_) => {
+                let fault = asked.late();
+                held.asked = Some(asked);
+                Err(fault)
+            }
+        }
     }
 
     async fn identify(&self, credentials: &Credentials) -> Result<Identity, Fault> {
@@ -272,6 +287,35 @@ impl Session {
     }
 }
 
+// === impl Asked ===
+
+impl Asked {
+    /// Asks the source that `clients` find.
+    fn new(clients: LazyClients) -> Self {
+        let name = Arc::default();
+        let named = Arc::clone(&name);
+        let task = tokio::spawn(async move {
+            let (environment, clients) = clients.prepare().await?;
+            source::load(&environment, clients, &named).await
+        });
+        Self { task, name }
+    }
+
+    /// The fault of a source that does not answer in time.
+    fn late(&self) -> Fault {
+        let waited = humantime::format_duration(SOURCE_TIMEOUT);
+        let fault = Fault::new(FaultClass::Timeout, format!("no answer after {waited}; it is being waited for"));
+        fault.of_source(&self.name()).advising(
+            "see why the source of credentials hangs; end a credential_process that does, and let its command begin \
+             with `timeout 10`",
+        )
+    }
+
+    fn name(&self) -> &str {
+        self.name.get().map_or("environment and AWS files", String::as_str)
+    }
+}
+
 fn incomplete(operation: &str, missing: &str) -> Fault {
     Fault::new(FaultClass::IncompleteReply, format!("{operation}: the reply has no {missing}"))
 }
@@ -287,21 +331,4 @@ fn lifetimes(credentials: &Credentials) -> (Duration, Duration) {
     let left = expiry.duration_since(SystemTime::now()).unwrap_or_default();
     let usable = left.saturating_sub(EXPIRY_MARGIN.min(left / 4));
     (schedule::renewal(usable), usable)
-}
-
-/// The provider's own words may hold paths, URLs and commands; its kind of
-/// failure is what can be acted on.
-fn no_credentials(error: &CredentialsError) -> Fault {
-    let (class, detail) = match error {
-        CredentialsError::CredentialsNotLoaded(_) => (FaultClass::NoCredentials, "no AWS credentials were found"),
-        CredentialsError::ProviderTimedOut(_) => {
-            (FaultClass::NoCredentials, "the source of AWS credentials did not answer in time")
-        }
-        CredentialsError::InvalidConfiguration(_) => (
-            FaultClass::NoCredentials,
-            "the AWS configuration for credentials is not valid: look at the profile and the AWS_* variables",
-        ),
-        _ => (FaultClass::NoCredentials, "the source of AWS credentials failed"),
-    };
-    Fault::new(class, detail)
 }

@@ -65,7 +65,7 @@ async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {
     let own = ExporterMetrics::new(true)?;
     let meter = Meter::register(own.registry())?;
     let settings = Settings::read(flags)?;
-    let caller = daemon::caller(meter, clock).await;
+    let caller = daemon::caller(meter, clock);
     let mut snapshot = daemon::first_snapshot(&settings, clock);
     let (events, mut inbox) = mpsc::channel(256);
     let fleet = Fleet::new(caller, events, own);

@@ -25,7 +25,7 @@ fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
     }
     match after {
         Some(fault) => tracing::error!(
-            fault = %fault.class, detail = %fault, remedy = fault.class.remedy(),
+            fault = %fault.class, detail = %fault, remedy = fault.remedy(),
             "It could not be found out which accounts to watch.",
         ),
         None => tracing::info!("It is known which accounts to watch."),
@@ -41,12 +41,12 @@ fn log_faults(before: Option<&AccountState>, after: &AccountState) {
             fault if class(fault.as_ref()) == old => {}
             Some(fault) if after.account.as_ref().is_some_and(|account| account.management) => tracing::error!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
-                remedy = fault.class.remedy(),
+                remedy = fault.remedy(),
                 "A collector is down in the organization's management account, the one that no StackSet reaches.",
             ),
             Some(fault) => tracing::warn!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
-                remedy = fault.class.remedy(), "A collector is down.",
+                remedy = fault.remedy(), "A collector is down.",
             ),
             None => tracing::info!(account_id, collector = collector.as_str(), "A collector is up."),
         }

@@ -72,7 +72,7 @@ fn title(overview: &Overview<'_>) -> String {
 
 fn notice(overview: &Overview<'_>) -> String {
     overview.fault.map_or(String::new(), |fault| {
-        let (what, detail, remedy) = (fault.class.explain(), escape(&fault.detail), fault.class.remedy());
+        let (what, detail, remedy) = (fault.class.explain(), escape(&fault.detail), escape(fault.remedy()));
         format!("<p class=notice>It is not known which accounts there are: {what}.<small>{detail}.</small><small>{remedy}.</small></p>\n")
     })
 }
@@ -115,7 +115,7 @@ fn row(row: &Row<'_>, controls: usize) -> String {
         write!(out, "<td class=age data-k={seconds} data-c=Age>{}<td class=why>", row.age.map_or("–".to_owned(), age));
     for note in &row.notes {
         let small = |text: &str| format!("<small>{}.</small>", escape(text));
-        let below: String = note.detail.as_deref().into_iter().chain(note.remedy).map(small).collect();
+        let below: String = note.detail.as_deref().into_iter().chain(note.remedy.as_deref()).map(small).collect();
         let _ = write!(out, "<p>{}{below}", escape(&note.what));
     }
     out.push('\n');

@@ -7,6 +7,8 @@
 mod aws;
 /// The commands beside serving.
 mod commands;
+/// Credentials, environments and mistakes as people really have them.
+mod credentials;
 /// The expressions of the dashboards.
 mod dashboards;
 /// Many accounts: an organization, roles, a file, shards.

@@ -21,12 +21,12 @@ pub(crate) async fn connection(mut stream: TcpStream, shared: Shared) -> io::Res
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut stream, &mut buffer).await? {
-        let Answer { reply, faults, latency } = shared.handle(request);
+        let Answer { reply, faults, latency, date } = shared.handle(request);
         // Even a sleep of no time waits for the timer's next tick.
         if !latency.is_zero() {
             sleep(latency).await;
         }
-        if !send(&mut stream, reply, &faults).await? {
+        if !send(&mut stream, reply, &faults, &date).await? {
             break;
         }
     }
@@ -55,7 +55,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Resul
 }
 
 /// Sends a reply the way the faults want it; false when the connection is over.
-async fn send(stream: &mut TcpStream, reply: Reply, faults: &[Fault]) -> io::Result<bool> {
+async fn send(stream: &mut TcpStream, reply: Reply, faults: &[Fault], date: &str) -> io::Result<bool> {
     for fault in faults {
         if let Fault::Slow(time) = fault {
             sleep(*time).await;
@@ -67,6 +67,7 @@ async fn send(stream: &mut TcpStream, reply: Reply, faults: &[Fault]) -> io::Res
         .find(|fault| matches!(fault, Fault::Reset | Fault::ResetMidBody | Fault::Hang | Fault::Drip | Fault::Endless));
     let head = head(
         &reply,
+        date,
         if fault.is_some() { "Transfer-Encoding: chunked".into() } else { format!("Content-Length: {}", body.len()) },
     );
     match fault {
@@ -101,9 +102,10 @@ async fn send(stream: &mut TcpStream, reply: Reply, faults: &[Fault]) -> io::Res
     Ok(false)
 }
 
-fn head(reply: &Reply, length: String) -> String {
+fn head(reply: &Reply, date: &str, length: String) -> String {
     format!(
-        "HTTP/1.1 {} Simulated\r\nContent-Type: {}\r\nx-amzn-RequestId: {REQUEST_ID}\r\n{length}\r\n\r\n",
+        "HTTP/1.1 {} Simulated\r\nContent-Type: {}\r\nDate: {date}\r\nx-amzn-RequestId: {REQUEST_ID}\r\n\
+         x-aws-ec2-metadata-token-ttl-seconds: 21600\r\n{length}\r\n\r\n",
         reply.status, reply.content_type
     )
 }

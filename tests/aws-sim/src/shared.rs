@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    directory,
+    clock, directory,
     fault::{Fault, Plot},
     organization::Organization,
     protocol::{Protocol, Reply},
@@ -17,6 +17,7 @@ use crate::{
     report::Reports,
     request::Request,
     roles::{self, Caller, Key, RoleArn},
+    sources::{self, Sources},
     state::{Account, Scenario},
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Answer {
     pub(crate) reply: Reply,
     pub(crate) faults: Vec<Fault>,
     pub(crate) latency: Duration,
+    /// What the answer says of the time.
+    pub(crate) date: String,
 }
 
 /// The state behind its lock.
@@ -42,6 +45,9 @@ pub(crate) struct Inner {
     sessions: usize,
     pub(crate) session_length: Option<Duration>,
     pub(crate) organization: Option<Organization>,
+    pub(crate) sources: Sources,
+    /// How far its clock is ahead of this host's, in seconds.
+    pub(crate) clock_ahead: i64,
     pub(crate) latency: Duration,
     pub(crate) reports: Reports,
     pub(crate) plots: Vec<Plot>,
@@ -66,6 +72,8 @@ impl Shared {
             sessions: 0,
             session_length: None,
             organization: scenario.organization,
+            sources: scenario.sources,
+            clock_ahead: 0,
             latency: Duration::from_millis(scenario.latency_ms),
             reports: Reports::default(),
             plots: Vec::new(),
@@ -82,15 +90,21 @@ impl Shared {
     /// Counts a request, and finds its answer and what is wrong with it.
     pub(crate) fn handle(&self, request: Request) -> Answer {
         let mut inner = self.lock();
-        let Request { access_key, service, operation, protocol, params } = request;
+        let clock = clock::Clock::ahead(inner.clock_ahead);
+        let Request { access_key, service, operation, protocol, params, signed, token } = request;
         let key = access_key.as_ref().and_then(|key| inner.keys.get(key));
         let (caller, until) = key.map_or_else(Default::default, |key| (key.account.clone(), key.until));
         let is_for_role = protocol == Protocol::Query && operation == ASSUME_ROLE;
-        let role = RoleArn::asked(&params).filter(|_| is_for_role);
+        let is_for_web_identity = protocol == Protocol::Query && operation == sources::WEB_IDENTITY;
+        let role = RoleArn::asked(&params).filter(|_| is_for_role || is_for_web_identity);
         let account = role.map_or_else(|| caller.clone(), |role| role.account.to_owned());
         let seen = Seen { at: Instant::now(), account, service, operation, params };
         inner.record.count(&seen);
-        let (reply, faults) = if until.is_some_and(|until| until <= seen.at) {
+        let (reply, faults) = if sources::OPERATIONS.contains(&&*seen.operation) {
+            inner.answer_source(&seen, token.as_deref())
+        } else if signed.is_some_and(|signed| !clock.accepts(&signed)) {
+            (protocol.skewed(), Vec::new())
+        } else if until.is_some_and(|until| until <= seen.at) {
             (protocol.expired(), Vec::new())
         } else if !inner.accounts.contains_key(&caller) {
             (protocol.refuse(access_key.is_some()), Vec::new())
@@ -98,7 +112,7 @@ impl Shared {
             inner.answer(&seen, Caller { account: &caller, is_session: until.is_some() }, protocol)
         };
         inner.record.keep(seen);
-        Answer { reply, faults, latency: inner.latency }
+        Answer { reply, faults, latency: inner.latency, date: clock.date() }
     }
 }
 
@@ -120,6 +134,25 @@ impl Inner {
             (Protocol::Query, _) => {
                 reply::answer(&self.accounts[caller.account], &mut self.reports, &seen.params, &faults)
             }
+        });
+        (reply, faults)
+    }
+
+    /// Answers whoever has no credentials yet.
+    fn answer_source(&mut self, seen: &Seen, token: Option<&str>) -> (Reply, Vec<Fault>) {
+        let plots = self.plots.iter_mut();
+        let faults: Vec<Fault> = plots.filter_map(|plot| plot.strikes(seen).then(|| plot.fault.clone())).collect();
+        let protocol = if seen.operation == sources::WEB_IDENTITY { Protocol::Query } else { Protocol::Json };
+        let instead = faults.iter().find_map(|fault| protocol.instead(fault));
+        let reply = instead.unwrap_or_else(|| {
+            self.sessions += 1;
+            let key = sources::Handout::new(self.sessions, self.sources.are_over);
+            let (reply, account) = self.sources.answer(seen, token, &self.accounts, &key);
+            if let Some(account) = account {
+                let until = if self.sources.are_over { seen.at } else { seen.at + Duration::from_secs(3_600) };
+                self.keys.insert(key.id, Key { account, until: Some(until) });
+            }
+            reply
         });
         (reply, faults)
     }

@@ -15,6 +15,7 @@ use crate::{
     roles::Key,
     server,
     shared::Shared,
+    sources::Sources,
     state::{Account, Scenario},
 };
 
@@ -179,6 +180,17 @@ impl Sim {
     /// When the scenario has none.
     pub fn edit_organization(&self, change: impl FnOnce(&mut Organization)) {
         change(self.shared.lock().organization.as_mut().expect("the scenario has an organization"));
+    }
+
+    /// Changes where credentials can be had.
+    pub fn edit_sources(&self, change: impl FnOnce(&mut Sources)) {
+        change(&mut self.shared.lock().sources);
+    }
+
+    /// Sets its clock so many seconds ahead of this host's, or behind. What is signed
+    /// more than five minutes from its time is refused from now on.
+    pub fn set_clock_ahead(&self, seconds: i64) {
+        self.shared.lock().clock_ahead = seconds;
     }
 
     /// Adds an account.
