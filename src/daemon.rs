@@ -5,6 +5,7 @@ pub mod account_run;
 pub mod change_log;
 pub mod fleet;
 pub mod publish;
+mod reaper;
 pub mod reload;
 pub mod roster;
 pub mod signals;
@@ -117,6 +118,7 @@ impl Bound {
             let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone());
             fleet.expecting(&recalled).run(settings.clone())
         }));
+        tasks.spawn(forever("reaper", self.own.clone(), reaper::reap));
         if let Some(file) = self.state.clone() {
             let snapshots = snapshots.clone();
             tasks.spawn(forever("state", self.own.clone(), move || file.clone().follow(snapshots.clone())));

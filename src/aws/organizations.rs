@@ -42,7 +42,7 @@ macro_rules! send {
             let request = $request.customize().config_override(organizations_as(&$directory.verified.credentials));
             request.interceptor(tap.clone()).send()
         };
-        let reply = $directory.caller.send(SERVICE, $name, request).await?;
+        let reply = $directory.caller.send(SERVICE, $name, request).await.map_err(advise)?;
         tap.require_json($field).map_err(|error| fault::of_shape($name, &error))?;
         reply
     }};
@@ -158,6 +158,22 @@ impl Directory {
         let reply = send!(self, "ListTagsForResource", "Tags", request());
         let tags = reply.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
         Ok((tags, reply.next_token))
+    }
+}
+
+/// What Organizations refuses, it refuses for reasons of its own.
+fn advise(fault: Fault) -> Fault {
+    match fault.class {
+        FaultClass::AccessDenied => fault.advising(
+            "give the exporter credentials of the organization's management account, or of an account that is a delegated \
+             administrator: other members may not list accounts. If they are of such an account, allow what \
+             `aws-mfa-exporter iam-policy --of exporter` prints",
+        ),
+        FaultClass::Throttled => fault.advising(
+            "nothing, if it passes: Organizations allows few calls a second in the whole organization, and the exporter \
+             asks again in a minute. If it lasts, find what else lists accounts, or raise organization.interval",
+        ),
+        _ => fault,
     }
 }
 
