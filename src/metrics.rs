@@ -70,6 +70,11 @@ pub(crate) const ACCOUNT_INFO: Metric = gauge(
     "An account that the exporter knows of, with its name and its state: scanned, refused (its credentials are another account's), excluded by the configuration, or, as AWS Organizations says, suspended, closed or pending. The partition is empty until credentials have proved it. Always 1.",
 );
 pub(crate) const ACCOUNTS: Metric = gauge("aws_mfa_accounts", &["state"], "How many accounts are in each state.");
+pub(crate) const CHECK_TIMESTAMP: Metric = gauge(
+    "aws_mfa_check_timestamp_seconds",
+    &["account_id"],
+    "When `check --output prometheus` read the account, for the textfile collector of node_exporter. Whatever it wrote beside this was true then and is no newer. An exporter that serves does not have it.",
+);
 pub(crate) const COLLECTOR_DURATION: Metric = gauge(
     "aws_mfa_collector_duration_seconds",
     &["account_id", "collector"],
@@ -285,6 +290,7 @@ pub const CATALOGUE: &[Metric] = &[
     ACCESS_KEY_USERS_WITHOUT_MFA_EXEMPT,
     ACCOUNT_INFO,
     ACCOUNTS,
+    CHECK_TIMESTAMP,
     COLLECTOR_DURATION,
     COLLECTOR_FAULT,
     COLLECTOR_INTERVAL,

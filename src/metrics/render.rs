@@ -12,11 +12,11 @@ mod users;
 use prometheus::proto::MetricFamily;
 
 use super::{
-    ACCESS_KEY_USERS_WITHOUT_MFA, ACCESS_KEY_USERS_WITHOUT_MFA_EXEMPT, ACCOUNT_INFO, ACCOUNTS, COLLECTOR_DURATION,
-    COLLECTOR_FAULT, COLLECTOR_INTERVAL, COLLECTOR_LAST_ATTEMPT, COLLECTOR_LAST_SUCCESS, COLLECTOR_UP, CONSOLE_USERS,
-    CONSOLE_USERS_WITHOUT_MFA, CONSOLE_USERS_WITHOUT_MFA_EXEMPT, CONTROL_AS_OF, CONTROL_LAST_FAILED,
-    CONTROL_LAST_PROTECTED, CONTROL_STATUS, DISCOVERY_LAST_SUCCESS, DISCOVERY_UP, EXEMPTION_EXPIRY,
-    INITIAL_PASS_COMPLETE, MANAGEMENT_ACCOUNT, Metric, ROOT_CREDENTIAL_PRESENT, ROOT_MFA_ENABLED,
+    ACCESS_KEY_USERS_WITHOUT_MFA, ACCESS_KEY_USERS_WITHOUT_MFA_EXEMPT, ACCOUNT_INFO, ACCOUNTS, CHECK_TIMESTAMP,
+    COLLECTOR_DURATION, COLLECTOR_FAULT, COLLECTOR_INTERVAL, COLLECTOR_LAST_ATTEMPT, COLLECTOR_LAST_SUCCESS,
+    COLLECTOR_UP, CONSOLE_USERS, CONSOLE_USERS_WITHOUT_MFA, CONSOLE_USERS_WITHOUT_MFA_EXEMPT, CONTROL_AS_OF,
+    CONTROL_LAST_FAILED, CONTROL_LAST_PROTECTED, CONTROL_STATUS, DISCOVERY_LAST_SUCCESS, DISCOVERY_UP,
+    EXEMPTION_EXPIRY, INITIAL_PASS_COMPLETE, MANAGEMENT_ACCOUNT, Metric, ROOT_CREDENTIAL_PRESENT, ROOT_MFA_ENABLED,
     ROOT_PASSWORD_LAST_USED, ROOT_VIRTUAL_DEVICES, SNAPSHOT_TIMESTAMP, SOURCE_TIMESTAMP, UNIDENTIFIED, USER_DEVICES,
     USER_WITHOUT_MFA, USERS, USERS_OMITTED, USERS_UNKNOWN, USERS_WITHOUT_MFA, USERS_WITHOUT_MFA_EXEMPT, rows::Rows,
 };
@@ -38,6 +38,7 @@ const FAMILIES: &[(Metric, Sample)] = &[
     (ACCESS_KEY_USERS_WITHOUT_MFA_EXEMPT, users::access_key_without_mfa_exempt),
     (ACCOUNT_INFO, account_info),
     (ACCOUNTS, accounts),
+    (CHECK_TIMESTAMP, check_timestamp),
     (COLLECTOR_DURATION, collector_duration),
     (COLLECTOR_FAULT, collector_fault),
     (COLLECTOR_INTERVAL, collector_interval),
@@ -71,9 +72,35 @@ const FAMILIES: &[(Metric, Sample)] = &[
     (USERS_WITHOUT_MFA_EXEMPT, users::without_mfa_exempt),
 ];
 
+/// What is true of a process that goes on, or of all its accounts together, and not of
+/// an account that was looked at once.
+const ONLY_WHILE_SERVING: [Metric; 11] = [
+    ACCOUNTS,
+    COLLECTOR_DURATION,
+    COLLECTOR_INTERVAL,
+    COLLECTOR_LAST_ATTEMPT,
+    COLLECTOR_LAST_SUCCESS,
+    COLLECTOR_UP,
+    DISCOVERY_LAST_SUCCESS,
+    DISCOVERY_UP,
+    EXEMPTION_EXPIRY,
+    INITIAL_PASS_COMPLETE,
+    SNAPSHOT_TIMESTAMP,
+];
+
 /// Renders every family that has a sample, in the order of the catalogue.
-pub fn render(snapshot: &Snapshot, mut family: impl FnMut(&MetricFamily)) {
-    for (metric, sample) in FAMILIES {
+pub fn render(snapshot: &Snapshot, family: impl FnMut(&MetricFamily)) {
+    render_some(snapshot, |metric| *metric != CHECK_TIMESTAMP, family);
+}
+
+/// Renders what stays true in a file, as of the time that stands in it. Each sample is
+/// of an account, so that the files of several accounts can lie side by side.
+pub fn render_at_rest(snapshot: &Snapshot, family: impl FnMut(&MetricFamily)) {
+    render_some(snapshot, |metric| !ONLY_WHILE_SERVING.contains(metric), family);
+}
+
+fn render_some(snapshot: &Snapshot, is_wanted: fn(&Metric) -> bool, mut family: impl FnMut(&MetricFamily)) {
+    for (metric, sample) in FAMILIES.iter().filter(|(metric, _)| is_wanted(metric)) {
         let mut rows = Rows::of(metric);
         sample(snapshot, &mut rows);
         if let Some(rendered) = rows.into_family(metric) {
@@ -106,6 +133,12 @@ fn accounts(snapshot: &Snapshot, rows: &mut Rows) {
     for wanted in AccountStatus::ALL.map(AccountStatus::as_str).into_iter().chain([REFUSED]) {
         let identified = snapshot.accounts().filter(|state| state.account.is_some());
         rows.push(&[wanted], count(identified.filter(|state| scan_state(state) == wanted).count()));
+    }
+}
+
+fn check_timestamp(snapshot: &Snapshot, rows: &mut Rows) {
+    for state in snapshot.accounts().filter(|state| state.is_scanned()) {
+        rows.push(&[id(state)], snapshot.tick.wall.as_seconds());
     }
 }
 

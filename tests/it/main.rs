@@ -40,6 +40,8 @@ mod sdk;
 mod server;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.
 mod support;
+/// Checks by cron, through node_exporter's textfile collector and Prometheus.
+mod textfile;
 /// TLS and passwords, the server alone.
 mod tls;
 /// Users: histories, properties and budgets on a clock of their own, and every row
