@@ -75,7 +75,7 @@ pub fn of_shape(operation: &'static str, error: &ShapeError) -> Fault {
 }
 
 /// Why no answer came, where none did.
-pub(super) fn of_dispatch<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Option<(FaultClass, String)> {
+pub(super) fn of_dispatch<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Option<String> {
     let (class, why) = match error {
         SdkError::TimeoutError(_) => (FaultClass::Timeout, None),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => (FaultClass::Timeout, None),
@@ -83,7 +83,7 @@ pub(super) fn of_dispatch<E: Error + 'static>(error: &SdkError<E, HttpResponse>)
         _ => return None,
     };
     let why = why.map_or_else(String::new, |why| format!(" reason={}", why.as_str()));
-    Some((class, format!("{class}{why}")))
+    Some(format!("{class}{why}"))
 }
 
 fn class<E>(

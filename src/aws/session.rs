@@ -212,11 +212,11 @@ impl Session {
     }
 
     async fn look_up(&self, held: &mut Held) -> Result<Verified, Fault> {
-        let credentials = self.load(held).await?;
+        let (credentials, source) = self.load(held).await?;
         held.is_over = credentials.expiry().is_some_and(|expiry| expiry <= SystemTime::now());
         let identity = match &held.verified {
             Some(old) if old.credentials.access_key_id() == credentials.access_key_id() => old.identity.clone(),
-            _ => self.identify(&credentials).await?,
+            _ => self.identify(&credentials).await.map_err(|fault| refused(fault, &source, &credentials))?,
         };
         Ok(Verified { credentials, identity })
     }
@@ -225,10 +225,10 @@ impl Session {
     /// reads the files once in its life, and would never see a rotated key. It is
     /// asked in a task of its own, which outlives a run that waits no longer, and
     /// whose panic is a fault like any other.
-    async fn load(&self, held: &mut Held) -> Result<Credentials, Fault> {
+    async fn load(&self, held: &mut Held) -> Result<(Credentials, String), Fault> {
         let mut asked = held.asked.take().unwrap_or_else(|| Asked::new(self.caller.clients.clone()));
         match timeout(SOURCE_TIMEOUT, &mut asked.task).await {
-            Ok(Ok(loaded)) => loaded,
+            Ok(Ok(loaded)) => Ok((loaded?, asked.name().to_owned())),
             Ok(Err(_)) => {
                 let fault = Fault::new(FaultClass::Panicked, "the search for credentials panicked; the log says where");
                 Err(fault.of_source(&asked.name()))
@@ -304,7 +304,8 @@ impl Asked {
     /// The fault of a source that does not answer in time.
     fn late(&self) -> Fault {
         let waited = humantime::format_duration(SOURCE_TIMEOUT);
-        let fault = Fault::new(FaultClass::Timeout, format!("no answer after {waited}; it is being waited for"));
+        let detail = format!("no answer after {waited}; it is being waited for");
+        let fault = Fault::new(FaultClass::CredentialsFailed, detail);
         fault.of_source(&self.name()).advising(
             "see why the source of credentials hangs; end a credential_process that does, and let its command begin \
              with `timeout 10`",
@@ -314,6 +315,16 @@ impl Asked {
     fn name(&self) -> &str {
         self.name.get().map_or("environment and AWS files", String::as_str)
     }
+}
+
+/// Credentials that AWS does not accept are told of with where they came from.
+fn refused(fault: Fault, source: &str, credentials: &Credentials) -> Fault {
+    if fault.class != FaultClass::InvalidCredentials {
+        return fault;
+    }
+    let over = credentials.expiry().filter(|expiry| *expiry <= SystemTime::now());
+    let over = over.map(|expiry| format!(" that expired at {}", humantime::format_rfc3339_seconds(expiry)));
+    fault.of_source(&format_args!("credentials of {source}{}", over.unwrap_or_default()))
 }
 
 fn incomplete(operation: &str, missing: &str) -> Fault {

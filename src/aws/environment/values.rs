@@ -26,6 +26,9 @@ const BOOLEANS: [&str; 4] = [
     "AWS_USE_FIPS_ENDPOINT",
 ];
 
+/// By which protocol the metadata service of an instance is reached.
+const MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
+
 /// Proxies, whose URLs may hold a password.
 const PROXIES: [&str; 6] = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy", "https_proxy"];
 
@@ -63,6 +66,10 @@ pub(super) fn check() -> Result<(), Fault> {
         if !["", "true", "false"].contains(&&*value.to_ascii_lowercase()) {
             return Err(invalid(format!("{name} holds {value:?}, which is neither true nor false")));
         }
+    }
+    let mode = variable(MODE)?.unwrap_or_default();
+    if !["", "ipv4", "ipv6"].contains(&&*mode.to_ascii_lowercase()) {
+        return Err(invalid(format!("{MODE} holds {mode:?}, which is neither IPv4 nor IPv6")));
     }
     for name in PROXIES {
         if let Some(text) = variable(name)? {

@@ -136,6 +136,10 @@ fn of_token_file(source: &Source<'_>, error: &CredentialsError) -> Option<Fault>
 fn of_process(source: &Source<'_>, error: &CredentialsError) -> Option<Fault> {
     let Source::Profile(_, Chain { profile, base: Base::Process, .. }) = source else { return None };
     let detail = match quoted(error, "external process exited with code ", '.') {
+        Some(status) if status.ends_with(": 126") => format!("the process ended with {status}: it is no program"),
+        Some(status) if status.ends_with(": 127") => {
+            format!("the process ended with {status}: there is no such program")
+        }
         Some(status) => format!("the process ended with {status}"),
         None if says(error, "from external process") => {
             "the process printed something that is no credentials, or `sh` could not run it".to_owned()
@@ -168,14 +172,12 @@ fn of_instance(error: &CredentialsError) -> Option<Fault> {
     if let Some(error) = find::<SdkError<TokenError, HttpResponse>>(error) {
         return Some(match error {
             SdkError::DispatchFailure(_) if says_of(error, "read timeout") => {
-                Fault::new(FaultClass::Timeout, "it took the connection and did not answer").advising(HOP_LIMIT)
+                failed("it took the connection and did not answer").advising(HOP_LIMIT)
             }
             SdkError::DispatchFailure(_) => {
                 Fault::new(FaultClass::NoCredentials, "instance metadata service is not reached")
             }
-            SdkError::TimeoutError(_) => {
-                Fault::new(FaultClass::Timeout, "it did not answer in time").advising(HOP_LIMIT)
-            }
+            SdkError::TimeoutError(_) => failed("it did not answer in time").advising(HOP_LIMIT),
             _ => status(error.raw_response().map_or(0, |response| response.status().as_u16())),
         });
     }
@@ -202,8 +204,8 @@ fn of_container(error: &CredentialsError) -> Option<Fault> {
     const LOOK: &str = "see whether the agent runs, and lets this container ask: the task's or the pod's role, the address \
                         and the token in AWS_CONTAINER_*";
     if let Some(error) = find::<SdkError<CredentialsError, HttpResponse>>(error) {
-        let (class, detail) = fault::of_dispatch(error)?;
-        return Some(Fault::new(class, format!("it was not reached: {detail}")).advising(LOOK));
+        let why = fault::of_dispatch(error)?;
+        return Some(failed(format!("it was not reached: {why}")).advising(LOOK));
     }
     let detail = quoted(error, "Non-success status from HTTP credential provider: ", '\0')
         .map(|status| {

@@ -33,6 +33,8 @@ pub(super) enum Base<'a> {
     },
     /// The environment's keys, the container's agent or the instance.
     Named(&'a str),
+    /// A profile that does not exist.
+    Missing(&'a str),
     /// Something that this program has not been taught.
     Unsupported(&'static str),
 }
@@ -72,8 +74,11 @@ impl<'a> Chain<'a> {
             let Some(role) = role.filter(|_| web.is_none() && (is_first || !has_keys(profile))) else { break };
             chain.roles.push(role);
             chain.asks_for_code |= profile.get("mfa_serial").is_some();
-            let Some(next) = profile.get("source_profile").and_then(|name| environment.profile(name)) else { break };
-            profile = next;
+            let Some(name) = profile.get("source_profile") else { break };
+            match environment.profile(name) {
+                Some(next) => profile = next,
+                None => return Self { base: Base::Missing(name), ..chain },
+            }
         }
         Self { base: Base::of(profile, seen.len() > 1), ..chain }
     }
@@ -111,6 +116,7 @@ impl fmt::Display for Chain<'_> {
             Base::Sso { .. } => "SSO",
             Base::WebIdentity { .. } => "web_identity_token_file",
             Base::Named(name) => name,
+            Base::Missing(name) => return write!(f, "role_arn by source_profile {name:?}"),
             Base::Unsupported(what) => what,
         };
         match self.roles.len() {

@@ -243,7 +243,11 @@ fn an_instance_that_gives_nothing() {
     let home = || Home::at(&sim).on_an_instance(&sim);
     let fault = sim.fault("", Some("InstanceToken"), Fault::Hang);
     let report = home().check(&[]);
-    report.says("timeout", &["instance metadata service: it took the connection and did not answer"], &["hop limit"]);
+    report.says(
+        "credentials_failed",
+        &["instance metadata service: it took the connection and did not answer"],
+        &["hop limit"],
+    );
     sim.clear(fault);
     let fault = sim.fault("", Some("InstanceToken"), Fault::Error(403, "Forbidden"));
     home().check(&[]).says(
@@ -279,7 +283,8 @@ fn a_credential_process_that_hangs_is_told_of_and_is_not_joined_by_others() {
         format!("printf %s '{{\"Version\": 1, \"AccessKeyId\": \"{KEY}\", \"SecretAccessKey\": \"{SECRET}\"}}'");
     let home = process(&sim, &format!("echo x >>\"$HOME/started\"; sleep 25; {answer}"));
     let exporter = home.exporter(&[]);
-    exporter.wait_for("timeout", Duration::from_secs(20), |samples| samples.fault("root") == "timeout");
+    let failed = |samples: &crate::support::Samples| samples.fault("root") == "credentials_failed";
+    exporter.wait_for("failed", Duration::from_secs(20), failed);
     let log = exporter.log();
     assert!(log.contains("credential_process: no answer after 15s; it is being waited for"), "{log}");
     thread::sleep(Duration::from_secs(5));

@@ -35,30 +35,37 @@ pub enum Says {
 #[derive(Debug)]
 pub struct Proxy {
     address: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
     pub fn start(says: Says) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let noted = Arc::clone(&asked);
+        let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+        let noted = Arc::clone(&heads);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let (says, noted) = (says.clone(), Arc::clone(&noted));
                 thread::spawn(move || serve(client, &says, &noted));
             }
         });
-        Self { address, asked }
+        Self { address, heads }
     }
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
+    /// Where it was to lead, request by request.
     pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        let target = |head: String| head.split(' ').nth(1).unwrap_or_default().to_owned();
+        self.heads().into_iter().map(target).collect()
+    }
+
+    /// The heads of the requests.
+    pub fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
     }
 }
 
@@ -66,9 +73,8 @@ fn serve(client: TcpStream, says: &Says, noted: &Mutex<Vec<String>>) {
     let mut client = BufReader::new(client);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") && client.read_line(&mut head).is_ok_and(|read| read > 0) {}
-    let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let (is_tunnel, has_name) = (head.starts_with("CONNECT "), head.to_lowercase().contains("basic yw5uonbac3m="));
-    noted.lock().unwrap().push(target);
+    noted.lock().unwrap().push(head.clone());
     let begun = client.buffer().to_vec();
     let mut client = client.into_inner();
     let onward = match says {
@@ -152,7 +158,7 @@ impl Front {
         self.folder.path().join("ca.pem").display().to_string()
     }
 
-    fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         format!("https://localhost:{}", self.address.rsplit(':').next().unwrap())
     }
 }
