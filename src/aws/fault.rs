@@ -21,6 +21,7 @@ use crate::model::{
     facts::{Fault, FaultClass},
     time::MOST_SKEW,
 };
+use connection::Why;
 pub(super) use connection::causes;
 
 /// Reduces what came of `operation` to a fault.
@@ -29,39 +30,49 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let code = error.as_service_error().and_then(|error| error.meta().code()).unwrap_or_default();
-    let response = error.raw_response();
-    let clocks = response.and_then(|response| Clocks::of(response, SystemTime::now()));
-    // What the endpoint rules have against the settings; nothing was sent then.
-    let mut causes = causes(error).filter(|_| response.is_none()).map(ToString::to_string);
-    let refusal = causes.find(|text| text.starts_with("Invalid Configuration: "));
-    let (class, why) = match refusal {
-        Some(_) => (FaultClass::InvalidConfiguration, None),
-        None => class(error, code, clocks),
-    };
-    let status = response.map(|response| response.status().as_u16().to_string());
-    let request_id = response.and_then(|response| response.headers().get("x-amzn-requestid"));
-    let (here, aws) = clocks.filter(|_| class == FaultClass::ClockSkew).map(|clocks| clocks.shown()).unzip();
+    if let Some(refusal) = refusal(error) {
+        return Fault::new(FaultClass::InvalidConfiguration, format!("{operation}: {refusal}"));
+    }
+    let clocks = error.raw_response().and_then(|response| Clocks::of(response, SystemTime::now()));
+    let (class, why) = class(error, code, clocks);
+    let clocks = clocks.filter(|_| class == FaultClass::ClockSkew);
     let mut detail = format!("{operation}: {class}");
-    for (name, value) in [
-        ("reason", why.map(|why| why.as_str().to_owned())),
-        ("code", Some(word(code)).filter(|code| !code.is_empty())),
-        ("status", status),
-        ("request_id", request_id.map(word)),
-        ("clock_here", here),
-        ("clock_of_aws", aws),
-    ] {
+    for (name, value) in parts(error.raw_response(), code, why, clocks) {
         if let Some(value) = value {
             detail.push_str(&format!(" {name}={value}"));
         }
     }
-    if let Some(refusal) = refusal {
-        detail.push_str(&format!(" ({refusal})"));
-    }
     let fault = Fault::new(class, detail);
-    match why.and_then(connection::Why::remedy).or(remedy(code).filter(|_| class != FaultClass::ClockSkew)) {
+    match why.and_then(Why::remedy).or(remedy(code).filter(|_| class != FaultClass::ClockSkew)) {
         Some(remedy) => fault.advising(remedy),
         None => fault,
     }
+}
+
+/// What is told of a failure, where it is known.
+fn parts(
+    response: Option<&HttpResponse>,
+    code: &str,
+    why: Option<Why>,
+    clocks: Option<Clocks>,
+) -> [(&'static str, Option<String>); 6] {
+    let request_id = response.and_then(|response| response.headers().get("x-amzn-requestid"));
+    let (here, aws) = clocks.map(Clocks::shown).unzip();
+    [
+        ("reason", why.map(|why| why.as_str().to_owned())),
+        ("code", Some(word(code)).filter(|code| !code.is_empty())),
+        ("status", response.map(|response| response.status().as_u16().to_string())),
+        ("request_id", request_id.map(word)),
+        ("clock_here", here),
+        ("clock_of_aws", aws),
+    ]
+}
+
+/// What the endpoint rules have against the settings; nothing was sent then. The rules
+/// are the SDK's own, and so are the words.
+fn refusal<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Option<String> {
+    let mut causes = causes(error).filter(|_| error.raw_response().is_none()).map(ToString::to_string);
+    causes.find(|text| text.starts_with("Invalid Configuration: "))
 }
 
 /// A fault of the reply to `operation` that the SDK did not see.
@@ -86,11 +97,7 @@ pub(super) fn of_dispatch<E: Error + 'static>(error: &SdkError<E, HttpResponse>)
     Some(format!("{class}{why}"))
 }
 
-fn class<E>(
-    error: &SdkError<E, HttpResponse>,
-    code: &str,
-    clocks: Option<Clocks>,
-) -> (FaultClass, Option<connection::Why>)
+fn class<E>(error: &SdkError<E, HttpResponse>, code: &str, clocks: Option<Clocks>) -> (FaultClass, Option<Why>)
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -99,7 +106,7 @@ where
         SdkError::DispatchFailure(failure) if failure.is_timeout() => FaultClass::Timeout,
         SdkError::DispatchFailure(_) => return connection::class(error),
         _ if error.raw_response().is_some_and(|response| response.status().as_u16() == 407) => {
-            return (FaultClass::Proxy, Some(connection::Why::ProxyAuthentication));
+            return (FaultClass::Proxy, Some(Why::ProxyAuthentication));
         }
         SdkError::ResponseError(_) if is_over_cap(error) => FaultClass::OversizedReply,
         SdkError::ResponseError(_) => broken_reply(error),

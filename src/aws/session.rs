@@ -10,15 +10,17 @@
 //! always was, they are refused. No account is ever read with the credentials
 //! of another for want of its own.
 
+mod asked;
+
 use std::{
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use aws_credential_types::Credentials;
-use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
+use tokio::sync::Mutex;
 
-use super::{Caller, LazyClients, call::sts_as, fault, source, wire::ReplyTap};
+use super::{Caller, call::sts_as, fault, wire::ReplyTap};
 use crate::{
     config::Role,
     model::{
@@ -27,11 +29,7 @@ use crate::{
     },
     schedule,
 };
-
-/// A source of credentials is waited for so long in a run. It is not given up then,
-/// but waited for again in the next: a second `credential_process` beside one that
-/// hangs would be followed by a third.
-const SOURCE_TIMEOUT: Duration = Duration::from_secs(15);
+use asked::{Asked, Offered, Waited};
 
 /// Credentials that name no expiry are looked up again after this long, so that
 /// a key rotated in a file is noticed before the old one stops working.
@@ -91,14 +89,6 @@ struct Held {
     refused: Option<(Fault, Duration)>,
     /// A source that has been asked and has not answered yet.
     asked: Option<Asked>,
-}
-
-/// A source that is being waited for.
-#[derive(Debug)]
-struct Asked {
-    task: JoinHandle<Result<Credentials, Fault>>,
-    /// What it is called, once that is known.
-    name: Arc<OnceLock<String>>,
 }
 
 impl Session {
@@ -212,29 +202,26 @@ impl Session {
     }
 
     async fn look_up(&self, held: &mut Held) -> Result<Verified, Fault> {
-        let (credentials, source) = self.load(held).await?;
-        held.is_over = credentials.expiry().is_some_and(|expiry| expiry <= SystemTime::now());
+        let offered = self.ask(held).await?;
+        held.is_over = offered.is_over();
+        let credentials = offered.credentials;
         let identity = match &held.verified {
             Some(old) if old.credentials.access_key_id() == credentials.access_key_id() => old.identity.clone(),
-            _ => self.identify(&credentials).await.map_err(|fault| refused(fault, &source, &credentials))?,
+            _ => {
+                let identity = self.identify(&credentials).await;
+                identity.map_err(|fault| refused(fault, &offered.source, &credentials))?
+            }
         };
         Ok(Verified { credentials, identity })
     }
 
-    /// The source is found out anew each time: the library's provider of profiles
-    /// reads the files once in its life, and would never see a rotated key. It is
-    /// asked in a task of its own, which outlives a run that waits no longer, and
-    /// whose panic is a fault like any other.
-    async fn load(&self, held: &mut Held) -> Result<(Credentials, String), Fault> {
-        let mut asked = held.asked.take().unwrap_or_else(|| Asked::new(self.caller.clients.clone()));
-        match timeout(SOURCE_TIMEOUT, &mut asked.task).await {
-            Ok(Ok(loaded)) => Ok((loaded?, asked.name().to_owned())),
-            Ok(Err(_)) => {
-                let fault = Fault::new(FaultClass::Panicked, "the search for credentials panicked; the log says where");
-                Err(fault.of_source(&asked.name()))
-            }
-            Err(_) => {
-                let fault = asked.late();
+    /// Which source it is to be is found out anew each time: the library's provider of
+    /// profiles reads the files once in its life, and would never see a rotated key.
+    async fn ask(&self, held: &mut Held) -> Result<Offered, Fault> {
+        let asked = held.asked.take().unwrap_or_else(|| Asked::new(self.caller.clients.clone()));
+        match asked.wait().await {
+            Waited::Answered(answer) => answer,
+            Waited::Late(asked, fault) => {
                 held.asked = Some(asked);
                 Err(fault)
             }
@@ -287,43 +274,13 @@ impl Session {
     }
 }
 
-// === impl Asked ===
-
-impl Asked {
-    /// Asks the source that `clients` find.
-    fn new(clients: LazyClients) -> Self {
-        let name = Arc::default();
-        let named = Arc::clone(&name);
-        let task = tokio::spawn(async move {
-            let (environment, clients) = clients.prepare().await?;
-            source::load(&environment, clients, &named).await
-        });
-        Self { task, name }
-    }
-
-    /// The fault of a source that does not answer in time.
-    fn late(&self) -> Fault {
-        let waited = humantime::format_duration(SOURCE_TIMEOUT);
-        let detail = format!("no answer after {waited}; it is being waited for");
-        let fault = Fault::new(FaultClass::CredentialsFailed, detail);
-        fault.of_source(&self.name()).advising(
-            "see why the source of credentials hangs; end a credential_process that does, and let its command begin \
-             with `timeout 10`",
-        )
-    }
-
-    fn name(&self) -> &str {
-        self.name.get().map_or("environment and AWS files", String::as_str)
-    }
-}
-
 /// Credentials that AWS does not accept are told of with where they came from.
 fn refused(fault: Fault, source: &str, credentials: &Credentials) -> Fault {
     if fault.class != FaultClass::InvalidCredentials {
         return fault;
     }
     let over = credentials.expiry().filter(|expiry| *expiry <= SystemTime::now());
-    let over = over.map(|expiry| format!(" that expired at {}", humantime::format_rfc3339_seconds(expiry)));
+    let over = over.map(|expiry| format!(" (expired at {})", humantime::format_rfc3339_seconds(expiry)));
     fault.of_source(&format_args!("credentials of {source}{}", over.unwrap_or_default()))
 }
 

@@ -65,7 +65,6 @@ fn scenario(count: usize) -> Scenario {
         accounts,
         credentials: BTreeMap::from([(KEY.to_owned(), OWN.to_owned())]),
         latency_ms: u64::try_from(LATENCY.as_millis()).unwrap_or(0),
-        ..Scenario::default()
     }
 }
 

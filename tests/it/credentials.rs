@@ -55,7 +55,9 @@ fn world() -> Sim {
     };
     let account = Account { roles: vec![Role::named(ROLE)], ..healthy() };
     let credentials = [(KEY.to_owned(), ID.to_owned())].into();
-    Sim::start(Scenario { accounts: vec![account], credentials, sources, ..Scenario::default() }).unwrap()
+    let sim = Sim::start(Scenario { accounts: vec![account], credentials, ..Scenario::default() }).unwrap();
+    sim.edit_sources(|known| *known = sources);
+    sim
 }
 
 /// A user's home: the files that AWS tools read, and the variables that are set.
@@ -156,13 +158,6 @@ impl Home {
         let fault = |key: &str| json["fault"][key].as_str().unwrap_or_default().to_owned();
         let (class, detail, remedy) = (fault("class"), fault("detail"), fault("remedy"));
         Report { code: output.status.code(), class, detail, remedy, json, text, took: began.elapsed() }
-    }
-
-    /// What `check` prints for people.
-    fn table(&self, flags: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
-        command.args(flags).arg("check").stdin(Stdio::null()).env_clear().envs(self.variables.iter().cloned());
-        String::from_utf8(command.output().unwrap().stdout).unwrap()
     }
 
     /// Starts the exporter. The home must outlive it.

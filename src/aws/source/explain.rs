@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 
 use super::{
     Source, TOKEN_FILE,
-    settings::{Base, Chain},
+    chain::{Base, Chain},
 };
 use crate::{
     aws::{

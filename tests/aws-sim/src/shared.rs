@@ -72,7 +72,7 @@ impl Shared {
             sessions: 0,
             session_length: None,
             organization: scenario.organization,
-            sources: scenario.sources,
+            sources: Sources::default(),
             clock_ahead: 0,
             latency: Duration::from_millis(scenario.latency_ms),
             reports: Reports::default(),

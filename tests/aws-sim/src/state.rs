@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{organization::Organization, roles::Role, sources::Sources, user::User};
+use crate::{organization::Organization, roles::Role, user::User};
 
 /// When everything was created and changed of which the state says nothing else.
 pub(crate) const CREATED: &str = "2024-01-02T03:04:05Z";
@@ -21,8 +21,6 @@ pub struct Scenario {
     pub latency_ms: u64,
     /// The organization of the accounts.
     pub organization: Option<Organization>,
-    /// Where credentials can be had.
-    pub sources: Sources,
 }
 
 /// One account.

@@ -154,5 +154,9 @@ fn a_switch_that_is_neither_on_nor_off_is_refused_by_name() {
         report.says("invalid_configuration", &[name, "holds \"yes\", which is neither true nor false"], &[]);
     }
     let report = Home::at(&sim).keys().with("AWS_USE_FIPS_ENDPOINT", "true").check(&[]);
-    report.says("invalid_configuration", &["FIPS and custom endpoint are not supported"], &[]);
+    report.says(
+        "invalid_configuration",
+        &["GetCallerIdentity: Invalid Configuration: FIPS and custom endpoint are not supported"],
+        &[],
+    );
 }

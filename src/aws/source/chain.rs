@@ -35,8 +35,8 @@ pub(super) enum Base<'a> {
     Named(&'a str),
     /// A profile that does not exist.
     Missing(&'a str),
-    /// Something that this program has not been taught.
-    Unsupported(&'static str),
+    /// `aws login`, which is not supported.
+    Login,
 }
 
 /// What makes a profile one that gives credentials.
@@ -97,7 +97,7 @@ impl<'a> Base<'a> {
             () if ["sso_session", "sso_start_url", "sso_account_id"].iter().any(|key| get(key).is_some()) => {
                 Self::Sso { session: get("sso_session") }
             }
-            () if get("login_session").is_some() => Self::Unsupported("login_session (`aws login`)"),
+            () if get("login_session").is_some() => Self::Login,
             () if get("credential_process").is_some() => Self::Process,
             () => Self::Keys,
         }
@@ -117,7 +117,7 @@ impl fmt::Display for Chain<'_> {
             Base::WebIdentity { .. } => "web_identity_token_file",
             Base::Named(name) => name,
             Base::Missing(name) => return write!(f, "role_arn by source_profile {name:?}"),
-            Base::Unsupported(what) => what,
+            Base::Login => "login_session (`aws login`)",
         };
         match self.roles.len() {
             0 => f.write_str(base),
