@@ -72,14 +72,18 @@ impl Environment {
         let profiles = profiles.map_err(|error| unreadable(&error))?;
         profile.find(&profiles, &paths)?;
         let environment = Self { profile: profile.name, is_chosen: chosen.is_some(), files, profiles };
-        environment.check_endpoints()?;
+        environment.check_profile()?;
         Ok(environment)
     }
 
-    /// Checks where the profile sends requests to, by itself or by its `services`.
-    fn check_endpoints(&self) -> Result<(), Fault> {
+    /// Checks the switches of the profile, and where it sends requests to, by itself or
+    /// by its `services`.
+    fn check_profile(&self) -> Result<(), Fault> {
         let name = &self.profile;
         let Some(profile) = self.profile(name) else { return Ok(()) };
+        for key in ["ignore_configured_endpoint_urls", "use_dualstack_endpoint", "use_fips_endpoint"] {
+            values::boolean(&format!("{key} of profile {name}"), profile.get(key).unwrap_or_default())?;
+        }
         if let Some(url) = profile.get("endpoint_url") {
             values::url(&format!("endpoint_url of profile {name}"), url)?;
         }

@@ -20,7 +20,7 @@ pub fn log(before: &Snapshot, after: &Snapshot) {
 }
 
 fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
-    if class(before) == class(after) {
+    if is_told(before, after) {
         return;
     }
     match after {
@@ -35,10 +35,13 @@ fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
 fn log_faults(before: Option<&AccountState>, after: &AccountState) {
     for (collector, health) in after.health() {
         let old = before.and_then(|state| state.health().find(|(name, _)| *name == collector));
-        let old = old.map_or(Some(FaultClass::Pending), |(_, health)| class(health.fault.as_ref()));
+        let is_told = match old {
+            Some((_, old)) => is_told(old.fault.as_ref(), health.fault.as_ref()),
+            None => class(health.fault.as_ref()) == Some(FaultClass::Pending),
+        };
         let account_id = id(after);
         match &health.fault {
-            fault if class(fault.as_ref()) == old => {}
+            _ if is_told => {}
             Some(fault) if after.account.as_ref().is_some_and(|account| account.management) => tracing::error!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
                 remedy = fault.remedy(),
@@ -67,6 +70,14 @@ fn log_verdicts(before: Option<&AccountState>, after: &AccountState) {
             status => tracing::info!(account_id, control, %was, reason = %verdict.reason, "A control is {status}."),
         }
     }
+}
+
+/// Whether there is nothing to be said that was not said already. The detail of most
+/// faults changes with every request; whoever corrects one setting after the other
+/// wants to hear of each.
+fn is_told(before: Option<&Fault>, after: Option<&Fault>) -> bool {
+    let is_settled = |fault: &Fault| fault.class != FaultClass::InvalidConfiguration;
+    class(before) == class(after) && (after.is_none_or(is_settled) || before == after)
 }
 
 fn class(fault: Option<&Fault>) -> Option<FaultClass> {

@@ -62,10 +62,7 @@ pub(super) fn check() -> Result<(), Fault> {
         }
     }
     for name in BOOLEANS {
-        let value = variable(name)?.unwrap_or_default();
-        if !["", "true", "false"].contains(&&*value.to_ascii_lowercase()) {
-            return Err(invalid(format!("{name} holds {value:?}, which is neither true nor false")));
-        }
+        boolean(name, &variable(name)?.unwrap_or_default())?;
     }
     let mode = variable(MODE)?.unwrap_or_default();
     if !["", "ipv4", "ipv6"].contains(&&*mode.to_ascii_lowercase()) {
@@ -77,6 +74,13 @@ pub(super) fn check() -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+pub(super) fn boolean(name: &str, text: &str) -> Result<(), Fault> {
+    if ["", "true", "false"].contains(&&*text.to_ascii_lowercase()) {
+        return Ok(());
+    }
+    Err(invalid(format!("{name} holds {text:?}, which is neither true nor false")))
 }
 
 /// AWS publishes no list of regions that one could compare with. But a region's name

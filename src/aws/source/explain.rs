@@ -174,9 +174,7 @@ fn of_instance(error: &CredentialsError) -> Option<Fault> {
             SdkError::DispatchFailure(_) if says_of(error, "read timeout") => {
                 failed("it took the connection and did not answer").advising(HOP_LIMIT)
             }
-            SdkError::DispatchFailure(_) => {
-                Fault::new(FaultClass::NoCredentials, "instance metadata service is not reached")
-            }
+            SdkError::DispatchFailure(_) => Fault::new(FaultClass::NoCredentials, "nobody answers at its address"),
             SdkError::TimeoutError(_) => failed("it did not answer in time").advising(HOP_LIMIT),
             _ => status(error.raw_response().map_or(0, |response| response.status().as_u16())),
         });

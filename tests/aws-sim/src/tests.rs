@@ -6,4 +6,5 @@ mod organization;
 mod report;
 mod roles;
 mod scenario;
+mod sources;
 mod users;

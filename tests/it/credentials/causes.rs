@@ -6,7 +6,10 @@ use std::{fs, os::unix::fs::PermissionsExt as _, thread, time::Duration};
 use aws_sim::{Fault, Sim};
 
 use super::{Home, ROLE, SECRET, role_arn, world};
-use crate::support::{ID, KEY};
+use crate::{
+    peers::wait_until,
+    support::{ID, KEY},
+};
 
 fn irsa(sim: &Sim) -> Home {
     let home = Home::at(sim).file("token", "web-token").with("AWS_ROLE_ARN", &role_arn());
@@ -258,6 +261,12 @@ fn an_instance_that_gives_nothing() {
     sim.clear(fault);
     sim.edit_sources(|sources| sources.instance = None);
     home().check(&[]).says("no_credentials", &["instance metadata service: the instance has no role"], &["supply"]);
+    let nowhere = home().with("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9");
+    nowhere.check(&[]).says(
+        "no_credentials",
+        &["instance metadata service: nobody answers at its address"],
+        &["supply"],
+    );
 }
 
 /// A file is corrected while the exporter runs, and that is enough.
@@ -268,6 +277,8 @@ fn a_mistake_is_mended_without_a_restart() {
     let exporter = home.exporter(&[]);
     let patience = Duration::from_secs(20);
     exporter.wait_for("a fault", patience, |samples| samples.fault("root") == "invalid_configuration");
+    fs::write(home.path(".aws/config"), "[profile audit]\nregion = us-east-1\nno equals sign\n").unwrap();
+    wait_until("the next mistake is told of too", patience, || exporter.log().contains("on line 3"));
     let config =
         format!("[profile audit]\nregion = us-east-1\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
     fs::write(home.path(".aws/config"), config).unwrap();

@@ -136,6 +136,24 @@ fn a_role_is_assumed_with_the_credentials_of_a_profile_that_leads_to_a_role() {
     assert_eq!(sim.count(ID, "AssumeRole"), 2);
 }
 
+/// Line 1: where requests go is the profile's to say, for those that the library makes of
+/// the profile too; by `endpoint_url`, or service by service.
+#[test]
+fn the_endpoint_of_a_profile_is_asked() {
+    let sim = world();
+    let (arn, url) = (role_arn(), sim.endpoint());
+    let keys = format!("aws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
+    for place in [
+        format!("endpoint_url = {url}\n"),
+        format!("services = s\n[services s]\niam =\n  endpoint_url = {url}\nsts =\n  endpoint_url = {url}\n"),
+    ] {
+        let config = format!("[profile base]\n{keys}[profile audit]\nrole_arn = {arn}\nsource_profile = base\n{place}");
+        let (home, flag) = Home::empty().config(&config).account("profile: audit");
+        home.check(&[&flag]).passes();
+    }
+    assert_eq!(sim.count(ID, "AssumeRole"), 2);
+}
+
 /// What the configuration names is asked and nothing else, whatever there is beside it.
 #[test]
 fn a_profile_without_credentials_falls_back_on_nothing() {

@@ -153,6 +153,8 @@ fn a_switch_that_is_neither_on_nor_off_is_refused_by_name() {
         let report = Home::at(&sim).keys().with(name, "yes").check(&[]);
         report.says("invalid_configuration", &[name, "holds \"yes\", which is neither true nor false"], &[]);
     }
+    let report = Home::at(&sim).keys().config("[default]\nuse_fips_endpoint = on\n").check(&[]);
+    report.says("invalid_configuration", &["use_fips_endpoint of profile default holds \"on\""], &[]);
     let report = Home::at(&sim).keys().with("AWS_USE_FIPS_ENDPOINT", "true").check(&[]);
     report.says(
         "invalid_configuration",
