@@ -72,7 +72,9 @@ fn parts(
 /// are the SDK's own, and so are the words.
 fn refusal<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Option<String> {
     let mut causes = causes(error).filter(|_| error.raw_response().is_none()).map(ToString::to_string);
-    causes.find(|text| text.starts_with("Invalid Configuration: "))
+    causes.find(|text| {
+        ["Invalid Configuration: ", "invalid value for field: "].iter().any(|start| text.starts_with(start))
+    })
 }
 
 /// A fault of the reply to `operation` that the SDK did not see.

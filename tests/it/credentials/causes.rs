@@ -91,6 +91,9 @@ fn nothing_that_is_set_up_is_passed_over_for_the_instance() {
     says(home().config(circle), "profile formed an infinite loop");
     says(home().config("[default]\nsso_session = x\nsso_account_id = 1\nsso_role_name = r\n"), "sso-session named `x`");
     says(home().config("[default]\nlogin_session = arn:aws:iam::1:user/x\n"), "is not supported");
+    let region = "[default]\nsso_session = dev\nsso_account_id = 1\nsso_role_name = r\n\
+                  [sso-session dev]\nsso_region = a,b\nsso_start_url = https://example.awsapps.com/start\n";
+    says(home().config(region).sso_login("2199-01-01T00:00:00Z"), "invalid value for field: `region`");
     assert_eq!(sim.total("InstanceRole"), 0, "the instance was not asked for credentials");
 }
 
