@@ -6,6 +6,7 @@ use super::{Dated, millis, moment};
 use crate::model::{
     facts::{
         Counters, Devices, UserFacts, UserId, UsersReading,
+        report::PasswordUse,
         user::{Live, ReportUse, Reported},
     },
     time::Timestamp,
@@ -25,7 +26,22 @@ pub(super) struct FileUsers {
 #[serde(deny_unknown_fields)]
 struct FileReport {
     generated: i64,
-    root_password_last_used: Option<i64>,
+    root_password_last_used: Option<FilePasswordUse>,
+}
+
+/// An instant, or a word.
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum FilePasswordUse {
+    At(i64),
+    Otherwise(NoUse),
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum NoUse {
+    NoRecord,
+    NoPassword,
 }
 
 /// One user; what is not known takes no room.
@@ -54,7 +70,7 @@ impl FileUsers {
     pub(super) fn of(reading: &UsersReading) -> Self {
         let report = reading.report.map(|report| FileReport {
             generated: millis(report.generated),
-            root_password_last_used: report.root_password_last_used.map(Timestamp::as_millis),
+            root_password_last_used: report.root_password_last_used.map(FilePasswordUse::of),
         });
         Self {
             counters: reading.counters,
@@ -68,7 +84,7 @@ impl FileUsers {
     pub(super) fn reading(self) -> UsersReading {
         let report = self.report.map(|report| ReportUse {
             generated: moment(report.generated),
-            root_password_last_used: report.root_password_last_used.map(Timestamp::from_millis),
+            root_password_last_used: report.root_password_last_used.map(FilePasswordUse::read),
         });
         let mut users: Vec<_> = self.users.into_iter().map(FileUser::facts).collect();
         users.sort_by(|one, other| one.id.cmp(&other.id));
@@ -79,6 +95,24 @@ impl FileUsers {
             report,
             users,
             follow_up: None,
+        }
+    }
+}
+
+impl FilePasswordUse {
+    fn of(used: PasswordUse) -> Self {
+        match used {
+            PasswordUse::At(at) => Self::At(at.as_millis()),
+            PasswordUse::NoRecord => Self::Otherwise(NoUse::NoRecord),
+            PasswordUse::NoPassword => Self::Otherwise(NoUse::NoPassword),
+        }
+    }
+
+    fn read(self) -> PasswordUse {
+        match self {
+            Self::At(at) => PasswordUse::At(Timestamp::from_millis(at)),
+            Self::Otherwise(NoUse::NoRecord) => PasswordUse::NoRecord,
+            Self::Otherwise(NoUse::NoPassword) => PasswordUse::NoPassword,
         }
     }
 }

@@ -32,6 +32,8 @@ mod promql;
 mod properties;
 /// Replies that AWS does not send.
 mod replies;
+/// Credential reports that cannot be.
+mod reports;
 /// The rules, their cases and their runbooks.
 mod rules;
 /// What the AWS SDK must not do behind our back.

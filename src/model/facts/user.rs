@@ -8,8 +8,8 @@ use std::{borrow::Borrow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Known, device::Devices};
-use crate::model::time::{Moment, Timestamp};
+use super::{Known, device::Devices, report::PasswordUse};
+use crate::model::time::Moment;
 
 /// A user's unique id, `AIDA…`. AWS never gives it twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
@@ -55,7 +55,7 @@ pub struct ReportUse {
     /// When AWS made it, by AWS's own word: `GeneratedTime`.
     pub generated: Moment,
     /// When root's password was last used, as the report has it.
-    pub root_password_last_used: Option<Timestamp>,
+    pub root_password_last_used: Option<PasswordUse>,
 }
 
 /// What was learnt of one user.

@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::exporter::model::{
     facts::{
         device::{DeviceKind, Devices},
-        report::{NEVER, Report, ReportRow},
+        report::{PasswordUse, Report, ReportRow},
     },
     time::Timestamp,
 };
@@ -198,14 +198,14 @@ fn flag(choices: &mut Choices<'_>) -> (Option<bool>, &'static str) {
     ])
 }
 
-fn root_sign_in(choices: &mut Choices<'_>) -> (String, Option<Timestamp>) {
+fn root_sign_in(choices: &mut Choices<'_>) -> (String, Option<PasswordUse>) {
     match choices.below(4) {
-        0 => ("no_information".into(), Some(NEVER)),
-        1 => ("N/A".into(), Some(NEVER)),
+        0 => ("no_information".into(), Some(PasswordUse::NoRecord)),
+        1 => ("N/A".into(), Some(PasswordUse::NoPassword)),
         2 => ("not_supported".into(), None),
         _ => {
             let (at, text) = date(choices);
-            (text, Some(at))
+            (text, Some(PasswordUse::At(at)))
         }
     }
 }
