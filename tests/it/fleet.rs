@@ -153,7 +153,7 @@ fn whatever_is_wrong_with_the_answer_to_assume_role_the_account_is_unknown() {
     for (fault, class) in [
         (Fault::Omit("Credentials"), "incomplete_reply"),
         (Fault::Omit("AssumedRoleUser"), "incomplete_reply"),
-        (Fault::Omit("Arn"), "malformed_reply"),
+        (Fault::Omit("Arn"), "incomplete_reply"),
         (Fault::Omit("SecretAccessKey"), "incomplete_reply"),
         (Fault::HalfDocument, "malformed_reply"),
         (Fault::EmptyBody, "malformed_reply"),

@@ -30,6 +30,10 @@ mod peers;
 /// What expressions of Prometheus name, read without evaluating them.
 mod promql;
 mod properties;
+/// Replies that AWS does not send.
+mod replies;
+/// Credential reports that cannot be.
+mod reports;
 /// The rules, their cases and their runbooks.
 mod rules;
 /// What the AWS SDK must not do behind our back.
