@@ -5,6 +5,8 @@
 
 /// Every root row of the facts, and every fault, through the real binary.
 mod aws;
+/// The cases of tests/cases.md, and that each has its tests.
+mod cases;
 /// The commands beside serving.
 mod commands;
 /// The expressions of the dashboards.
