@@ -1,6 +1,5 @@
-//! From AWS's reply to a scraped verdict, with the real binary. Rows are named
-//! after the tables of edge cases; where a peer judges one wrongly, its name is
-//! in the comment.
+//! From AWS's reply to a scraped verdict, with the real binary. Comments name the
+//! case of tests/cases.md and, where a tool judges it wrongly, the tool.
 
 use std::{thread, time::Duration};
 

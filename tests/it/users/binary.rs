@@ -1,4 +1,4 @@
-//! Every row about users of the facts and of the peers, with the real binary.
+//! Every case about users of tests/cases.md, with the real binary.
 
 use std::{
     collections::BTreeMap,
