@@ -219,9 +219,9 @@ mod tests {
         assert!(html.contains("&quot;&gt;&lt;script&gt;") && html.contains("&lt;script&gt;evil"));
     }
 
-    /// The picture's own clock has stopped: nothing of it is shown, and that is said.
+    /// The snapshot's own clock has stopped: nothing of it is shown, and that is said.
     #[test]
-    fn a_picture_that_is_no_longer_aged_is_not_shown() {
+    fn a_snapshot_that_is_no_longer_aged_is_not_shown() {
         let at = |seconds: u64| Moment {
             wall: Timestamp::from_millis(i64::try_from(seconds * 1_000).unwrap()),
             mono: Duration::from_secs(seconds),
