@@ -1,7 +1,7 @@
 //! Which AWS account a fact is about, and how sure we are of it.
 //!
 //! An account id and a partition become values of these types by parsing only,
-//! so that no other room ever asks whether a string "looks like" an account.
+//! so that no other module ever asks whether a string "looks like" an account.
 //! The partition is never configured: it is read from the ARN that STS gave for
 //! the very credentials in use, because a rule that is right in one partition
 //! (root cannot have MFA in GovCloud) is a false pass in another.

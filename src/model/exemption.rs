@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     account::AccountId,
     facts::{UserFacts, UserId},
-    shard::fnv1a,
+    hash::fnv1a,
     time::{Moment, Timestamp},
 };
 

@@ -112,7 +112,7 @@ fn an_independent_parser_reads_the_same_from_openmetrics() {
     assert_eq!(samples_of_openmetrics(&exporter), all, "as many samples as in the text format");
 }
 
-/// Peers 42: accounts of every state, with names that need every escape, and no series twice.
+/// E3: accounts of every state, with names that need every escape, and no series twice.
 #[test]
 fn independent_parsers_read_an_organization_in_any_state() {
     let sim = Sim::start(aws_sim::organization(40)).unwrap();

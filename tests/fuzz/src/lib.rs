@@ -7,7 +7,7 @@
 //! in [`promises`], and the ordinary tests hold it against everything in `corpus/`
 //! without libFuzzer.
 //!
-//! Only the rooms that read are compiled here, in a minute: the AWS SDK, which takes
+//! Only the modules that read are compiled here, in a minute: the AWS SDK, which takes
 //! many times that, is not what is fuzzed.
 
 use crate as exporter;
