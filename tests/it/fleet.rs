@@ -631,7 +631,7 @@ fn a_state_file_that_cannot_be_used_is_set_aside_and_told_of() {
         ("{\"version\":1,\"sha", "damaged"),
         ("{\"version\":99}", "version is 99"),
         (
-            "{\"version\":1,\"shard\":1,\"total_shards\":2,\"lone\":true,\"listed\":null,\"accounts\":[]}",
+            "{\"version\":2,\"shard\":1,\"total_shards\":2,\"lone\":true,\"listed\":null,\"accounts\":[]}",
             "shard 1 of 2",
         ),
     ] {
