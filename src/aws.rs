@@ -14,8 +14,9 @@ pub mod call;
 mod environment;
 pub mod fault;
 pub mod iam;
-pub mod meter;
+mod operation;
 pub mod organizations;
+pub mod reply;
 pub mod session;
 mod source;
 mod transport;
@@ -35,7 +36,6 @@ use aws_config::{
 
 pub use call::Caller;
 use environment::Environment;
-pub use meter::Meter;
 pub use session::Session;
 use transport::{Transport, Transports};
 

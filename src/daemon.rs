@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    aws::{Caller, LazyClients, Meter},
+    aws::{Caller, LazyClients},
     cli::{
         Flags,
         settings::{Settings, SettingsError},
@@ -66,8 +66,7 @@ pub struct Bound {
     clock: Clock,
     listeners: Vec<TcpListener>,
     guard: Option<Arc<Guard>>,
-    own: ExporterMetrics,
-    meter: Meter,
+    metrics: ExporterMetrics,
 }
 
 impl fmt::Debug for Bound {
@@ -83,14 +82,13 @@ impl Bound {
     /// When either cannot be done.
     pub fn new(flags: Flags) -> Result<Self, StartError> {
         let settings = Settings::read(&flags)?;
-        let own = ExporterMetrics::new(flags.disable_exporter_metrics)?;
-        own.sharded(settings.shard);
-        let meter = Meter::register(own.registry())?;
+        let metrics = ExporterMetrics::new(flags.disable_exporter_metrics)?;
+        metrics.sharded(settings.shard);
         let clock = Clock::new();
         let (state, snapshot) = recall(&flags, &settings, clock)?;
         let guard = flags.web_config.clone().map(|path| Guard::new(path, clock)).transpose()?.map(Arc::new);
         let listeners = flags.listen.iter().map(|address| address.bind()).collect::<Result<_, _>>()?;
-        Ok(Self { flags, settings, state, snapshot, clock, listeners, guard, own, meter })
+        Ok(Self { flags, settings, state, snapshot, clock, listeners, guard, metrics })
     }
 
     /// Serves and collects until a signal asks it to stop, then drains.
@@ -99,29 +97,29 @@ impl Bound {
     /// When a listener turns out to be unusable.
     pub async fn run(self, signals: Signals) -> io::Result<()> {
         let (reloader, settings) =
-            Reloader::new(self.flags.clone(), self.settings.clone(), self.own.clone(), self.clock);
+            Reloader::new(self.flags.clone(), self.settings.clone(), self.metrics.clone(), self.clock);
         let snapshot = self.snapshot.clone();
         let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
         let (published, exposition) = watch::channel(None);
         let (events, inbox) = mpsc::channel(256);
         let keeper = Keeper::new(self.clock, snapshot, inbox, latest);
         let mut tasks = JoinSet::new();
-        let own = self.own.clone();
-        tasks.spawn(forever("keeper", own.clone(), move || keeper.clone().run()));
-        let (encoding, counted) = (snapshots.clone(), own.clone());
-        tasks.spawn(forever("encoder", own.clone(), move || {
+        let metrics = self.metrics.clone();
+        tasks.spawn(forever("keeper", metrics.clone(), move || keeper.clone().run()));
+        let (encoding, counted) = (snapshots.clone(), metrics.clone());
+        tasks.spawn(forever("encoder", metrics.clone(), move || {
             publish::encode(encoding.clone(), published.clone(), counted.clone())
         }));
         let recalled = self.snapshot.clone();
-        let (caller, counted) = (caller(self.meter.clone(), self.clock), own.clone());
-        tasks.spawn(forever("fleet", own, move || {
+        let (caller, counted) = (caller(metrics.clone(), self.clock), metrics.clone());
+        tasks.spawn(forever("fleet", metrics, move || {
             let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone());
             fleet.expecting(&recalled).run(settings.clone())
         }));
-        tasks.spawn(forever("reaper", self.own.clone(), reaper::reap));
+        tasks.spawn(forever("reaper", self.metrics.clone(), reaper::reap));
         if let Some(file) = self.state.clone() {
             let snapshots = snapshots.clone();
-            tasks.spawn(forever("state", self.own.clone(), move || file.clone().follow(snapshots.clone())));
+            tasks.spawn(forever("state", self.metrics.clone(), move || file.clone().follow(snapshots.clone())));
         }
         self.announce();
         let site = self.site(exposition, snapshots.clone(), &reloader);
@@ -161,14 +159,14 @@ impl Bound {
             clock,
             max_age: MAX_EXPOSITION_AGE,
             slots: (self.flags.max_requests > 0).then(|| Arc::new(Semaphore::new(self.flags.max_requests))),
-            requests: self.own.http_requests().clone(),
+            requests: self.metrics.http_requests().clone(),
             reload: self.flags.enable_lifecycle.then_some(reload),
             guard: self.guard.clone(),
         }
     }
 }
 
-/// The picture before anything has been asked.
+/// The snapshot before anything has been asked.
 #[must_use]
 pub fn first_snapshot(settings: &Settings, clock: Clock) -> Snapshot {
     let begin = if settings.config.is_single_account() { Snapshot::new } else { Snapshot::awaiting_accounts };
@@ -177,12 +175,13 @@ pub fn first_snapshot(settings: &Settings, clock: Clock) -> Snapshot {
     snapshot
 }
 
-/// The picture that an earlier run has left, if there is one.
+/// The snapshot that an earlier run has left, if there is one.
 fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<StateFile>, Snapshot), StartError> {
     let mut snapshot = first_snapshot(settings, clock);
     let Some(path) = flags.state_file.clone() else { return Ok((None, snapshot)) };
     let file = StateFile::new(path.clone(), flags.state_interval, settings.shard);
-    let state = file.load(settings.config.is_single_account()).map_err(|error| StartError::State(path, error))?;
+    let state =
+        file.load(settings.config.is_single_account(), clock.now()).map_err(|error| StartError::State(path, error))?;
     if let Some(state) = state {
         snapshot.restore(state.memories, state.listed, clock.now());
     }
@@ -191,6 +190,6 @@ fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<St
 
 /// What calls AWS for everybody, each with a rate of their own.
 #[must_use]
-pub fn caller(meter: Meter, clock: Clock) -> Caller {
-    Caller::new(LazyClients::default(), meter, clock)
+pub fn caller(metrics: ExporterMetrics, clock: Clock) -> Caller {
+    Caller::new(LazyClients::default(), metrics, clock)
 }

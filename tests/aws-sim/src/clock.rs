@@ -25,14 +25,8 @@ impl Clock {
         apart(self.0, signed).max(apart(signed, self.0)) <= TOLERANCE
     }
 
-    /// As the header `Date` spells it.
-    pub(crate) fn date(self) -> String {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let seconds = self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let text = humantime::format_rfc3339_seconds(self.0).to_string();
-        let day = DAYS[usize::try_from(seconds / 86_400 % 7).unwrap_or(0)];
-        let month = MONTHS[text[5..7].parse::<usize>().map_or(0, |month| month - 1)];
-        format!("{day}, {} {month} {} {} GMT", &text[8..10], &text[..4], &text[11..19])
+    /// What it shows.
+    pub(crate) fn now(self) -> SystemTime {
+        self.0
     }
 }

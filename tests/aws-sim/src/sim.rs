@@ -72,7 +72,9 @@ impl Sim {
     /// # Panics
     /// When there is no such account.
     pub fn edit(&self, account: &str, change: impl FnOnce(&mut Account)) {
-        change(self.shared.lock().accounts.get_mut(account).expect("the account is in the scenario"));
+        let inner = &mut *self.shared.lock();
+        let account = inner.accounts.get_mut(account).expect("the account is in the scenario");
+        inner.history.change(account, change);
     }
 
     /// The account as it is now.
@@ -126,6 +128,9 @@ impl Sim {
         let mut inner = self.shared.lock();
         let id = inner.next_plot;
         inner.next_plot += 1;
+        if matches!(fault, Fault::Lagging(_)) {
+            inner.history.keep();
+        }
         inner.plots.push(Plot { id, fault, aim, skip, times });
         FaultId(id)
     }
@@ -187,8 +192,9 @@ impl Sim {
         change(&mut self.shared.lock().sources);
     }
 
-    /// Sets its clock so many seconds ahead of this host's, or behind. What is signed
-    /// more than five minutes from its time is refused from now on.
+    /// Lets AWS's clock be so many seconds ahead, or behind where it is less than none:
+    /// every answer has its time in the header `Date`, and what is signed more than
+    /// five minutes from it is refused.
     pub fn set_clock_ahead(&self, seconds: i64) {
         self.shared.lock().clock_ahead = seconds;
     }
