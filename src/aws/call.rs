@@ -74,6 +74,11 @@ impl Caller {
         Self { clients: other.clients.clone(), ..self }
     }
 
+    /// Counts a panic of `task`, which is looking for credentials.
+    pub(super) fn task_panicked(&self, task: &str) {
+        self.metrics.task_panicked(task);
+    }
+
     /// The program's clock.
     #[must_use]
     pub fn clock(&self) -> &Clock {

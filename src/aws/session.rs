@@ -225,6 +225,10 @@ impl Session {
         let asked = held.asked.take().unwrap_or_else(|| Asked::new(self.caller.clients.clone()));
         match asked.wait().await {
             Waited::Answered(answer) => answer,
+            Waited::Panicked(fault) => {
+                self.caller.task_panicked("credentials");
+                Err(fault)
+            }
             Waited::Late(asked, fault) => {
                 held.asked = Some(asked);
                 Err(fault)

@@ -6,6 +6,8 @@
 mod causes;
 /// A host whose clock is wrong.
 mod clock;
+/// The tables of files and of keys of a profile.
+mod files;
 /// Every source in every state, as the page in deploy/ has it.
 mod matrix;
 /// Certificates and proxies.
@@ -16,7 +18,7 @@ mod profiles;
 mod small;
 /// Values that cannot be used.
 mod values;
-/// The table of what is honoured.
+/// The table of variables.
 mod variables;
 
 use std::{

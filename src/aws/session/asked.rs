@@ -39,6 +39,8 @@ pub(super) struct Offered {
 pub(super) enum Waited {
     /// It has given something, or failed.
     Answered(Result<Offered, Fault>),
+    /// It has panicked; what to say of it.
+    Panicked(Fault),
     /// It has not answered yet; what to say of it meanwhile.
     Late(Asked, Fault),
 }
@@ -69,7 +71,7 @@ impl Asked {
             Ok(Ok(answer)) => {
                 Waited::Answered(answer.map(|credentials| Offered { credentials, source: self.name().to_owned() }))
             }
-            Ok(Err(_)) => Waited::Answered(Err(self.panicked())),
+            Ok(Err(_)) => Waited::Panicked(self.panicked()),
             Err(_) => {
                 let fault = self.late();
                 Waited::Late(self, fault)
@@ -79,7 +81,10 @@ impl Asked {
 
     fn panicked(&self) -> Fault {
         let fault = Fault::new(FaultClass::Panicked, "the search for credentials panicked; the log says where");
-        fault.of_source(&self.name())
+        fault.of_source(&self.name()).advising(
+            "see whether this source gives a key or a token with a space or a line break in it, and remove that; then \
+             report the log, because a panic is a bug in the exporter",
+        )
     }
 
     fn late(&self) -> Fault {

@@ -1,4 +1,4 @@
-//! The table of what is honoured, in deploy/credentials.md: it names every variable that
+//! The table of variables, in deploy/credentials.md: it names every variable that
 //! this program or a library below it reads, and each of them does what it says.
 
 use std::{
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::support::{ID, KEY};
 
-const PAGE: &str = include_str!("../../../deploy/credentials.md");
+pub const PAGE: &str = include_str!("../../../deploy/credentials.md");
 
 /// The names in backticks of a text.
-fn quoted(text: &str) -> BTreeSet<&str> {
+pub fn quoted(text: &str) -> BTreeSet<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
@@ -37,7 +37,7 @@ fn table() -> BTreeMap<&'static str, &'static str> {
 }
 
 /// The Rust sources below a folder, without their tests and comments.
-fn sources(folder: &Path) -> String {
+pub fn sources(folder: &Path) -> String {
     let mut text = String::new();
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() {
@@ -54,7 +54,7 @@ fn sources(folder: &Path) -> String {
 }
 
 /// The folders of the packages that are compiled in, by name.
-fn packages() -> BTreeMap<String, PathBuf> {
+pub fn packages() -> BTreeMap<String, PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version=1", "--locked", "--offline"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     let metadata: Value = serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap();
