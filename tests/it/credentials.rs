@@ -196,13 +196,18 @@ impl Report {
         assert_eq!((self.code, &*self.class), (Some(0), ""), "{}", self.text);
     }
 
-    /// The credentials were not to be had, and why is said in these words.
+    /// The credentials were not to be had, and why is said in these words. The page has
+    /// whatever is said of the network.
     fn says(&self, class: &str, detail: &[&str], remedy: &[&str]) {
         assert_eq!((self.code, &*self.class), (Some(3), class), "{}", self.text);
         for (said, wanted) in [(&self.detail, detail), (&self.remedy, remedy)] {
             for words in wanted {
                 assert!(said.contains(words), "{words:?} is not said: {}", self.text);
             }
+        }
+        if let Some(reason) = self.detail.split(' ').find(|word| word.starts_with("reason=")) {
+            let is_of = |row: &str| row.contains(&format!("`{class}`")) && row.contains(&format!("`{reason}`"));
+            assert!(variables::PAGE.lines().any(is_of), "the page has no {class} with {reason}");
         }
         assert!(!self.text.contains(SECRET) && !self.text.contains("panicked"), "{}", self.text);
     }

@@ -265,7 +265,7 @@ fn page(cells: &[[[String; 2]; 6]; 9]) -> String {
         let _ = writeln!(out, "| {source} | {} |", shown.collect::<Vec<_>>().join(" | "));
     }
     for (index, (source, row)) in SOURCES.iter().zip(cells).enumerate() {
-        let _ = write!(out, "\n**{source}**\n\n| what is wrong | what is said |\n| --- | --- |\n");
+        let _ = write!(out, "\n**{source}**\n\n| cause | message |\n| --- | --- |\n");
         for (meant, [_, detail]) in MEANT[index].iter().zip(row).skip(1) {
             let _ = writeln!(out, "| {meant} | `{}` |", detail.replace('|', "\\|").replace('`', "'"));
         }

@@ -16,7 +16,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 
-use super::{Home, world};
+use super::{Home, variables::PAGE, world};
 
 /// What a proxy does with whoever wants to go through.
 #[derive(Clone, Debug)]
@@ -313,6 +313,17 @@ fn a_proxy_of_plain_http_is_a_fault_of_its_own_too() {
     let passing = Proxy::start(Says::Tunnel(address));
     home(&passing).check(&[]).passes();
     assert!(!passing.asked().is_empty());
+}
+
+/// Line 8: the page has no reason that no test has seen. That it lacks none, every test
+/// sees that meets one.
+#[test]
+fn the_page_has_no_reason_that_is_never_given() {
+    let reasons: Vec<_> = PAGE.split("`reason=").skip(1).filter_map(|rest| rest.split('`').next()).collect();
+    assert!(reasons.len() >= 9, "{reasons:?}");
+    for reason in reasons {
+        assert!(include_str!("network.rs").contains(&format!("{reason}\"")), "{reason}");
+    }
 }
 
 /// Line 8: `NO_PROXY`, and lower case.

@@ -113,7 +113,9 @@ fn a_run_that_panics_is_not_called_pending() {
     let exporter = home.exporter(&[]);
     exporter.wait_for("panicked", Duration::from_secs(20), |samples| {
         samples.fault("root") == "panicked"
-            && samples.value("aws_mfa_exporter_task_panics_total{task=\"credentials\"}").is_some_and(|count| count > 0.0)
+            && samples
+                .value("aws_mfa_exporter_task_panics_total{task=\"credentials\"}")
+                .is_some_and(|count| count > 0.0)
     });
     let log = exporter.log();
     assert!(log.contains("a key or a token with a space or a line break in it"), "{log}");
