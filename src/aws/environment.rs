@@ -16,9 +16,10 @@ use aws_config::{
     Region,
     profile::{self, Profile, ProfileSet},
 };
+use aws_credential_types::Credentials;
 use aws_runtime::{
     env_config::{
-        file::{EnvConfigFileKind, EnvConfigFiles},
+        file::{Builder, EnvConfigFileKind, EnvConfigFiles},
         property::PropertiesKey,
     },
     fs_util::{Os, home_dir},
@@ -47,6 +48,7 @@ pub(super) struct Environment {
     pub(super) is_chosen: bool,
     /// What it came from, for the library.
     pub(super) files: EnvConfigFiles,
+    paths: Vec<(EnvConfigFileKind, PathBuf)>,
     profiles: ProfileSet,
 }
 
@@ -62,16 +64,11 @@ impl Environment {
             None => Named::by_variable()?,
         };
         let paths = paths()?;
-        // The library insists on a file, be it an empty one.
-        let mut files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "");
-        for (kind, path) in &paths {
-            files = files.with_file(*kind, path);
-        }
-        let files = files.build();
+        let files = files(&paths).build();
         let profiles = profile::load(&Fs::real(), &Env::real(), &files, Some(profile.name.clone().into())).await;
         let profiles = profiles.map_err(|error| unreadable(&error))?;
         profile.find(&profiles, &paths)?;
-        let environment = Self { profile: profile.name, is_chosen: chosen.is_some(), files, profiles };
+        let environment = Self { profile: profile.name, is_chosen: chosen.is_some(), files, paths, profiles };
         environment.check_profile()?;
         Ok(environment)
     }
@@ -97,6 +94,17 @@ impl Environment {
             }
         }
         Ok(())
+    }
+
+    /// The same files, and profile `name` has these keys, which go before all else that
+    /// is said of it.
+    pub(super) fn files_with(&self, name: &str, keys: &Credentials) -> EnvConfigFiles {
+        let (id, secret) = (keys.access_key_id(), keys.secret_access_key());
+        let mut section = format!("[{name}]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+        if let Some(token) = keys.session_token() {
+            section.push_str(&format!("aws_session_token = {token}\n"));
+        }
+        files(&self.paths).with_contents(EnvConfigFileKind::Credentials, section).build()
     }
 
     /// A profile of the files.
@@ -214,6 +222,12 @@ fn paths() -> Result<Vec<(EnvConfigFileKind, PathBuf)>, Fault> {
         }
     }
     Ok(paths)
+}
+
+/// The files, for the library, which insists on one, be it empty.
+fn files(paths: &[(EnvConfigFileKind, PathBuf)]) -> Builder {
+    let builder = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "");
+    paths.iter().fold(builder, |builder, (kind, path)| builder.with_file(*kind, path))
 }
 
 /// A file that cannot be read; `by` is what names it.

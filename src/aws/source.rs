@@ -9,6 +9,7 @@
 
 mod chain;
 mod explain;
+mod usable;
 
 use std::{env, fmt, fs, sync::OnceLock};
 
@@ -20,10 +21,8 @@ use aws_config::{
     provider_config::ProviderConfig,
     web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider},
 };
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, future},
-};
+use aws_credential_types::{Credentials, provider::ProvideCredentials};
+use aws_runtime::env_config::file::EnvConfigFiles;
 
 use super::{
     Clients,
@@ -34,6 +33,7 @@ use crate::{
     model::facts::{Fault, FaultClass},
 };
 use chain::{Base, Chain};
+use usable::{Checked, usable};
 
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
@@ -134,7 +134,8 @@ impl Search<'_> {
         };
         match (is_set(KEY_ID)?, is_set(SECRET)?) {
             (true, has_secret) if has_secret || is_set(OLD_SECRET)? => {
-                self.ask(&Source::Environment, &EnvironmentVariableCredentialsProvider::new()).await
+                let provider = EnvironmentVariableCredentialsProvider::new();
+                self.ask(&Source::Environment, &provider).await.map(Found::Credentials)
             }
             (true, _) => half(KEY_ID, SECRET),
             (false, true) => half(SECRET, KEY_ID),
@@ -158,16 +159,35 @@ impl Search<'_> {
                 chain.profile
             )));
         }
+        let files = self.files_for(name, &chain).await?;
+        self.ask(&Source::Profile(name, chain), &self.provider_of_profile(name, files)).await.map(Found::Credentials)
+    }
+
+    /// The files for the library to go by. Where a role is assumed with what a process
+    /// prints, that is looked at first and then stands in the process's place: the
+    /// library signs with whatever is printed, and panics over a line break.
+    async fn files_for(&self, name: &str, chain: &Chain<'_>) -> Result<EnvConfigFiles, Fault> {
+        let files = self.environment.files.clone();
+        let is_role = |profile: &str| self.environment.profile(profile).is_some_and(|it| it.get("role_arn").is_some());
+        if chain.base != Base::Process || chain.roles.is_empty() || is_role(chain.profile) {
+            return Ok(files);
+        }
+        let source = Source::Profile(name, chain.clone());
+        let keys = self.ask(&source, &self.provider_of_profile(chain.profile, files)).await?;
+        Ok(self.environment.files_with(chain.profile, &keys))
+    }
+
+    fn provider_of_profile(&self, name: &str, files: EnvConfigFiles) -> ProfileFileCredentialsProvider {
         let direct = self.config_of_host();
-        let provider = ProfileFileCredentialsProvider::builder()
+        let (agent, instance) = (EcsCredentialsProvider::builder(), ImdsCredentialsProvider::builder());
+        ProfileFileCredentialsProvider::builder()
             .configure(&self.clients.provider_config())
-            .profile_files(self.environment.files.clone())
+            .profile_files(files)
             .profile_name(name)
-            .with_custom_provider("Environment", Trimmed(EnvironmentVariableCredentialsProvider::new()))
-            .with_custom_provider("EcsContainer", EcsCredentialsProvider::builder().configure(&direct).build())
-            .with_custom_provider("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(&direct).build())
-            .build();
-        self.ask(&Source::Profile(name, chain), &provider).await
+            .with_custom_provider("Environment", Checked(EnvironmentVariableCredentialsProvider::new()))
+            .with_custom_provider("EcsContainer", Checked(agent.configure(&direct).build()))
+            .with_custom_provider("Ec2InstanceMetadata", Checked(instance.configure(&direct).build()))
+            .build()
     }
 
     async fn web_identity(&self) -> Result<Found, Fault> {
@@ -183,7 +203,7 @@ impl Search<'_> {
         let settings = StaticConfiguration { web_identity_token_file, role_arn, session_name };
         let provider = WebIdentityTokenCredentialsProvider::builder().static_configuration(settings);
         let provider = provider.configure(&self.clients.provider_config()).build();
-        self.ask(&Source::WebIdentity { token_file }, &provider).await
+        self.ask(&Source::WebIdentity { token_file }, &provider).await.map(Found::Credentials)
     }
 
     async fn container(&self) -> Result<Found, Fault> {
@@ -202,7 +222,7 @@ impl Search<'_> {
             return Err(no_file(Some(AGENT_TOKEN_FILE), &file, &error));
         }
         let provider = EcsCredentialsProvider::builder().configure(&self.config_of_host()).build();
-        self.ask(&Source::Container, &provider).await
+        self.ask(&Source::Container, &provider).await.map(Found::Credentials)
     }
 
     async fn instance(&self) -> Result<Found, Fault> {
@@ -212,7 +232,7 @@ impl Search<'_> {
         let provider = ImdsCredentialsProvider::builder().configure(&self.config_of_host()).build();
         match self.ask(&Source::Instance, &provider).await {
             Err(fault) if fault.class == FaultClass::NoCredentials => Ok(Found::Nothing(fault.detail)),
-            found => found,
+            asked => asked.map(Found::Credentials),
         }
     }
 
@@ -222,54 +242,10 @@ impl Search<'_> {
     }
 
     /// Asks one source, and looks at what it gave.
-    async fn ask(&self, source: &Source<'_>, provider: &impl ProvideCredentials) -> Result<Found, Fault> {
+    async fn ask(&self, source: &Source<'_>, provider: &impl ProvideCredentials) -> Result<Credentials, Fault> {
         self.name.get_or_init(|| source.to_string());
-        let credentials = provider.provide_credentials().await.map_err(|error| explain::failure(source, &error))?;
-        let credentials = trimmed(credentials);
-        match unusable(&credentials) {
-            None => Ok(Found::Credentials(credentials)),
-            Some(why) => Err(invalid(format!("{source}: the credentials are not usable: {why}"))
-                .advising("write the credentials anew, each value on one line")),
-        }
-    }
-}
-
-/// What makes it impossible to sign a request with the credentials.
-fn unusable(credentials: &Credentials) -> Option<&'static str> {
-    let (id, token) = (credentials.access_key_id(), credentials.session_token().unwrap_or_default());
-    let has_foreign = |text: &str| !text.bytes().all(|byte| byte.is_ascii_graphic());
-    match () {
-        () if id.is_empty() => Some("an empty access key id"),
-        () if credentials.secret_access_key().is_empty() => Some("an empty secret access key"),
-        () if has_foreign(id) => Some("an access key id with a space or another character that no key has"),
-        () if has_foreign(token) => Some("a session token with a space or another character that no token has"),
-        () => None,
-    }
-}
-
-/// Without the spaces and line breaks around each value, of which no value has any:
-/// a secret that was made by `echo` ends with one.
-fn trimmed(credentials: Credentials) -> Credentials {
-    let (id, secret) = (credentials.access_key_id(), credentials.secret_access_key());
-    let token = credentials.session_token();
-    let is_trimmed = |text: &str| text.trim().len() == text.len();
-    if is_trimmed(id) && is_trimmed(secret) && token.is_none_or(is_trimmed) {
-        return credentials;
-    }
-    let token = token.map(|token| token.trim().to_owned());
-    Credentials::new(id.trim(), secret.trim(), token, credentials.expiry(), "Trimmed")
-}
-
-/// The environment's keys, for a profile whose `credential_source` they are.
-#[derive(Debug)]
-struct Trimmed<P>(P);
-
-impl<P: ProvideCredentials> ProvideCredentials for Trimmed<P> {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async { self.0.provide_credentials().await.map(trimmed) })
+        let credentials = provider.provide_credentials().await.and_then(usable);
+        credentials.map_err(|error| explain::failure(source, &error))
     }
 }
 
@@ -281,25 +257,6 @@ impl fmt::Display for Source<'_> {
             Self::WebIdentity { .. } => f.write_str(TOKEN_FILE),
             Self::Container => f.write_str("container agent"),
             Self::Instance => f.write_str("instance metadata service"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_around_a_value_is_cut_off_and_what_stands_in_it_is_refused() {
-        let made = |id: &str, token: Option<&str>| {
-            trimmed(Credentials::new(id, " s\n", token.map(str::to_owned), None, "test"))
-        };
-        let good = made("\tAKIA\r\n", Some("t\n"));
-        let values = (good.access_key_id(), good.secret_access_key(), good.session_token());
-        assert_eq!(values, ("AKIA", "s", Some("t")));
-        assert_eq!(unusable(&good), None);
-        for bad in [made("AK IA", None), made("AKIÄ", None), made(" ", None), made("AKIA", Some("a\nb"))] {
-            assert!(unusable(&bad).is_some(), "{}", bad.access_key_id());
         }
     }
 }

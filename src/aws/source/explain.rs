@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use super::{
     Source, TOKEN_FILE,
     chain::{Base, Chain},
+    usable::Unusable,
 };
 use crate::{
     aws::{
@@ -29,7 +30,8 @@ use crate::{
 
 /// What a failure of `source` is for whoever reads it.
 pub(super) fn failure(source: &Source<'_>, error: &CredentialsError) -> Fault {
-    let fault = of_sts(source, error)
+    let fault = of_values(error)
+        .or_else(|| of_sts(source, error))
         .or_else(|| of_sso(source, error))
         .or_else(|| of_token_file(source, error))
         .or_else(|| of_process(source, error))
@@ -61,6 +63,12 @@ fn says(error: &CredentialsError, text: &str) -> bool {
 
 fn failed(detail: impl Into<String>) -> Fault {
     Fault::new(FaultClass::CredentialsFailed, detail)
+}
+
+/// What was given is no key.
+fn of_values(error: &CredentialsError) -> Option<Fault> {
+    let unusable = find::<Unusable>(error)?;
+    Some(invalid(unusable.to_string()).advising("write the credentials anew, each value on one line"))
 }
 
 /// STS refused a role, or could not be asked for it.

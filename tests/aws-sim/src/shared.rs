@@ -138,11 +138,7 @@ impl Inner {
                 reply::answer(&self.accounts[caller.account], &mut self.reports, &seen.params, &faults)
             }
         });
-        for fault in &faults {
-            if let Fault::Rewrite(from, to) = fault {
-                reply.body = reply.body.replacen(from, to, 1);
-            }
-        }
+        rewrite(&mut reply, &faults);
         (reply, faults)
     }
 
@@ -152,7 +148,7 @@ impl Inner {
         let faults: Vec<Fault> = plots.filter_map(|plot| plot.strikes(seen).then(|| plot.fault.clone())).collect();
         let protocol = if seen.operation == sources::WEB_IDENTITY { Protocol::Query } else { Protocol::Json };
         let instead = faults.iter().find_map(|fault| protocol.instead(fault));
-        let reply = instead.unwrap_or_else(|| {
+        let mut reply = instead.unwrap_or_else(|| {
             self.sessions += 1;
             let key = sources::Handout::new(self.sessions, self.sources.are_over);
             let (reply, account) = self.sources.answer(seen, token, &self.accounts, &key);
@@ -162,6 +158,7 @@ impl Inner {
             }
             reply
         });
+        rewrite(&mut reply, &faults);
         (reply, faults)
     }
 
@@ -175,5 +172,13 @@ impl Inner {
         let reply = session.reply(&id, self.sessions, faults);
         self.keys.insert(id, session.key(seen.at));
         reply
+    }
+}
+
+fn rewrite(reply: &mut Reply, faults: &[Fault]) {
+    for fault in faults {
+        if let Fault::Rewrite(from, to) = fault {
+            reply.body = reply.body.replacen(from, to, 1);
+        }
     }
 }

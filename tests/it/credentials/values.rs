@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use super::{Home, SECRET, world};
+use aws_sim::Fault;
+
+use super::{Home, ROLE, SECRET, world};
 use crate::support::{ID, KEY};
 
 /// Line 3. `echo` ends what it writes with a line break, and Windows ends lines with two
@@ -97,19 +99,59 @@ fn the_daemon_says_what_is_wrong_and_does_not_panic() {
     }
 }
 
+/// Line 3: the same where a role is assumed with the key, which the SDK signs with as it
+/// is: one that can be mended is, and any other is refused by name.
+#[test]
+fn a_role_is_not_assumed_with_a_key_that_is_none() {
+    let arn = super::role_arn();
+    let by_process = format!(
+        "[profile audit]\nrole_arn = {arn}\nsource_profile = base\n[profile base]\ncredential_process = $HOME/print\n"
+    );
+    let by_variables = format!("[profile audit]\nrole_arn = {arn}\ncredential_source = Environment\n");
+    for (end, is_good) in [("\n", true), ("\nX", false)] {
+        let printed = format!(
+            "printf %s '{{\"Version\": 1, \"AccessKeyId\": \"{KEY}{}\", \"SecretAccessKey\": \"{SECRET}\"}}'",
+            end.replace('\n', "\\n")
+        );
+        for (config, base) in [
+            (&by_process, "credential_process of profile \"base\""),
+            (&by_variables, "Environment of profile \"audit\""),
+        ] {
+            let sim = world();
+            let home = Home::at(&sim).keys().with("AWS_ACCESS_KEY_ID", &format!("{KEY}{end}"));
+            let home = home.program("print", &printed).config(config);
+            let (home, flag) = home.account("profile: audit");
+            let report = home.check(&[&flag]);
+            if is_good {
+                report.passes();
+                assert_eq!(sim.count(ID, "AssumeRole"), 1);
+                continue;
+            }
+            let [class, detail, remedy] = report.of_account();
+            let said =
+                format!("profile \"audit\", role_arn by {base}: the credentials are not usable: an access key id");
+            assert!(class == "invalid_configuration" && detail.starts_with(&said), "{}", report.text);
+            assert!(remedy.contains("each value on one line"), "{remedy}");
+            assert_eq!(sim.seen().len(), 0, "nothing was sent with it");
+        }
+    }
+}
+
 /// Line 3: a run that panics is called `panicked`, whatever came before. What panics is
-/// the SDK, which signs with a source profile's key as it is; for it, too, the profile
-/// is named.
+/// the SDK, which assumes a role with the key that an SSO portal has given as it is; for
+/// it, too, the profile is named.
 #[test]
 fn a_run_that_panics_is_not_called_pending() {
     let sim = world();
-    let printed = "printf %s '{\"Version\": 1, \"AccessKeyId\": \"AKIA\\nX\", \"SecretAccessKey\": \"x\"}'";
-    let home = Home::at(&sim).program("print", printed).with("AWS_PROFILE", "audit");
+    let odd = Fault::Rewrite("\"accessKeyId\":\"".into(), "\"accessKeyId\":\"A\\nB".into());
+    sim.fault("", Some("GetRoleCredentials"), odd);
     let config = format!(
-        "[profile audit]\nrole_arn = {}\nsource_profile = base\n[profile base]\ncredential_process = $HOME/print\n",
+        "[profile audit]\nrole_arn = {}\nsource_profile = base\n[profile base]\nsso_session = dev\n\
+         sso_account_id = {ID}\nsso_role_name = {ROLE}\n\
+         [sso-session dev]\nsso_region = us-east-1\nsso_start_url = https://example.awsapps.com/start\n",
         super::role_arn()
     );
-    let home = home.config(&config);
+    let home = Home::at(&sim).with("AWS_PROFILE", "audit").config(&config).sso_login("2199-01-01T00:00:00Z");
     let exporter = home.exporter(&[]);
     exporter.wait_for("panicked", Duration::from_secs(20), |samples| {
         samples.fault("root") == "panicked"
@@ -119,7 +161,7 @@ fn a_run_that_panics_is_not_called_pending() {
     });
     let log = exporter.log();
     assert!(log.contains("a key or a token with a space or a line break in it"), "{log}");
-    assert!(log.contains("profile \\\"audit\\\", role_arn by credential_process of profile \\\"base\\\""), "{log}");
+    assert!(log.contains("profile \\\"audit\\\", role_arn by SSO of profile \\\"base\\\""), "{log}");
 }
 
 /// Line 4.

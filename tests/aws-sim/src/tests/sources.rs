@@ -121,12 +121,3 @@ fn a_signature_of_another_time_is_refused() {
     );
     assert_eq!(raw(&sim, "POST /", &signed, "Action=GetAccountSummary").error(), (403, "SignatureDoesNotMatch".into()));
 }
-
-#[test]
-fn the_date_is_as_http_has_it() {
-    let date = Clock::ahead(0).date();
-    let (words, now) =
-        (date.split(' ').collect::<Vec<_>>(), humantime::format_rfc3339_seconds(SystemTime::now()).to_string());
-    assert_eq!((words.len(), words[5], words[3]), (6, "GMT", &now[..4]));
-    assert!(words[0].ends_with(',') && words[1] == &now[8..10], "{date}");
-}
