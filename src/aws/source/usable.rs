@@ -28,6 +28,9 @@ fn unusable(credentials: &Credentials) -> Option<&'static str> {
         () if id.is_empty() => Some("an empty access key id"),
         () if credentials.secret_access_key().is_empty() => Some("an empty secret access key"),
         () if has_foreign(id) => Some("an access key id with a space or another character that no key has"),
+        () if has_foreign(credentials.secret_access_key()) => {
+            Some("a secret access key with a space or another character that no secret has")
+        }
         () if has_foreign(token) => Some("a session token with a space or another character that no token has"),
         () => None,
     }
@@ -74,6 +77,9 @@ mod tests {
         assert_eq!(unusable(&good), None);
         for bad in [made("AK IA", None), made("AKIÄ", None), made(" ", None), made("AKIA", Some("a\nb"))] {
             assert!(unusable(&bad).is_some(), "{}", bad.access_key_id());
+        }
+        for bad in [" ", "a b", "a\nb"] {
+            assert!(unusable(&trimmed(Credentials::new("AKIA", bad, None, None, "test"))).is_some(), "{bad:?}");
         }
     }
 }
