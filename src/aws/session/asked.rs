@@ -89,7 +89,7 @@ impl Asked {
 
     fn late(&self) -> Fault {
         let waited = humantime::format_duration(SOURCE_TIMEOUT);
-        let detail = format!("no answer after {waited}; it is being waited for");
+        let detail = format!("no answer after {waited}; the exporter still waits for it");
         Fault::new(FaultClass::CredentialsFailed, detail).of_source(&self.name()).advising(
             "see why the source of credentials hangs; end a credential_process that does, and let its command begin \
              with `timeout 10`",

@@ -38,7 +38,7 @@ pub(super) fn failure(source: &Source<'_>, error: &CredentialsError) -> Fault {
         .or_else(|| of_profile(error))
         .or_else(|| of_instance(error))
         .or_else(|| of_container(error))
-        .unwrap_or_else(|| failed("it answered with something that is no credentials, or failed"));
+        .unwrap_or_else(|| failed("its answer holds no credentials, or the request failed"));
     fault.of_source(source)
 }
 
@@ -116,7 +116,7 @@ fn of_sso(source: &Source<'_>, error: &CredentialsError) -> Option<Fault> {
         });
     }
     match () {
-        () if says(error, "has expired and cannot be refreshed") => Some(over("the SSO login is over")),
+        () if says(error, "has expired and cannot be refreshed") => Some(over("the SSO login has expired")),
         () if says(error, "cached SSO token") || says(error, "failed to read `") => {
             Some(over("there is no SSO login, or its file below ~/.aws/sso/cache cannot be read"))
         }
@@ -150,7 +150,7 @@ fn of_process(source: &Source<'_>, error: &CredentialsError) -> Option<Fault> {
         }
         Some(status) => format!("the process ended with {status}"),
         None if says(error, "from external process") => {
-            "the process printed something that is no credentials, or `sh` could not run it".to_owned()
+            "the output of the process holds no credentials, or `sh` could not run it".to_owned()
         }
         None => return None,
     };

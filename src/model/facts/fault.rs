@@ -157,7 +157,7 @@ impl FaultClass {
             Self::NoCredentials => "there are no AWS credentials",
             Self::InvalidConfiguration => "an AWS setting cannot be used",
             Self::CredentialsFailed => "the source of the AWS credentials failed",
-            Self::LoginRequired => "the login that gives the AWS credentials is over, or missing",
+            Self::LoginRequired => "the login that gives the AWS credentials has expired or is missing",
             Self::InvalidCredentials => "AWS does not accept the credentials",
             Self::ClockSkew => "this host's clock is wrong, so AWS does not accept the credentials",
             Self::WrongAccount => "the credentials are another account's",

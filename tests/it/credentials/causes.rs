@@ -138,7 +138,7 @@ fn an_sso_login_that_is_over_or_missing_or_refused() {
     let login = "run `aws sso login --profile dev`, as the exporter's user and with its HOME";
     let says = |home: Home, detail: &str| home.check(&[]).says("login_required", &[detail], &[login]);
     says(sso(&sim, None), "profile \"dev\", SSO: there is no SSO login");
-    says(sso(&sim, Some("2020-01-01T00:00:00Z")), "profile \"dev\", SSO: the SSO login is over");
+    says(sso(&sim, Some("2020-01-01T00:00:00Z")), "profile \"dev\", SSO: the SSO login has expired");
     says(sso(&sim, Some("not a date")), "profile \"dev\", SSO: there is no SSO login");
     assert_eq!(sim.seen().len(), 0);
     sim.edit_sources(|sources| sources.sso_token = Some("another".into()));
@@ -177,12 +177,9 @@ fn a_credential_process_that_fails() {
     for (text, detail) in [
         ("echo hush-hush >&2; exit 3", "profile \"vault\", credential_process: the process ended with exit status: 3"),
         ("kill -9 $$", "the process ended with exit status: 137"),
-        ("echo hush-hush", "the process printed something that is no credentials"),
-        (
-            "echo '{\"Version\": 1, \"AccessKeyId\": \"hush-hush\"}'",
-            "the process printed something that is no credentials",
-        ),
-        ("exit 0", "the process printed something that is no credentials"),
+        ("echo hush-hush", "the output of the process holds no credentials"),
+        ("echo '{\"Version\": 1, \"AccessKeyId\": \"hush-hush\"}'", "the output of the process holds no credentials"),
+        ("exit 0", "the output of the process holds no credentials"),
     ] {
         let report = process(&sim, text).check(&[]);
         report.says("credentials_failed", &[detail], &[remedy]);
@@ -300,7 +297,7 @@ fn a_credential_process_that_hangs_is_told_of_and_is_not_joined_by_others() {
     let failed = |samples: &crate::support::Samples| samples.fault("root") == "credentials_failed";
     exporter.wait_for("failed", Duration::from_secs(20), failed);
     let log = exporter.log();
-    assert!(log.contains("credential_process: no answer after 15s; it is being waited for"), "{log}");
+    assert!(log.contains("credential_process: no answer after 15s; the exporter still waits for it"), "{log}");
     thread::sleep(Duration::from_secs(5));
     assert_eq!(fs::read_to_string(home.path("started")).unwrap(), "x\n");
     exporter.expect("IAM.9", "passed");
