@@ -10,7 +10,7 @@ use std::{
 };
 
 use aws_sim::Sim;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     pki_types::{CertificateDer, PrivateKeyDer},
@@ -241,6 +241,9 @@ fn a_certificate_that_is_not_accepted_is_told_apart_by_why() {
     let expired = Front::with(&sim, &["localhost"], |params| (params.not_before, params.not_after) = (past, now));
     let future = Front::with(&sim, &["localhost"], |params| (params.not_before, params.not_after) = (later, end));
     let named = Front::of(&sim, &["proxy.example.com"]);
+    let client = Front::with(&sim, &["localhost"], |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
     let trusting = |front: &Front| tls_home(front).with("AWS_CA_BUNDLE", &front.authority());
     let other = Front::of(&sim, &["localhost"]);
     for (home, reason, remedy) in [
@@ -249,6 +252,7 @@ fn a_certificate_that_is_not_accepted_is_told_apart_by_why() {
         (trusting(&expired), "certificate_expired", "compare this host's clock"),
         (trusting(&future), "certificate_not_valid_yet", "compare this host's clock"),
         (trusting(&named), "certificate_for_another_name", "AWS_ENDPOINT_URL"),
+        (trusting(&client), "bad_certificate", "what answers instead of AWS"),
         (Home::empty().keys().with("AWS_ENDPOINT_URL", &without_tls()), "handshake_failed", "should begin with http:"),
     ] {
         let said = format!("GetCallerIdentity: tls reason={reason}");
