@@ -11,6 +11,8 @@ mod cases;
 mod commands;
 /// The expressions of the dashboards.
 mod dashboards;
+/// Which accounts filters name.
+mod filters;
 /// Many accounts: an organization, roles, a file, shards.
 mod fleet;
 /// What fuzzing has found, and what it has kept.
