@@ -2,7 +2,8 @@
 //!
 //! A new file is written beside the old one, brought to the disk, and given its
 //! name; the folder is brought to the disk after that. Whoever looks at any
-//! moment, a power cut included, finds the one or the other.
+//! moment, a power cut included, finds the one or the other. Of two exporters with
+//! one file, the second reads it and does not write it before the first has ended.
 
 use std::{
     ffi::OsString,
@@ -12,7 +13,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -23,8 +24,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{State, read, write};
-use crate::model::{shard::Shard, snapshot::Snapshot, time::Moment};
+use super::{State, lock::Lock, read, write};
+use crate::{
+    clock::Clock,
+    metrics::exporter_metrics::ExporterMetrics,
+    model::{shard::Shard, snapshot::Snapshot},
+};
 
 /// However long writing takes, it takes at most one part in so many of the time.
 const SHARE: u32 = 50;
@@ -35,15 +40,27 @@ pub struct StateFile {
     path: PathBuf,
     interval: Duration,
     shard: Shard,
+    clock: Clock,
+    metrics: ExporterMetrics,
+    lock: Lock,
     /// A digest of what was written last; 0 for nothing.
     written: Arc<AtomicU64>,
+    /// Why it could not be written the last time; empty if it could.
+    trouble: Arc<Mutex<String>>,
 }
 
+/// Another exporter has the lock.
+#[derive(Debug, thiserror::Error)]
+#[error("another exporter has it")]
+struct Anothers;
+
 impl StateFile {
-    /// The file at `path`, written every `interval` where anything has changed.
+    /// The file at `path`, written every `interval` where anything has changed; the
+    /// metrics tell how that goes.
     #[must_use]
-    pub fn new(path: PathBuf, interval: Duration, shard: Shard) -> Self {
-        Self { path, interval, shard, written: Arc::default() }
+    pub fn new(path: PathBuf, interval: Duration, shard: Shard, clock: Clock, metrics: ExporterMetrics) -> Self {
+        let lock = Lock::new(beside(&path, ".lock"));
+        Self { path, interval, shard, clock, metrics, lock, written: Arc::default(), trouble: Arc::default() }
     }
 
     /// Reads the file, if there is one that can be used. One that cannot is set
@@ -51,25 +68,34 @@ impl StateFile {
     ///
     /// # Errors
     /// When the file is there and cannot be read, or its folder cannot be written.
-    pub fn load(&self, is_single_account: bool, now: Moment) -> io::Result<Option<State>> {
-        self.try_folder()?;
+    pub fn load(&self, is_single_account: bool) -> io::Result<Option<State>> {
+        let is_ours = self.lock.take()?;
+        if is_ours {
+            self.try_folder()?;
+        } else {
+            self.ended(Err(io::Error::other(Anothers)));
+        }
         let text = match fs::read(&self.path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        match read(&text, self.shard, is_single_account, now) {
+        match read(&text, self.shard, is_single_account, self.clock.now()) {
             Ok(state) => {
                 tracing::info!(accounts = state.memories.len(), "The state of an earlier run was read.");
                 Ok(Some(state))
             }
-            Err(error) => {
+            Err(error) if is_ours => {
                 let aside = beside(&self.path, ".unusable");
                 tracing::warn!(
                     file = %self.path.display(), %error, aside = %aside.display(),
                     "The state file cannot be used and is set aside; starting without it.",
                 );
                 fs::rename(&self.path, aside)?;
+                Ok(None)
+            }
+            Err(error) => {
+                tracing::warn!(file = %self.path.display(), %error, "The state file cannot be used; starting without it.");
                 Ok(None)
             }
         }
@@ -95,18 +121,44 @@ impl StateFile {
         }
     }
 
+    /// Writes the file a last time, and lets it go.
+    pub async fn close(self, snapshot: Arc<Snapshot>) {
+        self.save(snapshot).await;
+        self.lock.release();
+    }
+
     /// Writes the file now. That it cannot be written is told of, and is no end.
-    pub async fn save(&self, snapshot: Arc<Snapshot>) {
+    async fn save(&self, snapshot: Arc<Snapshot>) {
         let file = self.clone();
         let saved = tokio::task::spawn_blocking(move || file.replace(&write(&snapshot, file.shard))).await;
-        if let Ok(Err(error)) = saved {
-            tracing::error!(file = %self.path.display(), %error, "The state file cannot be written.");
+        self.ended(saved.unwrap_or_else(|error| Err(io::Error::other(error))));
+    }
+
+    /// Tells how writing has ended: in the metrics each time, in the log when it is news.
+    fn ended(&self, saved: io::Result<()>) {
+        self.metrics.state_written(saved.is_ok().then(|| self.clock.now().wall));
+        let trouble = saved.as_ref().err().map_or_else(String::new, io::Error::to_string);
+        let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = self.path.display();
+        match &saved {
+            _ if *last == trouble => {}
+            Ok(()) => tracing::info!(%file, "The state file is written again."),
+            Err(error) if error.get_ref().is_some_and(|error| error.is::<Anothers>()) => tracing::error!(
+                %file,
+                "Another exporter has the state file. This one has read it and does not write it before the other ends: \
+                 a restart forgets what it learns. Give each exporter a state file of its own.",
+            ),
+            Err(error) => tracing::error!(%file, %error, "The state file cannot be written."),
         }
+        *last = trouble;
     }
 
     fn replace(&self, text: &str) -> io::Result<()> {
+        if !self.lock.take()? {
+            return Err(io::Error::other(Anothers));
+        }
         let digest = digest(text);
-        if self.written.swap(digest, Ordering::Relaxed) == digest {
+        if self.written.swap(digest, Ordering::Relaxed) == digest && self.path.exists() {
             return Ok(());
         }
         self.replace_with(text).inspect_err(|_| self.written.store(0, Ordering::Relaxed))
