@@ -12,10 +12,7 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -28,7 +25,7 @@ use super::{State, lock::Lock, read, write};
 use crate::{
     clock::Clock,
     metrics::exporter_metrics::ExporterMetrics,
-    model::{shard::Shard, snapshot::Snapshot},
+    model::{shard::Shard, snapshot::Snapshot, time::Uptime},
 };
 
 /// However long writing takes, it takes at most one part in so many of the time.
@@ -43,10 +40,20 @@ pub struct StateFile {
     clock: Clock,
     metrics: ExporterMetrics,
     lock: Lock,
-    /// A digest of what was written last; 0 for nothing.
-    written: Arc<AtomicU64>,
+    /// What was written last. It is held while the file is written: a write that
+    /// nobody waits for any more goes on all the same.
+    written: Arc<Mutex<Written>>,
     /// Why it could not be written the last time; empty if it could.
     trouble: Arc<Mutex<String>>,
+}
+
+/// What was written last.
+#[derive(Debug, Default)]
+struct Written {
+    /// The tick of the snapshot.
+    tick: Option<Uptime>,
+    /// A digest of the text; `None` while the file may be another.
+    digest: Option<u64>,
 }
 
 /// Another exporter has the lock.
@@ -130,7 +137,7 @@ impl StateFile {
     /// Writes the file now. That it cannot be written is told of, and is no end.
     async fn save(&self, snapshot: Arc<Snapshot>) {
         let file = self.clone();
-        let saved = tokio::task::spawn_blocking(move || file.replace(&write(&snapshot, file.shard))).await;
+        let saved = tokio::task::spawn_blocking(move || file.replace(&snapshot)).await;
         self.ended(saved.unwrap_or_else(|error| Err(io::Error::other(error))));
     }
 
@@ -153,15 +160,24 @@ impl StateFile {
         *last = trouble;
     }
 
-    fn replace(&self, text: &str) -> io::Result<()> {
+    /// Writes what has changed, unless something newer has been written.
+    fn replace(&self, snapshot: &Snapshot) -> io::Result<()> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let tick = Some(snapshot.tick.mono);
+        if tick < written.tick {
+            return Ok(());
+        }
         if !self.lock.take()? {
             return Err(io::Error::other(Anothers));
         }
-        let digest = digest(text);
-        if self.written.swap(digest, Ordering::Relaxed) == digest && self.path.exists() {
-            return Ok(());
+        let text = write(snapshot, self.shard);
+        let digest = Some(digest(&text));
+        if written.digest != digest || !self.path.exists() {
+            written.digest = None;
+            self.replace_with(&text)?;
         }
-        self.replace_with(text).inspect_err(|_| self.written.store(0, Ordering::Relaxed))
+        *written = Written { tick, digest };
+        Ok(())
     }
 
     fn replace_with(&self, text: &str) -> io::Result<()> {
@@ -198,4 +214,61 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        judge::Cadence,
+        snapshot::{Event, Plan},
+        time::Moment,
+    };
+
+    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None };
+
+    fn file(folder: &Path) -> StateFile {
+        let metrics = ExporterMetrics::new(true).unwrap();
+        StateFile::new(folder.join("state.json"), Duration::from_secs(10), Shard::WHOLE, Clock::new(), metrics)
+    }
+
+    fn at(seconds: u64) -> Moment {
+        let mono = Uptime::after_start(Duration::from_secs(seconds));
+        Moment { mono, wall: crate::model::time::Timestamp::from_millis(i64::try_from(seconds * 1_000).unwrap()) }
+    }
+
+    /// A snapshot of this time, whose file tells it.
+    fn snapshot(seconds: u64) -> Snapshot {
+        let mut snapshot = Snapshot::awaiting_accounts(PLAN, at(seconds));
+        let found = Event::Discovered { accounts: Vec::new(), is_all: true, fault: None, at: at(seconds) };
+        snapshot.fold(found, at(seconds));
+        snapshot
+    }
+
+    #[test]
+    fn a_write_that_was_given_up_and_goes_on_replaces_nothing_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path());
+        let read = || fs::read_to_string(&file.path).unwrap();
+        file.replace(&snapshot(7)).unwrap();
+        let new = read();
+        file.replace(&snapshot(5)).unwrap();
+        assert_eq!(read(), new);
+        file.replace(&snapshot(9)).unwrap();
+        assert_ne!(read(), new);
+    }
+
+    #[test]
+    fn two_writes_at_once_are_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path());
+        std::thread::scope(|scope| {
+            for first in 0..4 {
+                let file = &file;
+                scope.spawn(move || (0..25).for_each(|n| file.replace(&snapshot(first + 4 * n)).unwrap()));
+            }
+        });
+        let newest = write(&snapshot(99), Shard::WHOLE);
+        assert_eq!(fs::read_to_string(&file.path).unwrap(), newest);
+    }
 }

@@ -4,6 +4,8 @@
 mod binary;
 /// What it costs.
 mod budgets;
+/// Counts, where not everything is known of everybody.
+mod counts;
 /// The core on the model's clock.
 mod daemon;
 /// What happens to users, and how soon it shows.
