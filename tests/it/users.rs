@@ -12,6 +12,8 @@ mod daemon;
 mod histories;
 /// What a verdict on all users at once must not be put together from.
 mod instants;
+/// Killed and started again, while accounts change.
+mod killed;
 /// What must not be believed.
 mod mistrust;
 /// An account that changes while it is read.
