@@ -120,60 +120,102 @@ fn member(n: usize) -> Account {
     Account { roles: vec![Role::named("aws-mfa-exporter")], ..Account::with_root_devices(&id, &[&fido]) }
 }
 
+/// Twenty accounts, whose state file has several kilobytes.
+struct Many {
+    sim: Sim,
+    folder: tempfile::TempDir,
+}
+
+impl Many {
+    fn new() -> Self {
+        let accounts: Vec<_> = (0..20).map(member).collect();
+        let roles = accounts
+            .iter()
+            .map(|account| format!("- id: \"{0}\"\n  role_arn: arn:aws:iam::{0}:role/aws-mfa-exporter\n", account.id));
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("config.yml"), format!("accounts:\n{}", roles.collect::<String>())).unwrap();
+        let own = Account { id: "000000000001".into(), ..healthy() };
+        let sim = Sim::start(Scenario {
+            accounts: accounts.into_iter().chain([own]).collect(),
+            credentials: [(KEY.to_owned(), "000000000001".to_owned())].into(),
+            ..Scenario::default()
+        })
+        .unwrap();
+        Self { sim, folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("state.json")
+    }
+
+    /// The exporter, after this line of a shell.
+    fn command(&self, shell: &str) -> Command {
+        let [state, config] = [("state.file", "state.json"), ("config.file", "config.yml")]
+            .map(|(flag, name)| format!("--{flag}={}", self.folder.path().join(name).display()));
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_aws-mfa-exporter")]);
+        command.args(["--state.interval=10ms", "--collector.root.interval=1s", &state, &config]).env_clear();
+        let endpoint = self.sim.endpoint();
+        command.envs([("AWS_ENDPOINT_URL", &*endpoint), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "x")]);
+        command
+    }
+
+    fn passed(samples: &Samples) -> bool {
+        (0..20).all(|n| samples.status_of(&format!("1{n:011}"), "IAM.9") == "passed")
+    }
+
+    /// Runs it until the file tells of the last account, and kills it.
+    fn leave_a_file(&self) -> u64 {
+        let mut first = Exporter::spawned(self.command("true")).ready();
+        first.wait_for("verdicts", SOON, Self::passed);
+        wait_for_text(&self.path(), "100000000019");
+        first.signal("-KILL");
+        first.wait();
+        fs::metadata(self.path()).unwrap().len()
+    }
+}
+
 /// The system ends a process that writes more of a file than it may, at the very byte:
 /// the end of a process in the middle of a write, at any place one likes.
 #[test]
 fn ended_after_any_number_of_bytes_it_leaves_the_whole_file_of_before() {
     const SIGXFSZ: i32 = 25;
-    let accounts: Vec<_> = (0..20).map(member).collect();
-    let roles = accounts
-        .iter()
-        .map(|account| format!("- id: \"{0}\"\n  role_arn: arn:aws:iam::{0}:role/aws-mfa-exporter\n", account.id));
-    let folder = tempfile::tempdir().unwrap();
-    let (path, config) = (folder.path().join("state.json"), folder.path().join("config.yml"));
-    fs::write(&config, format!("accounts:\n{}", roles.collect::<String>())).unwrap();
-    let own = Account { id: "000000000001".into(), ..healthy() };
-    let sim = Sim::start(Scenario {
-        accounts: accounts.into_iter().chain([own]).collect(),
-        credentials: [(KEY.to_owned(), "000000000001".to_owned())].into(),
-        ..Scenario::default()
-    })
-    .unwrap();
-    let [file, config] =
-        [("state.file", &path), ("config.file", &config)].map(|(flag, path)| format!("--{flag}={}", path.display()));
-    let run = || Exporter::start(&sim.endpoint(), &["--state.interval=10ms", &file, &config]);
-    let passed = |samples: &Samples| (0..20).all(|n| samples.status_of(&format!("1{n:011}"), "IAM.9") == "passed");
-    let mut first = run();
-    first.wait_for("verdicts", SOON, passed);
-    wait_for_text(&path, "100000000019");
-    first.signal("-KILL");
-    first.wait();
-    let whole = fs::metadata(&path).unwrap().len();
+    let many = Many::new();
+    let whole = many.leave_a_file();
     assert!(whole > 8_192, "{whole}");
-    let half: PathBuf = folder.path().join("state.json.new");
     for blocks in (0..whole / 1_024).step_by(3) {
-        let before = fs::read(&path).unwrap();
-        let script = format!("ulimit -c 0; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-        let status = Command::new("bash")
-            .args([
-                "-c",
-                &script,
-                env!("CARGO_BIN_EXE_aws-mfa-exporter"),
-                "--web.listen-address=127.0.0.1:0",
-                "--state.interval=10ms",
-                &file,
-                &config,
-            ])
-            .env_clear()
-            .envs([("AWS_ENDPOINT_URL", &*sim.endpoint()), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "x")])
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
+        let before = fs::read(many.path()).unwrap();
+        let mut command = many.command(&format!("ulimit -c 0; ulimit -f {blocks}"));
+        let status = command.arg("--web.listen-address=127.0.0.1:0").stderr(Stdio::null()).status().unwrap();
         assert_eq!(status.signal(), Some(SIGXFSZ), "{blocks}: {status:?}");
-        assert_eq!(fs::metadata(&half).unwrap().len(), blocks * 1_024, "it was writing");
-        assert!(before == fs::read(&path).unwrap(), "{blocks}: the file of before is there as it was");
+        let half = many.folder.path().join("state.json.new");
+        assert_eq!(fs::metadata(half).unwrap().len(), blocks * 1_024, "it was writing");
+        assert!(before == fs::read(many.path()).unwrap(), "{blocks}: the file of before is there as it was");
     }
-    let last = run();
-    assert!(passed(&last.metrics()), "{}", last.log());
+    let last = Exporter::spawned(many.command("true")).ready();
+    assert!(Many::passed(&last.metrics()), "{}", last.log());
     assert!(!last.log().contains("cannot be used"), "{}", last.log());
+}
+
+/// A disk on which there is room for a part of the file only.
+#[test]
+fn on_a_full_disk_the_file_of_before_stays_and_a_new_one_is_written_when_there_is_room() {
+    let many = Many::new();
+    many.leave_a_file();
+    let before = fs::read(many.path()).unwrap();
+    let exporter = Exporter::spawned(many.command("trap '' XFSZ; ulimit -S -f 4")).ready();
+    wait_for_write(&exporter, 0.0);
+    exporter.wait_for("verdicts all the same", SOON, Many::passed);
+    many.sim.edit("100000000003", |account| account.root.devices.clear());
+    exporter.wait_for("a failure", SOON, |samples| samples.status_of("100000000003", "IAM.9") == "failed");
+    assert!(before == fs::read(many.path()).unwrap(), "the file of before is there as it was");
+    let log = exporter.log();
+    assert_eq!(log.matches("The state file cannot be written.").count(), 1, "once: {log}");
+    let room = Command::new("prlimit").args(["--pid", &exporter.pid().to_string(), "--fsize=unlimited"]).status();
+    assert!(room.unwrap().success());
+    let samples = wait_for_write(&exporter, 1.0);
+    assert!(samples.value(WRITTEN_AT).unwrap() > 1_700_000_000.0);
+    wait_for_text(&many.path(), "100000000019");
+    assert!(before != fs::read(many.path()).unwrap());
+    assert!(exporter.log().contains("The state file is written again."), "{}", exporter.log());
 }
