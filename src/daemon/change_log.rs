@@ -24,6 +24,10 @@ fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
         return;
     }
     match after {
+        Some(fault) if fault.class == FaultClass::UnmatchedFilter => tracing::error!(
+            fault = %fault.class, detail = %fault, remedy = fault.remedy(),
+            "A filter of the configuration matches nothing. No account is left out because of it.",
+        ),
         Some(fault) => tracing::error!(
             fault = %fault.class, detail = %fault, remedy = fault.remedy(),
             "It could not be found out which accounts to watch.",
@@ -73,10 +77,11 @@ fn log_verdicts(before: Option<&AccountState>, after: &AccountState) {
 }
 
 /// Whether there is nothing to be said that was not said already. The detail of most
-/// faults changes with every request; whoever corrects one setting after the other
-/// wants to hear of each.
+/// faults changes with every request; but whoever corrects one setting or filter after
+/// the other wants to hear of each.
 fn is_told(before: Option<&Fault>, after: Option<&Fault>) -> bool {
-    let is_settled = |fault: &Fault| fault.class != FaultClass::InvalidConfiguration;
+    let is_settled =
+        |fault: &Fault| !matches!(fault.class, FaultClass::InvalidConfiguration | FaultClass::UnmatchedFilter);
     class(before) == class(after) && (after.is_none_or(is_settled) || before == after)
 }
 

@@ -13,6 +13,8 @@ mod commands;
 mod credentials;
 /// The expressions of the dashboards.
 mod dashboards;
+/// Which accounts filters name.
+mod filters;
 /// Many accounts: an organization, roles, a file, shards.
 mod fleet;
 /// What fuzzing has found, and what it has kept.
@@ -44,6 +46,8 @@ mod rules;
 mod sdk;
 /// The server's manners: methods, limits, drains, staleness.
 mod server;
+/// The state file on a disk that is shared, full, or pulled away.
+mod state_file;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.
 mod support;
 /// Checks by cron, through node_exporter's textfile collector and Prometheus.
