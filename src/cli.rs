@@ -4,7 +4,7 @@ pub mod settings;
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     build_info,
@@ -14,6 +14,7 @@ use crate::{
     },
     http::listen::ListenAddr,
     log::{LogFormat, LogLevel},
+    rules,
 };
 
 /// Tells, as Prometheus metrics, whether the root users of AWS accounts are
@@ -173,7 +174,7 @@ impl Flags {
 }
 
 /// What the program can do beside serving.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Read everything once, say what was found, and exit.
     ///
@@ -197,7 +198,7 @@ pub enum Command {
     /// Print a document made from the program's own tables.
     Generate {
         /// Which document.
-        #[arg(value_enum)]
+        #[command(subcommand)]
         document: Document,
     },
 }
@@ -215,7 +216,7 @@ pub enum Output {
 }
 
 /// What `generate` can print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Document {
     /// The manual page, in roff.
     Man,
@@ -227,6 +228,62 @@ pub enum Document {
     CompleteZsh,
     /// The page on metrics, in Markdown.
     Metrics,
+    /// The alerts, as a rule file for Prometheus and its like.
+    Alerts(AlertFlags),
+}
+
+/// What a site decides about its alerts.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct AlertFlags {
+    /// Which alerts.
+    #[arg(long, value_enum, default_value_t)]
+    set: AlertSet,
+
+    /// Address of the page on runbooks, to which the alert's name is added (default: its path in the repository).
+    #[arg(long, value_name = "URL", value_parser = rules::settings::address)]
+    runbooks: Option<String>,
+
+    /// Address of Grafana, so that alerts lead to its dashboards (default: a path).
+    #[arg(long, value_name = "URL", value_parser = rules::settings::address)]
+    grafana: Option<String>,
+
+    /// Regular expression for the job by which Prometheus scrapes the exporter (default: .*aws-mfa-exporter.*).
+    #[arg(long, value_name = "REGEX", value_parser = rules::settings::job_pattern)]
+    job: Option<String>,
+
+    /// How long an account may be listed and unread before that pages (default: 24h).
+    #[arg(long, value_name = "DURATION", value_parser = rules::settings::grace_period)]
+    grace: Option<Duration>,
+
+    /// How long Prometheus may be down before the rules forget (default: 2h); shorter is cheaper.
+    #[arg(long, value_name = "DURATION", value_parser = rules::settings::memory_window)]
+    memory: Option<Duration>,
+}
+
+impl AlertFlags {
+    /// The settings of the rules.
+    #[must_use]
+    pub fn settings(&self) -> rules::Settings {
+        let default = rules::Settings::default();
+        rules::Settings {
+            set: if self.set == AlertSet::Simple { rules::Set::Simple } else { rules::Set::Full },
+            runbooks: self.runbooks.clone().unwrap_or(default.runbooks),
+            grafana: self.grafana.clone().unwrap_or(default.grafana),
+            job: self.job.clone().unwrap_or(default.job),
+            grace: self.grace.unwrap_or(default.grace),
+            memory: self.memory.unwrap_or(default.memory),
+        }
+    }
+}
+
+/// Which alerts `generate alerts` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AlertSet {
+    /// Alerts that remember, with records of their own: for Prometheus, Mimir, vmalert from 1.93 on.
+    #[default]
+    Full,
+    /// Alerts alone: for an older vmalert and for Grafana-managed alerts.
+    Simple,
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {

@@ -25,6 +25,7 @@ const LEVELS: &[(&str, &str)] = &[
     ("account", "account_id"),
     ("control", "control"),
     ("credential", "credential"),
+    ("instance", "instance"),
     ("job", "job"),
     ("state", "state"),
     ("status", "status"),
@@ -63,10 +64,13 @@ impl Known {
         for name in ["process_start_time_seconds", "process_threads"] {
             add(name, &[]);
         }
-        let of_alerts = ["alertname", "alertstate", "severity", "account_id", "collector", "control", "credential"];
+        let of_alerts =
+            ["alertname", "alertstate", "severity", "account_id", "collector", "control", "credential", "outage"];
         for name in ["ALERTS", "ALERTS_FOR_STATE"] {
             add(name, &of_alerts);
         }
+        // Of how many users which part is unknown.
+        metrics.get_mut("aws_mfa_users_unknown").expect("the catalogue has it").insert("fact".to_owned());
         let mut known = Self { metrics };
         for name in rules().into_iter().filter_map(|rule| rule.record) {
             let labels = Self::recorded(&name);
