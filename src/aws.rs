@@ -11,7 +11,6 @@
 pub mod call;
 pub mod fault;
 pub mod iam;
-pub mod meter;
 pub mod organizations;
 pub mod session;
 mod users;
@@ -22,7 +21,6 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
 pub use call::Caller;
-pub use meter::Meter;
 pub use session::Session;
 
 /// IAM is global, but the SDK finds the partition's endpoint by a region.

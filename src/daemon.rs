@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    aws::{Caller, Clients, Meter},
+    aws::{Caller, Clients},
     cli::{
         Flags,
         settings::{Settings, SettingsError},
@@ -65,8 +65,7 @@ pub struct Bound {
     clock: Clock,
     listeners: Vec<TcpListener>,
     guard: Option<Arc<Guard>>,
-    own: ExporterMetrics,
-    meter: Meter,
+    metrics: ExporterMetrics,
 }
 
 impl fmt::Debug for Bound {
@@ -82,14 +81,13 @@ impl Bound {
     /// When either cannot be done.
     pub fn new(flags: Flags) -> Result<Self, StartError> {
         let settings = Settings::read(&flags)?;
-        let own = ExporterMetrics::new(flags.disable_exporter_metrics)?;
-        own.sharded(settings.shard);
-        let meter = Meter::register(own.registry())?;
+        let metrics = ExporterMetrics::new(flags.disable_exporter_metrics)?;
+        metrics.sharded(settings.shard);
         let clock = Clock::new();
         let (state, snapshot) = recall(&flags, &settings, clock)?;
         let guard = flags.web_config.clone().map(|path| Guard::new(path, clock)).transpose()?.map(Arc::new);
         let listeners = flags.listen.iter().map(|address| address.bind()).collect::<Result<_, _>>()?;
-        Ok(Self { flags, settings, state, snapshot, clock, listeners, guard, own, meter })
+        Ok(Self { flags, settings, state, snapshot, clock, listeners, guard, metrics })
     }
 
     /// Serves and collects until a signal asks it to stop, then drains.
@@ -98,28 +96,28 @@ impl Bound {
     /// When a listener turns out to be unusable.
     pub async fn run(self, signals: Signals) -> io::Result<()> {
         let (reloader, settings) =
-            Reloader::new(self.flags.clone(), self.settings.clone(), self.own.clone(), self.clock);
+            Reloader::new(self.flags.clone(), self.settings.clone(), self.metrics.clone(), self.clock);
         let snapshot = self.snapshot.clone();
         let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
         let (published, exposition) = watch::channel(None);
         let (events, inbox) = mpsc::channel(256);
         let keeper = Keeper::new(self.clock, snapshot, inbox, latest);
         let mut tasks = JoinSet::new();
-        let own = self.own.clone();
-        tasks.spawn(forever("keeper", own.clone(), move || keeper.clone().run()));
-        let (encoding, counted) = (snapshots.clone(), own.clone());
-        tasks.spawn(forever("encoder", own.clone(), move || {
+        let metrics = self.metrics.clone();
+        tasks.spawn(forever("keeper", metrics.clone(), move || keeper.clone().run()));
+        let (encoding, counted) = (snapshots.clone(), metrics.clone());
+        tasks.spawn(forever("encoder", metrics.clone(), move || {
             publish::encode(encoding.clone(), published.clone(), counted.clone())
         }));
         let recalled = self.snapshot.clone();
-        let (caller, counted) = (caller(self.meter.clone(), self.clock).await, own.clone());
-        tasks.spawn(forever("fleet", own, move || {
+        let (caller, counted) = (caller(metrics.clone(), self.clock).await, metrics.clone());
+        tasks.spawn(forever("fleet", metrics, move || {
             let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone());
             fleet.expecting(&recalled).run(settings.clone())
         }));
         if let Some(file) = self.state.clone() {
             let snapshots = snapshots.clone();
-            tasks.spawn(forever("state", self.own.clone(), move || file.clone().follow(snapshots.clone())));
+            tasks.spawn(forever("state", self.metrics.clone(), move || file.clone().follow(snapshots.clone())));
         }
         self.announce();
         let site = self.site(exposition, snapshots.clone(), &reloader);
@@ -159,7 +157,7 @@ impl Bound {
             clock,
             max_age: MAX_EXPOSITION_AGE,
             slots: (self.flags.max_requests > 0).then(|| Arc::new(Semaphore::new(self.flags.max_requests))),
-            requests: self.own.http_requests().clone(),
+            requests: self.metrics.http_requests().clone(),
             reload: self.flags.enable_lifecycle.then_some(reload),
             guard: self.guard.clone(),
         }
@@ -188,6 +186,6 @@ fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<St
 }
 
 /// What calls AWS for everybody, each with a rate of their own.
-pub async fn caller(meter: Meter, clock: Clock) -> Caller {
-    Caller::new(Clients::from_environment().await, meter, clock)
+pub async fn caller(metrics: ExporterMetrics, clock: Clock) -> Caller {
+    Caller::new(Clients::from_environment().await, metrics, clock)
 }

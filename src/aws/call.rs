@@ -17,8 +17,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Clients, Meter, fault};
-use crate::{clock::Clock, limit::Bucket, model::facts::Fault, schedule};
+use super::{Clients, fault};
+use crate::{clock::Clock, limit::Bucket, metrics::exporter_metrics::ExporterMetrics, model::facts::Fault, schedule};
 
 /// How often a request is sent at most, the first time included.
 const TRIES: u32 = 3;
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub(super) clients: Clients,
-    meter: Meter,
+    metrics: Arc<ExporterMetrics>,
     bucket: Arc<Mutex<Bucket>>,
     places: Arc<Semaphore>,
     clock: Clock,
@@ -46,10 +46,10 @@ pub struct Caller {
 impl Caller {
     /// A caller of no great rate; see [`Self::with_rate`].
     #[must_use]
-    pub fn new(clients: Clients, meter: Meter, clock: Clock) -> Self {
+    pub fn new(clients: Clients, metrics: ExporterMetrics, clock: Clock) -> Self {
         let bucket = Bucket::new(5.0, 10.0);
         let places = Arc::new(Semaphore::new(CONCURRENCY));
-        Self { clients, meter, bucket: Arc::new(Mutex::new(bucket)), places, clock }
+        Self { clients, metrics: Arc::new(metrics), bucket: Arc::new(Mutex::new(bucket)), places, clock }
     }
 
     /// A caller with a rate of its own, that shares everything else with this one.
@@ -100,7 +100,7 @@ impl Caller {
     {
         sleep(self.take_token()).await;
         let place = self.places.acquire().await.expect("the semaphore is never closed");
-        self.meter.sent(service, operation);
+        self.metrics.request_sent(service, operation);
         let sent = self.clock.now();
         let mut request = pin!(request);
         let answered = timeout(PATIENCE, request.as_mut()).await;
@@ -111,7 +111,7 @@ impl Caller {
         };
         let result = result.map_err(|error| fault::of(operation, &error));
         let took = self.clock.now().mono.saturating_sub(sent.mono);
-        self.meter.ended(service, operation, took, result.as_ref().err().map(|fault| fault.class));
+        self.metrics.request_ended(service, operation, took, result.as_ref().err().map(|fault| fault.class));
         result
     }
 

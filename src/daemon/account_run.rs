@@ -351,8 +351,7 @@ mod tests {
     async fn a_sleeping_account_is_small() {
         let environment = aws_config::SdkConfig::builder().behavior_version(crate::aws::behavior()).build();
         let (clock, own) = (crate::clock::Clock::new(), ExporterMetrics::new(true).unwrap());
-        let meter = crate::aws::Meter::register(own.registry()).unwrap();
-        let caller = crate::aws::Caller::new(crate::aws::Clients::new(&environment), meter, clock);
+        let caller = crate::aws::Caller::new(crate::aws::Clients::new(&environment), own.clone(), clock);
         let (events, _) = mpsc::channel(1);
         let plan =
             Plan { cadence: crate::model::judge::Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT) };

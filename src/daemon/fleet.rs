@@ -66,7 +66,7 @@ const SPREAD: (Duration, Duration) = (Duration::from_secs(60), Duration::from_mi
 pub struct Fleet {
     caller: Caller,
     events: mpsc::Sender<Event>,
-    own: ExporterMetrics,
+    metrics: ExporterMetrics,
     /// The exporter's own credentials, and those of the profiles that assume roles.
     bases: BTreeMap<Option<String>, Session>,
     roster: Roster,
@@ -86,9 +86,9 @@ struct Running {
 impl Fleet {
     /// A fleet of nobody. All calls are made through `caller`'s clients.
     #[must_use]
-    pub fn new(caller: Caller, events: mpsc::Sender<Event>, own: ExporterMetrics) -> Self {
+    pub fn new(caller: Caller, events: mpsc::Sender<Event>, metrics: ExporterMetrics) -> Self {
         let (bases, roster, runs) = (BTreeMap::new(), Roster::default(), BTreeMap::new());
-        Self { caller, events, own, bases, roster, runs, users: BTreeMap::new() }
+        Self { caller, events, metrics, bases, roster, runs, users: BTreeMap::new() }
     }
 
     /// The same, and the first list of an organization is held against the accounts
@@ -172,13 +172,13 @@ impl Fleet {
     /// detail, that is a fault, and the list is taken in all the same.
     async fn list(&mut self, organization: &Organization) -> Result<(), Fault> {
         let verified = self.base(None).verified().await?;
-        let own = verified.identity.clone();
+        let listed_by = verified.identity.clone();
         let directory = Directory::new(self.caller.with_rate(ORGANIZATIONS_RATE), verified);
         let mut entries = directory.accounts().await?;
         let management = directory.management().await;
         let details = detail(&directory, organization, &mut entries).await;
         let details = management.as_ref().map(|_| ()).map_err(Fault::clone).and(details);
-        let listing = Listing { own, entries, management: management.ok() };
+        let listing = Listing { listed_by, entries, management: management.ok() };
         self.roster.take(listing, self.caller.clock().now().mono).and(details)
     }
 
@@ -203,9 +203,9 @@ impl Fleet {
         let run = self.account(id, &access, plan);
         let mut tasks = JoinSet::new();
         let heartbeat = run.clone();
-        tasks.spawn(forever("root", self.own.clone(), move || after(phase, heartbeat.clone().heartbeat())));
+        tasks.spawn(forever("root", self.metrics.clone(), move || after(phase, heartbeat.clone().heartbeat())));
         if plan.takes_inventory() {
-            tasks.spawn(forever("inventory", self.own.clone(), move || after(phase, run.clone().inventory())));
+            tasks.spawn(forever("inventory", self.metrics.clone(), move || after(phase, run.clone().inventory())));
         }
         self.runs.insert(id, Running { access, plan, _tasks: tasks });
     }
@@ -224,7 +224,7 @@ impl Fleet {
         // Where it is not known yet whose the credentials are, it is not known whose
         // users an earlier run knew of, either.
         let users = id.and_then(|id| self.users.remove(&id));
-        AccountRun::new(session, plan, self.events.clone(), self.own.clone()).knowing(users)
+        AccountRun::new(session, plan, self.events.clone(), self.metrics.clone()).knowing(users)
     }
 
     /// The credentials that assume roles: one session, whoever they are for.

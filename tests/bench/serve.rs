@@ -48,9 +48,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         took.push(began.elapsed());
     }
     took.sort();
-    let own = ExporterMetrics::new(false)?;
+    let metrics = ExporterMetrics::new(false)?;
     let mut tail = Encoder::default();
-    for family in own.gather() {
+    for family in metrics.gather() {
         tail.family(&family)?;
     }
     let exposition = Exposition::new(&head, &tail.tail(), clock.now());
@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         clock,
         max_age: Duration::from_secs(3_600),
         slots: None,
-        requests: own.http_requests().clone(),
+        requests: metrics.http_requests().clone(),
         reload: None,
         guard: None,
     };

@@ -76,12 +76,12 @@ impl Server {
     }
 
     fn publish(&self, bytes: usize) {
-        let own = ExporterMetrics::new(false).unwrap();
+        let metrics = ExporterMetrics::new(false).unwrap();
         let gauge = prometheus::Gauge::new("padding", "x".repeat(bytes)).unwrap();
         let mut head = Encoder::default();
         head.family(&prometheus::core::Collector::collect(&gauge)[0]).unwrap();
         let mut tail = Encoder::default();
-        own.gather().iter().for_each(|family| tail.family(family).unwrap());
+        metrics.gather().iter().for_each(|family| tail.family(family).unwrap());
         let exposition = Exposition::new(&head.head(), &tail.tail(), self.clock.now());
         self.published.send_replace(Some(Arc::new(exposition)));
     }

@@ -1,113 +1,105 @@
 //! The families about IAM users: counts of what is known, and names for those
 //! who asked for them.
 
-use super::{Rows, id};
-use crate::model::{
-    facts::{DeviceKind, user::ReportUse},
-    judge::users::UserCounts,
-    snapshot::{Failing, Snapshot},
-};
+use std::iter::zip;
 
-fn each_tally(snapshot: &Snapshot, mut row: impl FnMut(&str, &UserCounts)) {
-    for state in snapshot.accounts() {
-        if let Some(tally) = &state.tally {
-            row(id(state), tally);
-        }
-    }
-}
+use super::{Family, count, of_account, of_snapshot};
+use crate::model::facts::DeviceKind;
 
-fn count(snapshot: &Snapshot, rows: &mut Rows, of: impl Fn(&UserCounts) -> u32) {
-    each_tally(snapshot, |account, tally| rows.push(&[account], f64::from(of(tally))));
-}
-
-pub(super) fn all(snapshot: &Snapshot, rows: &mut Rows) {
-    count(snapshot, rows, |tally| tally.users);
-}
-
-pub(super) fn unknown(snapshot: &Snapshot, rows: &mut Rows) {
-    count(snapshot, rows, |tally| tally.unknown);
-}
-
-pub(super) fn console(snapshot: &Snapshot, rows: &mut Rows) {
-    count(snapshot, rows, |tally| tally.console);
-}
-
-pub(super) fn without_mfa(snapshot: &Snapshot, rows: &mut Rows) {
-    count(snapshot, rows, |tally| tally.without_mfa.all);
-}
-
-pub(super) fn without_mfa_exempt(snapshot: &Snapshot, rows: &mut Rows) {
-    count(snapshot, rows, |tally| tally.without_mfa.exempt);
-}
-
-pub(super) fn console_without_mfa(snapshot: &Snapshot, rows: &mut Rows) {
-    count(snapshot, rows, |tally| tally.console_without_mfa.all);
-}
-
-pub(super) fn console_without_mfa_exempt(snapshot: &Snapshot, rows: &mut Rows) {
-    count(snapshot, rows, |tally| tally.console_without_mfa.exempt);
-}
-
-pub(super) fn access_key_without_mfa(snapshot: &Snapshot, rows: &mut Rows) {
-    count(snapshot, rows, |tally| tally.access_key_without_mfa.all);
-}
-
-pub(super) fn access_key_without_mfa_exempt(snapshot: &Snapshot, rows: &mut Rows) {
-    count(snapshot, rows, |tally| tally.access_key_without_mfa.exempt);
-}
-
-pub(super) fn devices(snapshot: &Snapshot, rows: &mut Rows) {
-    each_tally(snapshot, |account, tally| {
-        for (kind, count) in DeviceKind::ALL.into_iter().zip(tally.devices) {
-            rows.push(&[account, kind.as_str()], f64::from(count));
-        }
-    });
-}
-
-fn each_failing(snapshot: &Snapshot, mut row: impl FnMut(&str, &Failing<'_>)) {
-    for state in snapshot.accounts() {
-        if let Some(failing) = snapshot.failing(state) {
-            row(id(state), &failing);
-        }
-    }
-}
-
-pub(super) fn names(snapshot: &Snapshot, rows: &mut Rows) {
-    each_failing(snapshot, |account, failing| {
-        for (user, password) in &failing.named {
-            let console = match password {
-                Some(true) => "true",
-                Some(false) => "false",
-                None => "unknown",
-            };
-            rows.push(&[account, user, console], 1.0);
-        }
-    });
-}
-
-pub(super) fn omitted(snapshot: &Snapshot, rows: &mut Rows) {
-    each_failing(snapshot, |account, failing| rows.push(&[account], super::count(failing.omitted)));
-}
-
-/// The reports behind what is known of the users.
-pub(super) fn each_report(snapshot: &Snapshot, mut row: impl FnMut(&str, &ReportUse)) {
-    for state in snapshot.accounts().filter(|state| state.tally.is_some()) {
-        if let Some(report) = state.users.as_ref().and_then(|users| users.value.report.as_ref()) {
-            row(id(state), report);
-        }
-    }
-}
-
-pub(super) fn root_password_last_used(snapshot: &Snapshot, rows: &mut Rows) {
-    each_report(snapshot, |account, report| {
-        if let Some(at) = report.root_password_last_used {
-            rows.push(&[account], at.as_seconds());
-        }
-    });
-}
-
-pub(super) fn exemption_expiry(snapshot: &Snapshot, rows: &mut Rows) {
-    let mut ends: Vec<_> = snapshot.exemptions.iter().filter_map(|e| Some((e.id.as_str(), e.until?))).collect();
-    ends.sort_unstable();
-    ends.into_iter().for_each(|(exemption, until)| rows.push(&[exemption], until.as_seconds()));
-}
+pub(super) const FAMILIES: &[Family] = &[
+    of_account(
+        "aws_mfa_access_key_users_without_mfa",
+        &["account_id"],
+        "How many IAM users are known to have an active access key (credential report) and no MFA device: single-factor API access. Absent while the users are not known.",
+        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.access_key_without_mfa.all)),
+    ),
+    of_account(
+        "aws_mfa_access_key_users_without_mfa_exempt",
+        &["account_id"],
+        "How many of aws_mfa_access_key_users_without_mfa an exemption is for.",
+        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.access_key_without_mfa.exempt)),
+    ),
+    of_account(
+        "aws_mfa_console_users",
+        &["account_id"],
+        "How many IAM users are known to have a console password (credential report, or GetLoginProfile where that was asked). Absent while the users are not known.",
+        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.console)),
+    ),
+    of_account(
+        "aws_mfa_console_users_without_mfa",
+        &["account_id"],
+        "How many IAM users are known to have a console password and no MFA device: those that IAM.5 fails for. Absent while the users are not known.",
+        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.console_without_mfa.all)),
+    ),
+    of_account(
+        "aws_mfa_console_users_without_mfa_exempt",
+        &["account_id"],
+        "How many of aws_mfa_console_users_without_mfa an exemption is for.",
+        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.console_without_mfa.exempt)),
+    ),
+    of_snapshot(
+        "aws_mfa_exemption_expiry_timestamp_seconds",
+        &["exemption"],
+        "When a configured exemption ends. Exemptions without an end have none.",
+        |snapshot, rows| {
+            let mut ends: Vec<_> = snapshot.exemptions.iter().filter_map(|e| Some((e.id.as_str(), e.until?))).collect();
+            ends.sort_unstable();
+            ends.into_iter().for_each(|(exemption, until)| rows.push(&[exemption], until.as_seconds()));
+        },
+    ),
+    of_account(
+        "aws_mfa_user_devices",
+        &["account_id", "kind"],
+        "How many MFA devices of IAM users were seen, by kind. A user with a virtual device is not asked for others; a synced passkey and a FIDO security key are one kind. Absent while the users are not known.",
+        |view, rows| {
+            if let Some(counts) = view.state.tally {
+                zip(DeviceKind::ALL, counts.devices).for_each(|(kind, devices)| rows.push(&[kind.as_str()], devices));
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_user_without_mfa",
+        &["account_id", "user", "console_access"],
+        "An IAM user without an MFA device, by name, and whether a console password is known (true, false, unknown). Only with --collector.users.names=failing; always 1.",
+        |view, rows| {
+            for (user, password) in view.snapshot.failing(view.state).map(|failing| failing.named).unwrap_or_default() {
+                let console = match password {
+                    Some(true) => "true",
+                    Some(false) => "false",
+                    None => "unknown",
+                };
+                rows.push(&[user, console], 1);
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_users",
+        &["account_id"],
+        "How many IAM users there are (ListUsers). Users of IAM Identity Center are none. Absent while unknown.",
+        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.users)),
+    ),
+    of_account(
+        "aws_mfa_users_omitted",
+        &["account_id"],
+        "How many IAM users without an MFA device are not named in aws_mfa_user_without_mfa: those over the limit, and those whose names are not known yet. Only with --collector.users.names=failing.",
+        |view, rows| rows.push_known(&[], view.snapshot.failing(view.state).map(|failing| count(failing.omitted))),
+    ),
+    of_account(
+        "aws_mfa_users_unknown",
+        &["account_id"],
+        "How many IAM users too little is known of to judge IAM.5 and IAM.19; the other counts are of what is known. Absent while the users are not known.",
+        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.unknown)),
+    ),
+    of_account(
+        "aws_mfa_users_without_mfa",
+        &["account_id"],
+        "How many IAM users are known to have no MFA device: those that IAM.19 fails for. Absent while the users are not known.",
+        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.without_mfa.all)),
+    ),
+    of_account(
+        "aws_mfa_users_without_mfa_exempt",
+        &["account_id"],
+        "How many of aws_mfa_users_without_mfa an exemption is for.",
+        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.without_mfa.exempt)),
+    ),
+];
