@@ -255,7 +255,7 @@ pub struct AlertFlags {
     #[arg(long, value_name = "DURATION", value_parser = rules::settings::grace_period)]
     grace: Option<Duration>,
 
-    /// How long Prometheus may be down before the rules forget (default: 2h); shorter is cheaper.
+    /// How long Prometheus may be down before the rules forget (default: 1h); less is cheaper.
     #[arg(long, value_name = "DURATION", value_parser = rules::settings::memory_window)]
     memory: Option<Duration>,
 }

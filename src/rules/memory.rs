@@ -186,11 +186,13 @@ fn control(kit: &Kit<'_>, what: &str) -> Rule {
     let metric = format!("aws_mfa_control_{what}_timestamp_seconds");
     let name = format!("account_control:{metric}:max");
     let comment = match what {
-        "last_failed" => "When each control was last seen failed.",
-        _ => "When each control was last seen passed or not applicable.",
+        "last_failed" => "When each control that an alert asks about was last seen failed.",
+        _ => "When each control that an alert asks about was last seen passed or not applicable.",
     };
     let last = kit.last(&name);
-    let expr = format!("max by (account_id, control) ({metric})\nor\n(\n  {last}\n  and on (account_id) {SEEN}\n)");
+    let expr = format!(
+        "max by (account_id, control) ({metric}{{control!=\"IAM.19\"}})\nor\n(\n  {last}\n  and on (account_id) {SEEN}\n)"
+    );
     Rule::record(name, comment, expr)
 }
 

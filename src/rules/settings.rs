@@ -42,7 +42,7 @@ impl Default for Settings {
             grafana: String::new(),
             job: ".*aws-mfa-exporter.*".to_owned(),
             grace: Duration::from_secs(86_400),
-            memory: Duration::from_secs(2 * 3_600),
+            memory: Duration::from_secs(3_600),
         }
     }
 }

@@ -14,11 +14,11 @@ use std::{
 
 use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim};
 
-use self::chain::{Chain, Notice};
+use self::chain::{Chain, Notice, Victoria};
 use crate::{
     peers::wait_until,
     rules::installations,
-    support::{KEY, Samples, healthy, sim},
+    support::{Exporter, ID, KEY, Samples, healthy, sim},
 };
 
 const OWN: &str = "000000000001";
@@ -221,5 +221,52 @@ fn root_mfa_off_pages_and_so_does_silence() {
 fn root_mfa_off_pages_with_prometheus_3_too() {
     for installation in installations().into_iter().flatten() {
         story(Some(&installation));
+    }
+}
+
+/// Root MFA goes off, then AWS denies, then the exporter is gone.
+fn victoria(installation: Option<&Path>, flags: &[&str], which: &str) {
+    let sim = sim(healthy());
+    let mut exporter = Exporter::fast(&sim);
+    exporter.expect("IAM.9", "passed");
+    let victoria = Victoria::start(installation, &exporter.address, flags);
+    // It has to be seen protected, or this is no regression.
+    std::thread::sleep(Duration::from_secs(20));
+    sim.edit(ID, |account| account.root.devices.clear());
+    let began = Instant::now();
+    let took = victoria.webhook.wait_for("AwsMfaRootMfaRegressed", ID) - began;
+    say(&format!("{which}: from root MFA off to the page: {took:?}"));
+    let text =
+        victoria.webhook.of("AwsMfaRootMfaRegressed", "firing")[0].alerts[0]["annotations"]["description"].clone();
+    let starts = format!(
+        "Account {ID}: the root user has credentials and no MFA device. The exporter last saw it protected at 20"
+    );
+    assert!(text.as_str().unwrap().starts_with(&starts), "{text}");
+    sim.fault(ID, None, Fault::AccessDenied);
+    let began = Instant::now();
+    let took = victoria.webhook.wait_for("AwsMfaRootMfaUnknown", ID) - began;
+    say(&format!("{which}: from the denial to the page, with 30 s in which to gather: {took:?}"));
+    // It was absent before its first scrape, too.
+    let absent = || victoria.webhook.of("AwsMfaExporterAbsent", "firing").len();
+    let (before, began) = (absent(), Instant::now());
+    exporter.signal("-KILL");
+    exporter.wait();
+    wait_until("absent", Duration::from_secs(120), || absent() > before);
+    say(&format!("{which}: from the kill to the page: {:?}", began.elapsed()));
+    assert!(
+        victoria.webhook.of("AwsMfaRootMfaRegressed", "resolved").is_empty(),
+        "what nobody watches has not been mended"
+    );
+}
+
+#[test]
+fn an_old_vmalert_pages_with_the_simple_alerts() {
+    victoria(None, &["--set=simple"], "Debian's vmalert");
+}
+
+#[test]
+fn a_newer_vmalert_pages_with_the_full_ones() {
+    for installation in installations().into_iter().flatten() {
+        victoria(Some(&installation), &[], "a newer vmalert");
     }
 }

@@ -200,7 +200,7 @@ fn what_a_site_decides_is_a_flag() {
         assert!(dashboard.starts_with("https://grafana.example.org/d/aws-mfa-"), "{dashboard}");
     }
     let has = |text: &str| rules.iter().any(|rule| rule.expr.contains(text));
-    assert!(has("up{job=~\"audit-.+\"}") && has("time() - 129600") && has("[30m]") && !has("[120m]"));
+    assert!(has("up{job=~\"audit-.+\"}") && has("time() - 129600") && has("[30m]") && !has("[60m]"));
     for wrong in ["--runbooks=wiki", "--grafana=x", "--job=\"", "--grace=24", "--memory=1m", "--set=other"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
         let output = command.args(["generate", "alerts", wrong]).output().unwrap();

@@ -76,6 +76,17 @@ impl Webhook {
         self.notices().into_iter().filter(|notice| notice.alerts.iter().any(|told| is_it(&told))).collect()
     }
 
+    /// Waits until an alert is told of, of whatever account where none is named, and tells when that was.
+    pub fn wait_for(&self, alert: &str, account: &str) -> Instant {
+        let told = || {
+            let about = |told: &Value| account.is_empty() || told["labels"]["account_id"] == account;
+            let mut notices = self.of(alert, "firing").into_iter();
+            notices.find(|notice| notice.alerts.iter().any(about)).map(|notice| notice.at)
+        };
+        wait_until(&format!("{alert} {account}"), Duration::from_secs(150), || told().is_some());
+        told().unwrap()
+    }
+
     /// When the receiver was told that this alert of this account is `status`.
     pub fn told(&self, receiver: &str, alert: &str, account: &str, status: &str) -> Option<Instant> {
         let about = |told: &Value| told["labels"]["account_id"] == account && told["status"] == status;
@@ -214,13 +225,63 @@ impl Chain {
 
     /// Waits until an alert is told of, and tells when that was.
     pub fn wait_for(&self, alert: &str, account: &str) -> Instant {
-        let told = || {
-            let notices = self.webhook.of(alert, "firing");
-            let about = |told: &Value| account.is_empty() || told["labels"]["account_id"] == account;
-            notices.into_iter().find(|notice| notice.alerts.iter().any(about)).map(|notice| notice.at)
+        self.webhook.wait_for(alert, account)
+    }
+}
+
+/// VictoriaMetrics and vmalert in Prometheus's place: what is scraped comes back a moment later, and so does what a rule
+/// has recorded.
+pub struct Victoria {
+    pub webhook: Webhook,
+    _folder: tempfile::TempDir,
+    _peers: [Peer; 3],
+}
+
+impl Victoria {
+    /// Starts all but the exporter, which is at `target`.
+    pub fn start(installation: Option<&Path>, target: &str, flags: &[&str]) -> Self {
+        let (webhook, folder) = (Webhook::start(), tempfile::tempdir().unwrap());
+        let [database, alertmanager, ruler] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus/alertmanager.example.yml");
+        let routes = fs::read_to_string(example).unwrap().replace("127.0.0.1:9099", &webhook.address);
+        let put = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+        put("alerts.yaml", hurried(flags));
+        put("alertmanager.yml", routes);
+        let job =
+            json!({"job_name": "aws-mfa-exporter", "scrape_interval": "1s", "static_configs": [{"targets": [target]}]});
+        put("scrape.yml", json!({ "scrape_configs": [job] }).to_string());
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let start = |name: &str, arguments: &[String], address: &str| {
+            let mut command = program(installation, name);
+            command.args(arguments);
+            peer(folder.path(), command, address)
         };
-        wait_until(&format!("{alert} {account}"), Duration::from_secs(150), || told().is_some());
-        told().unwrap()
+        let receiver = [
+            format!("--config.file={}", path("alertmanager.yml")),
+            format!("--storage.path={}", path("alertmanager")),
+            format!("--web.listen-address={alertmanager}"),
+            "--cluster.listen-address=".to_owned(),
+        ];
+        let store = [
+            format!("-storageDataPath={}", path("store")),
+            format!("-httpListenAddr={database}"),
+            format!("-promscrape.config={}", path("scrape.yml")),
+            "-search.latencyOffset=0s".to_owned(),
+        ];
+        let evaluate = [
+            format!("-rule={}", path("alerts.yaml")),
+            format!("-httpListenAddr={ruler}"),
+            format!("-datasource.url=http://{database}"),
+            format!("-remoteWrite.url=http://{database}"),
+            format!("-notifier.url=http://{alertmanager}"),
+            "-remoteWrite.flushInterval=1s".to_owned(),
+        ];
+        let peers = [
+            start("prometheus-alertmanager", &receiver, &alertmanager),
+            start("victoria-metrics", &store, &database),
+            start("vmalert", &evaluate, &ruler),
+        ];
+        Self { webhook, _folder: folder, _peers: peers }
     }
 }
 
