@@ -178,7 +178,8 @@ fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<St
     let mut snapshot = first_snapshot(settings, clock);
     let Some(path) = flags.state_file.clone() else { return Ok((None, snapshot)) };
     let file = StateFile::new(path.clone(), flags.state_interval, settings.shard);
-    let state = file.load(settings.config.is_single_account()).map_err(|error| StartError::State(path, error))?;
+    let state =
+        file.load(settings.config.is_single_account(), clock.now()).map_err(|error| StartError::State(path, error))?;
     if let Some(state) = state {
         snapshot.restore(state.memories, state.listed, clock.now());
     }

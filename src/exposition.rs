@@ -213,7 +213,7 @@ impl Body {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Read, time::Duration};
+    use std::io::Read;
 
     use prometheus::{
         Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, core::Collector,
@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn at() -> Moment {
-        Moment { wall: Timestamp::default(), mono: Duration::ZERO }
+        Moment { wall: Timestamp::default(), mono: crate::model::time::Uptime::default() }
     }
 
     fn text(body: &Body) -> String {

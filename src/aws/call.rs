@@ -110,13 +110,13 @@ impl Caller {
             Err(_) => request.await,
         };
         let result = result.map_err(|error| fault::of(operation, &error));
-        let took = self.clock.now().mono.saturating_sub(sent.mono);
+        let took = self.clock.now().mono.since(sent.mono);
         self.metrics.request_ended(service, operation, took, result.as_ref().err().map(|fault| fault.class));
         result
     }
 
     fn take_token(&self) -> Duration {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.now().mono)
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.uptime())
     }
 }
 

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     collect::iam::{DevicePage, Iam, Owner},
-    model::facts::{Fault, Summary},
+    model::{
+        facts::{Fault, Summary},
+        time::Moment,
+    },
 };
 
 /// As many as a page can have: most accounts then have one.
@@ -34,6 +37,10 @@ impl AccountIam {
 }
 
 impl Iam for AccountIam {
+    fn now(&self) -> Moment {
+        self.session.caller().clock().now()
+    }
+
     async fn summary(&self) -> Result<Summary, Fault> {
         const OPERATION: &str = "GetAccountSummary";
         let caller = self.session.caller();
@@ -78,12 +85,14 @@ impl Iam for AccountIam {
             request.interceptor(tap.clone()).send()
         };
         let reply = caller.send("iam", OPERATION, request).await?;
+        let received = self.now();
         let next = next_page(OPERATION, &tap, "VirtualMFADevices")?;
         let owner = |device: &aws_sdk_iam::types::VirtualMfaDevice| {
             let user = device.user().filter(|user| !user.arn().is_empty())?;
             // Nobody has an ARN for an id, so an owner without one is nobody's device.
             let id = if user.user_id().is_empty() { user.arn() } else { user.user_id() };
-            Some(Owner { arn: user.arn().to_owned(), id: id.into() })
+            let since = tap.since(device.enable_date(), received);
+            Some(Owner { arn: user.arn().to_owned(), id: id.into(), since })
         };
         Ok(DevicePage { owners: reply.virtual_mfa_devices().iter().map(owner).collect(), next })
     }

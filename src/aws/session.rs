@@ -138,7 +138,7 @@ impl Session {
     /// they belong to another account than the wanted, or than the first ones did.
     pub async fn verified(&self) -> Result<Verified, Fault> {
         let mut held = self.held.lock().await;
-        let now = self.caller.clock().now().mono;
+        let now = self.caller.clock().uptime();
         if let Some(verified) = held.verified.as_ref().filter(|_| now < held.until) {
             return Ok(verified.clone());
         }
@@ -146,7 +146,7 @@ impl Session {
             return Err(fault.clone());
         }
         let renewed = self.renew(&mut held, now).await;
-        let ended = self.caller.clock().now().mono;
+        let ended = self.caller.clock().uptime();
         let kept = held.verified.clone().filter(|_| ended < held.expiry);
         match (renewed, kept) {
             // They are good for a while yet, and STS may be back before that is over.

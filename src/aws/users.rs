@@ -14,18 +14,14 @@ use super::{
     wire::ReplyTap,
 };
 use crate::{
-    collect::iam::{ListedUser, Making, ReportReply, UserPage, UsersIam},
+    collect::iam::{Iam as _, ListedUser, Making, ReportReply, UserDevices, UserPage, UsersIam},
     model::{
-        facts::{Devices, Fault, FaultClass},
-        time::{Moment, Timestamp},
+        facts::{DeviceKind, Devices, Fault, FaultClass},
+        time::{Timestamp, Uptime},
     },
 };
 
 impl UsersIam for AccountIam {
-    fn now(&self) -> Moment {
-        self.session.caller().clock().now()
-    }
-
     async fn users(&self, marker: Option<String>) -> Result<UserPage, Fault> {
         const OPERATION: &str = "ListUsers";
         let caller = self.session.caller();
@@ -40,10 +36,10 @@ impl UsersIam for AccountIam {
         Ok(UserPage { users: reply.users().iter().map(listed).collect::<Result<_, _>>()?, next })
     }
 
-    async fn devices_of(&self, user: &str) -> Result<Option<Devices>, Fault> {
+    async fn devices_of(&self, user: &str) -> Result<Option<UserDevices>, Fault> {
         const OPERATION: &str = "ListMFADevices";
         let caller = self.session.caller();
-        let mut devices = Devices::default();
+        let (mut devices, mut since) = (Devices::default(), None::<Uptime>);
         let mut marker: Option<String> = None;
         loop {
             let tap = ReplyTap::default();
@@ -60,16 +56,19 @@ impl UsersIam for AccountIam {
                 }
             };
             let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(None) };
+            let received = self.now();
             let next = next_page(OPERATION, &tap, "MFADevices")?;
             for device in reply.mfa_devices() {
                 if device.user_name() != user {
                     let detail = format!("{OPERATION}: the reply is about another user");
                     return Err(Fault::new(FaultClass::MalformedReply, detail));
                 }
-                devices.add(crate::model::facts::DeviceKind::of_serial(device.serial_number()), 1);
+                devices.add(DeviceKind::of_serial(device.serial_number()), 1);
+                let enabled = tap.since(Some(device.enable_date()), received);
+                since = Some(since.map_or(enabled, |since| since.min(enabled)));
             }
             match next {
-                None => return Ok(Some(devices)),
+                None => return Ok(Some(UserDevices { devices, since: since.unwrap_or(received.mono) })),
                 // A user has eight devices at most, and a page holds a hundred.
                 Some(next) if marker.as_ref() == Some(&next) => {
                     let detail = format!("{OPERATION}: the list leads back to a page already read");
@@ -80,7 +79,7 @@ impl UsersIam for AccountIam {
         }
     }
 
-    async fn has_password(&self, user: &str) -> Result<bool, Fault> {
+    async fn password_of(&self, user: &str) -> Result<Option<Uptime>, Fault> {
         const OPERATION: &str = "GetLoginProfile";
         let caller = self.session.caller();
         let tap = ReplyTap::default();
@@ -96,9 +95,11 @@ impl UsersIam for AccountIam {
                 )
             }
         };
-        let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(false) };
+        let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(None) };
         match reply.login_profile() {
-            Some(profile) if profile.user_name() == user => Ok(true),
+            Some(profile) if profile.user_name() == user => {
+                Ok(Some(tap.since(Some(profile.create_date()), self.now())))
+            }
             _ => Err(without(OPERATION, "LoginProfile of this user")),
         }
     }

@@ -9,6 +9,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use aws_smithy_runtime_api::{
@@ -21,10 +22,12 @@ use aws_smithy_runtime_api::{
         runtime_components::RuntimeComponents,
     },
 };
-use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+use aws_smithy_types::{DateTime, body::SdkBody, config_bag::ConfigBag, date_time::Format};
 use http_body_util::Limited;
 use quick_xml::{Reader, escape::unescape, events::Event};
 use serde::de::IgnoredAny;
+
+use crate::model::time::{MOST_SKEW, Moment, Timestamp, Uptime};
 
 /// No honest reply of the operations in use comes near this, a report aside.
 pub const BODY_CAP: usize = 8 << 20;
@@ -76,6 +79,7 @@ pub enum ShapeError {
 #[derive(Clone, Debug)]
 pub struct ReplyTap {
     seen: Arc<Mutex<Option<Vec<u8>>>>,
+    date: Arc<Mutex<Option<Timestamp>>>,
     cap: usize,
 }
 
@@ -207,7 +211,7 @@ fn is_result(element: &str) -> bool {
 
 impl Default for ReplyTap {
     fn default() -> Self {
-        Self { seen: Arc::default(), cap: BODY_CAP }
+        Self { seen: Arc::default(), date: Arc::default(), cap: BODY_CAP }
     }
 }
 
@@ -234,6 +238,23 @@ impl ReplyTap {
         let body = self.take().ok_or(ShapeError::Malformed)?;
         let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&body).map_err(|_| ShapeError::Malformed)?;
         if fields.contains_key(field) { Ok(()) } else { Err(ShapeError::Missing(field)) }
+    }
+
+    /// From when on something was so that AWS dates with `date`, in a reply that has
+    /// come at `received`: its age by AWS's own clock, which the reply's `Date` header
+    /// shows, before that. Without the header it is as young as AWS lets a clock be off.
+    /// Both are cut to the second. What has no date was so when the reply came.
+    #[must_use]
+    pub fn since(&self, date: Option<&DateTime>, received: Moment) -> Uptime {
+        // The SDK fills a date that is missing with the epoch.
+        let dated = date.filter(|date| date.secs() > 0);
+        let Some(date) = dated.map(|date| Timestamp::from_millis(date.secs().saturating_mul(1_000))) else {
+            return received.mono;
+        };
+        let shown = *self.date.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, margin) = shown.map_or((received.wall, MOST_SKEW), |now| (now, Duration::from_secs(1)));
+        let age = now.since(date).unwrap_or_default();
+        received.mono.minus(age).plus(margin).min(received.mono)
     }
 
     fn take(&self) -> Option<Vec<u8>> {
@@ -264,6 +285,10 @@ impl Intercept for ReplyTap {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        *self.date.lock().unwrap_or_else(PoisonError::into_inner) =
+            date.map(|date| Timestamp::from_millis(date.secs().saturating_mul(1_000)));
         let body = context.response().body().bytes().map(<[u8]>::to_vec);
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = body;
         Ok(())

@@ -17,6 +17,7 @@ use crate::{
         account::{Account, AccountId, AccountStatus, Identity},
         facts::{Fault, FaultClass},
         organization::Entry,
+        time::Uptime,
     },
 };
 
@@ -35,7 +36,7 @@ pub struct Watched {
 /// The accounts that were listed, now or not long ago.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
-    entries: BTreeMap<AccountId, (Entry, Duration)>,
+    entries: BTreeMap<AccountId, (Entry, Uptime)>,
     management: Option<AccountId>,
     listed_by: Option<Identity>,
 }
@@ -82,7 +83,7 @@ impl Roster {
     /// earlier run of the program knew.
     #[must_use]
     pub fn expecting<'a>(accounts: impl Iterator<Item = &'a Account>) -> Self {
-        let entries = accounts.map(|account| (account.id, (Entry::of(account), Duration::ZERO)));
+        let entries = accounts.map(|account| (account.id, (Entry::of(account), Uptime::default())));
         Self { entries: entries.collect(), ..Self::default() }
     }
 
@@ -102,7 +103,7 @@ impl Roster {
     ///
     /// # Errors
     /// When over a tenth of the accounts are missing, and more than one.
-    pub fn take(&mut self, listing: Listing, now: Duration) -> Result<(), Fault> {
+    pub fn take(&mut self, listing: Listing, now: Uptime) -> Result<(), Fault> {
         let before = self.entries.len();
         let listed: BTreeSet<_> = listing.entries.iter().map(|entry| entry.id).collect();
         self.management = listing.management.or(self.management);
@@ -115,7 +116,7 @@ impl Roster {
             }
             self.entries.insert(entry.id, (entry, now));
         }
-        self.entries.retain(|_, (_, seen)| now.saturating_sub(*seen) < GRACE);
+        self.entries.retain(|_, (_, seen)| now.since(*seen) < GRACE);
         let missing = self.entries.keys().filter(|id| !listed.contains(id)).count();
         if missing > 1 && missing * 10 > before {
             let detail = format!("ListAccounts: {missing} of {before} accounts are no longer listed");

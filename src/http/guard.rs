@@ -173,7 +173,7 @@ impl Guard {
     }
 
     fn is_too_often(&self) -> bool {
-        let now = self.clock.now().mono;
+        let now = self.clock.uptime();
         let mut state = self.state();
         let Some(bucket) = &mut state.bucket else { return false };
         // A refused request is no debt: only what is let in is paid for.

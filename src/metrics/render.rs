@@ -119,8 +119,7 @@ impl<'a> View<'a> {
 
     /// The report behind what is known of the users.
     fn report(&self) -> Option<&'a ReportUse> {
-        self.state.tally?;
-        self.state.users.as_ref()?.value.report.as_ref()
+        self.state.fresh_users(&self.snapshot.plan, self.snapshot.tick)?.value.report.as_ref()
     }
 }
 

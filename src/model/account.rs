@@ -192,6 +192,12 @@ impl Account {
         Self { id, partition: None, status: AccountStatus::Scanned, name, ou: String::new(), management: false }
     }
 
+    /// Whose its credentials proved to be, once they have.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        Some(Identity { account: self.id, partition: self.partition.clone()? })
+    }
+
     /// Whether a list describes the account as `other` does. The partition is not
     /// a list's to say.
     #[must_use]

@@ -145,12 +145,13 @@ mod tests {
         account::Account,
         judge::Cadence,
         snapshot::{Event, Plan},
+        time::Uptime,
     };
     use std::time::Duration;
 
     #[test]
     fn nothing_of_a_path_or_a_name_becomes_markup() {
-        let now = Moment { wall: Timestamp::default(), mono: Duration::ZERO };
+        let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
         let mut snapshot =
             Snapshot::awaiting_accounts(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, now);
         let named = Account::named("111111111111".parse().unwrap(), "\"><script>evil()</script>".to_owned());
@@ -166,7 +167,7 @@ mod tests {
     fn a_picture_that_is_no_longer_aged_is_not_shown() {
         let at = |seconds: u64| Moment {
             wall: Timestamp::from_millis(i64::try_from(seconds * 1_000).unwrap()),
-            mono: Duration::from_secs(seconds),
+            mono: Uptime::after_start(Duration::from_secs(seconds)),
         };
         let snapshot = Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, at(100));
         let html = |now: u64| page(&snapshot, "/metrics", at(now)).html;

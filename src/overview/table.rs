@@ -113,8 +113,8 @@ fn names(out: &mut String, rows: &[Row<'_>]) {
             };
             let _ = writeln!(out, "  {name:<32}  {console}");
         }
-        if failing.omitted > 0 {
-            let _ = writeln!(out, "  and {} more", failing.omitted);
+        if let Some(omitted) = failing.omitted.filter(|omitted| *omitted > 0) {
+            let _ = writeln!(out, "  and {omitted} more");
         }
         out.push('\n');
     }

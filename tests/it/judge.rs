@@ -11,7 +11,7 @@ use aws_mfa_exporter::model::{
         Status::{self, Failed, NotApplicable, Passed, Unknown},
         root::{RootEvidence, judge},
     },
-    time::{Moment, Timestamp},
+    time::{Moment, Timestamp, Uptime},
 };
 
 const CADENCE: Cadence = Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) };
@@ -63,7 +63,7 @@ impl Default for Row {
 fn at(seconds: u64) -> Moment {
     Moment {
         wall: Timestamp::from_millis(1_764_000_000_000 + seconds as i64 * 1000),
-        mono: Duration::from_secs(seconds),
+        mono: Uptime::after_start(Duration::from_secs(seconds)),
     }
 }
 

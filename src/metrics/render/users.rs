@@ -3,39 +3,39 @@
 
 use std::iter::zip;
 
-use super::{Family, count, of_account, of_snapshot};
-use crate::model::facts::DeviceKind;
+use super::{Family, Rows, View, count, of_account, of_snapshot};
+use crate::model::{facts::DeviceKind, judge::users::UserCounts};
 
 pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_access_key_users_without_mfa",
         &["account_id"],
-        "How many IAM users are known to have an active access key (credential report) and no MFA device: single-factor API access. Absent while the users are not known.",
-        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.access_key_without_mfa.all)),
+        "IAM users without an MFA device who had an active access key when the credential report was made: single-factor API access. Absent unless both are known of every user.",
+        |view, rows| push(view, rows, |counts| Some(counts.access_key_without_mfa?.all)),
     ),
     of_account(
         "aws_mfa_access_key_users_without_mfa_exempt",
         &["account_id"],
-        "How many of aws_mfa_access_key_users_without_mfa an exemption is for.",
-        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.access_key_without_mfa.exempt)),
+        "Users counted in aws_mfa_access_key_users_without_mfa that an active exemption covers.",
+        |view, rows| push(view, rows, |counts| Some(counts.access_key_without_mfa?.exempt)),
     ),
     of_account(
         "aws_mfa_console_users",
         &["account_id"],
-        "How many IAM users are known to have a console password (credential report, or GetLoginProfile where that was asked). Absent while the users are not known.",
-        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.console)),
+        "IAM users with a console password (credential report, or GetLoginProfile where that was asked later). Absent unless it is known of every user.",
+        |view, rows| push(view, rows, |counts| Some(counts.console?)),
     ),
     of_account(
         "aws_mfa_console_users_without_mfa",
         &["account_id"],
-        "How many IAM users are known to have a console password and no MFA device: those that IAM.5 fails for. Absent while the users are not known.",
-        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.console_without_mfa.all)),
+        "IAM users with a console password and without an MFA device: those that IAM.5 fails for. Absent unless it is known of every user.",
+        |view, rows| push(view, rows, |counts| Some(counts.console_without_mfa?.all)),
     ),
     of_account(
         "aws_mfa_console_users_without_mfa_exempt",
         &["account_id"],
-        "How many of aws_mfa_console_users_without_mfa an exemption is for.",
-        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.console_without_mfa.exempt)),
+        "Users counted in aws_mfa_console_users_without_mfa that an active exemption covers.",
+        |view, rows| push(view, rows, |counts| Some(counts.console_without_mfa?.exempt)),
     ),
     of_snapshot(
         "aws_mfa_exemption_expiry_timestamp_seconds",
@@ -50,11 +50,10 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_user_devices",
         &["account_id", "kind"],
-        "How many MFA devices of IAM users were seen, by kind. A user with a virtual device is not asked for others; a synced passkey and a FIDO security key are one kind. Absent while the users are not known.",
+        "MFA devices of IAM users, by kind. AWS does not tell a synced passkey from a FIDO security key. Users with a virtual device are not asked for others; a kind is absent unless the devices seen are known to be all there are.",
         |view, rows| {
-            if let Some(counts) = view.state.tally {
-                zip(DeviceKind::ALL, counts.devices).for_each(|(kind, devices)| rows.push(&[kind.as_str()], devices));
-            }
+            let counts = view.state.user_counts().map(|counts| counts.devices).unwrap_or_default();
+            zip(DeviceKind::ALL, counts).for_each(|(kind, devices)| rows.push_known(&[kind.as_str()], devices));
         },
     ),
     of_account(
@@ -75,31 +74,44 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_users",
         &["account_id"],
-        "How many IAM users there are (ListUsers). Users of IAM Identity Center are none. Absent while unknown.",
-        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.users)),
+        "IAM users (ListUsers, as many as GetAccountSummary counts). Users of IAM Identity Center are not among them. Absent while unknown, and for about a minute after the account has changed.",
+        |view, rows| push(view, rows, |counts| Some(counts.users)),
     ),
     of_account(
         "aws_mfa_users_omitted",
         &["account_id"],
-        "How many IAM users without an MFA device are not named in aws_mfa_user_without_mfa: those over the limit, and those whose names are not known yet. Only with --collector.users.names=failing.",
-        |view, rows| rows.push_known(&[], view.snapshot.failing(view.state).map(|failing| count(failing.omitted))),
+        "IAM users without an MFA device who are not named in aws_mfa_user_without_mfa: those over the limit, and those whose names are not known yet. Absent unless it is known of every user whether there is a device. Only with --collector.users.names=failing.",
+        |view, rows| {
+            rows.push_known(&[], view.snapshot.failing(view.state).and_then(|failing| failing.omitted).map(count))
+        },
     ),
     of_account(
         "aws_mfa_users_unknown",
-        &["account_id"],
-        "How many IAM users too little is known of to judge IAM.5 and IAM.19; the other counts are of what is known. Absent while the users are not known.",
-        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.unknown)),
+        &["account_id", "fact"],
+        "IAM users of whom it is not known whether they have an MFA device (fact=device), a console password (console_password), or an active access key (access_key). The latter two come from the credential report: without one they stay unknown of users who have a device, which no verdict needs. Absent while it is not known which users there are.",
+        |view, rows| {
+            if let Some(unknown) = view.state.user_counts().map(|counts| counts.unknown) {
+                rows.push(&["access_key"], unknown.access_key);
+                rows.push(&["console_password"], unknown.console_password);
+                rows.push(&["device"], unknown.device);
+            }
+        },
     ),
     of_account(
         "aws_mfa_users_without_mfa",
         &["account_id"],
-        "How many IAM users are known to have no MFA device: those that IAM.19 fails for. Absent while the users are not known.",
-        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.without_mfa.all)),
+        "IAM users without an MFA device: those that IAM.19 fails for. Absent unless it is known of every user.",
+        |view, rows| push(view, rows, |counts| Some(counts.without_mfa?.all)),
     ),
     of_account(
         "aws_mfa_users_without_mfa_exempt",
         &["account_id"],
-        "How many of aws_mfa_users_without_mfa an exemption is for.",
-        |view, rows| rows.push_known(&[], view.state.tally.map(|counts| counts.without_mfa.exempt)),
+        "Users counted in aws_mfa_users_without_mfa that an active exemption covers.",
+        |view, rows| push(view, rows, |counts| Some(counts.without_mfa?.exempt)),
     ),
 ];
+
+/// A count, if it is known of every user.
+fn push(view: &View<'_>, rows: &mut Rows<'_>, of: impl FnOnce(&UserCounts) -> Option<u32>) {
+    rows.push_known(&[], view.state.user_counts().and_then(of));
+}

@@ -21,6 +21,8 @@ pub struct Report {
     pub root_password_last_used: Option<Timestamp>,
     /// The users by name.
     pub users: BTreeMap<String, ReportRow>,
+    /// How many users were created in which second.
+    created: BTreeMap<Timestamp, usize>,
 }
 
 /// What stands for "never" in a metric that is an instant.
@@ -72,6 +74,12 @@ struct Columns {
 }
 
 impl Report {
+    /// Whether nobody else in the report was created in the same second.
+    #[must_use]
+    pub fn is_alone_of_its_second(&self, row: &ReportRow) -> bool {
+        self.created.get(&row.created) == Some(&1)
+    }
+
     /// Reads the report's text.
     ///
     /// # Errors
@@ -89,6 +97,7 @@ impl Report {
                 continue;
             }
             let row = ReportRow::read(&record, &columns, line)?;
+            *report.created.entry(row.created).or_default() += 1;
             if report.users.insert(record[columns.user].to_owned(), row).is_some() {
                 return Err(ReportError::Twice(line));
             }
