@@ -2,7 +2,10 @@
 
 pub mod settings;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -171,6 +174,15 @@ impl Flags {
     pub fn asks_for_names(&self) -> bool {
         matches!(self.command, Some(Command::Check { names: true, .. }))
     }
+
+    /// The former check that `check` is to compare with.
+    #[must_use]
+    pub fn compares_with(&self) -> Option<&Path> {
+        match &self.command {
+            Some(Command::Check { compare, .. }) => compare.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// What the program can do beside serving.
@@ -188,6 +200,9 @@ pub enum Command {
         // The global flag of that field name is another one.
         #[arg(id = "name_users", long = "names")]
         names: bool,
+        /// Say what has become better and worse since this former `check --output json`.
+        #[arg(long, value_name = "FILE")]
+        compare: Option<PathBuf>,
     },
     /// Print the least-privilege IAM policy for the enabled collectors, as JSON.
     IamPolicy {
@@ -211,6 +226,10 @@ pub enum Output {
     Table,
     /// One JSON object, described in the README.
     Json,
+    /// One line an account, for a spreadsheet.
+    Csv,
+    /// The accounts that are not well, as a table of Markdown, for a mail or a ticket.
+    Markdown,
     /// The metrics of the account, for the textfile collector of node_exporter.
     Prometheus,
 }
@@ -258,6 +277,10 @@ pub struct AlertFlags {
     /// How long Prometheus may be down before the rules forget (default: 1h); less is cheaper.
     #[arg(long, value_name = "DURATION", value_parser = rules::settings::memory_window)]
     memory: Option<Duration>,
+
+    /// Labels of aws_mfa_account_labels that the alerts carry: ou,tag_team say. Not in the simple set.
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', value_parser = rules::settings::label)]
+    labels: Vec<String>,
 }
 
 impl AlertFlags {
@@ -272,6 +295,7 @@ impl AlertFlags {
             job: self.job.clone().unwrap_or(default.job),
             grace: self.grace.unwrap_or(default.grace),
             memory: self.memory.unwrap_or(default.memory),
+            labels: if self.set == AlertSet::Full { self.labels.clone() } else { Vec::new() },
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod account;
 pub mod exemption;
 pub mod facts;
 pub mod judge;
+pub mod labels;
 pub mod organization;
 pub mod shard;
 pub mod snapshot;

@@ -62,12 +62,10 @@ const FORM: &str = "<form hidden><input name=text type=search placeholder=\"Filt
      <select name=state aria-label=Verdict><option value=\"\">Every verdict<option value=failed>Failed<option value=unknown>Unknown\
      <option value=protected>Protected<option value=idle>Not scanned</select><small id=shown></small></form>\n";
 
+/// The worst that there is, for a tab among others.
 fn title(overview: &Overview<'_>) -> String {
-    match (overview.tally.failed, overview.tally.unknown) {
-        (0, 0) => format!("{} protected", overview.tally.protected),
-        (0, unknown) => format!("{unknown} unknown"),
-        (failed, _) => format!("{failed} failed"),
-    }
+    let worst = overview.tally.by_urgency().into_iter().find(|(count, ..)| *count > 0);
+    worst.map_or("no account".to_owned(), |(count, _, word)| format!("{count} {word}"))
 }
 
 fn notice(overview: &Overview<'_>) -> String {
@@ -81,12 +79,8 @@ fn tally(overview: &Overview<'_>) -> String {
     let tally = &overview.tally;
     let idle: usize = tally.idle.values().sum();
     let mut out = String::from("<ul class=tally>");
-    for (count, class, word) in [
-        (tally.failed, "failed", "failed"),
-        (tally.unknown, "unknown", "unknown"),
-        (tally.protected, "passed", "protected"),
-        (idle, "idle", "not scanned"),
-    ] {
+    let scanned = tally.by_urgency().map(|(count, status, word)| (count, status.as_str(), word));
+    for (count, class, word) in scanned.into_iter().chain([(idle, "idle", "not scanned")]) {
         let class = if count > 0 { class } else { "none" };
         let _ = write!(out, "<li class={class}><b>{count}</b>{word}");
     }

@@ -11,7 +11,7 @@ pub(super) const NOTHING_WATCHED: &str = "job:aws_mfa_exporter_nothing_watched_t
 /// The exporters without an account, but for shards beside which another has one.
 pub(super) const WATCHES_NOTHING: &str = "
   sum by (job, instance) (aws_mfa_accounts{state=\"scanned\"}) == 0
-  unless on (job, instance) aws_mfa_control_status
+  unless on (job, instance) aws_mfa_control_status{control=\"IAM.9\",status=\"unknown\"}
   unless on (job, instance) (
     aws_mfa_exporter_total_shards > 1
     and on (job) sum by (job) (aws_mfa_accounts{state=\"scanned\"}) > 0

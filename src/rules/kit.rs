@@ -3,7 +3,8 @@
 
 use super::{
     Set, Settings,
-    rule::{Group, Kind},
+    memory::LABELS,
+    rule::{ACCOUNT, Group, Kind},
 };
 
 /// What an expression of the simple set looks back to, so that a gap is none.
@@ -35,6 +36,11 @@ impl<'a> Kit<'a> {
     /// For how many seconds an account is new.
     pub(super) fn grace(&self) -> u64 {
         self.settings.grace.as_secs()
+    }
+
+    /// The labels of accounts that alerts carry.
+    pub(super) fn labels(&self) -> &[String] {
+        &self.settings.labels
     }
 
     pub(super) fn job(&self) -> &str {
@@ -79,6 +85,22 @@ impl<'a> Kit<'a> {
                 format!("({failed} unless ({protected} >= {failed}))")
             }
         }
+    }
+
+    /// Takes from what has a `control` that which an exemption is for.
+    pub(super) fn unless_exempt(&self) -> &'static str {
+        if self.is_full() {
+            "unless on (account_id, control) account_control:aws_mfa_control_exemption_info:max"
+        } else {
+            "unless on (account_id, control) last_over_time(aws_mfa_control_exemption_info[1h])"
+        }
+    }
+
+    /// Takes the accounts in which an exemption is for this control.
+    pub(super) fn unless_control_exempt(&self, control: &str) -> String {
+        let series =
+            self.either("account_control:aws_mfa_control_exemption_info:max", "aws_mfa_control_exemption_info");
+        format!("unless on (account_id) {series}{{control=\"{control}\"}}")
     }
 
     /// The accounts in which nobody can tell whether root has MFA.
@@ -145,6 +167,18 @@ impl<'a> Kit<'a> {
             let slash = if self.settings.grafana.is_empty() { "" } else { "/" };
             let dashboard = format!("{}{slash}d/{}", self.settings.grafana, alert.dashboard);
             alert.links = vec![("runbook_url", runbook), ("dashboard_url", dashboard)];
+            if alert.dashboard == ACCOUNT {
+                alert.labels.extend(self.settings.labels.iter().map(|name| (name.clone(), carried(name))));
+            }
         }
     }
+}
+
+/// What an alert says of its account, as a template; `none` where the account has no
+/// such label, because Prometheus shows the template itself in place of nothing.
+fn carried(label: &str) -> String {
+    format!(
+        "{{{{ with printf \"{LABELS}{{account_id=%q}}\" $labels.account_id | query }}}}\
+         {{{{ with . | first | label \"{label}\" }}}}{{{{ . }}}}{{{{ else }}}}none{{{{ end }}}}{{{{ else }}}}none{{{{ end }}}}"
+    )
 }

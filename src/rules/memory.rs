@@ -23,6 +23,11 @@ const NEWEST_OUTAGE: &str = "organization:aws_mfa_root_mfa_outage_timestamp_seco
 const NEWEST: &str = "organization:aws_mfa_account_last_seen_timestamp_seconds:max";
 const MANAGEMENT: &str = "account:aws_mfa_management_account_info:group";
 
+/// The controls that an exemption is for.
+pub(super) const EXEMPT: &str = "account_control:aws_mfa_control_exemption_info:max";
+/// The labels of each account.
+pub(super) const LABELS: &str = "account:aws_mfa_account_labels:topk";
+
 const DAY: u32 = 86_400;
 const WEEK: u32 = 7 * DAY;
 
@@ -36,7 +41,8 @@ pub(super) fn of_accounts(kit: &Kit<'_>) -> Vec<Rule> {
         return Vec::new();
     }
     let mut rules = sightings(kit);
-    rules.extend([info(kit), management(kit)]);
+    rules.extend([info(kit), management(kit), exempt(kit)]);
+    rules.extend(labels(kit));
     rules.extend(["last_protected", "last_failed"].map(|what| control(kit, what)));
     rules.extend([failed(), credential(kit), root_unknown(kit)]);
     rules.extend(outages(kit));
@@ -180,6 +186,46 @@ fn management(kit: &Kit<'_>) -> Rule {
             kit.last(MANAGEMENT)
         ),
     )
+}
+
+fn exempt(kit: &Kit<'_>) -> Rule {
+    let last = kit.last(EXEMPT);
+    Rule::record(
+        EXEMPT,
+        "The controls of accounts that an exemption is for, and when that was last so. The alerts leave them out, also while
+        nobody exports the account, if it was so to the end.",
+        format!(
+            "max by (account_id, control) (timestamp(aws_mfa_control_exemption_info))
+            or
+            (
+              {last}
+              > on (account_id) group_left () (
+                max by (account_id) ({SEEN}) - 120
+                unless on (account_id) aws_mfa_account_info
+              )
+            )"
+        ),
+    )
+}
+
+/// The labels that a site wants its alerts to carry, if any.
+fn labels(kit: &Kit<'_>) -> Option<Rule> {
+    let names = kit.labels();
+    let rule = Rule::record(
+        LABELS,
+        "The labels that alerts carry, of each account one row, the newest. The value is when it was last seen.",
+        format!(
+            "topk by (account_id) (1, max by (account_id, {}) (timestamp(aws_mfa_account_labels)))
+            or on (account_id)
+            (
+              topk by (account_id) (1, {})
+              and on (account_id) {SEEN}
+            )",
+            names.join(", "),
+            kit.last(LABELS)
+        ),
+    );
+    (!names.is_empty()).then_some(rule)
 }
 
 fn control(kit: &Kit<'_>, what: &str) -> Rule {

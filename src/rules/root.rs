@@ -15,9 +15,20 @@ pub(super) fn group(kit: &Kit<'_>) -> Group {
     Group { name: "aws-mfa-root", interval: "30s", rules }
 }
 
+/// The accounts in which the control was protected, and failed later.
+fn came_to_fail(kit: &Kit<'_>, control: &str) -> String {
+    let (protected, failed, exempt) = (kit.protected(control), kit.failed(control), kit.unless_exempt());
+    format!("max by (account_id) (\n  {protected}\n  < {failed}\n  {exempt}\n)")
+}
+
+/// The accounts in which the control is failed, as far as is known.
+fn is_failed(kit: &Kit<'_>, control: &str) -> String {
+    format!("max by (account_id) (\n  {}\n  {}\n)", kit.is_failed(control), kit.unless_exempt())
+}
+
 fn regressed(kit: &Kit<'_>) -> Rule {
     Rule::alert("AwsMfaRootMfaRegressed", Severity::Critical, ACCOUNT)
-        .expr(format!("max by (account_id) (\n  {}\n  < {}\n)", kit.protected("IAM.9"), kit.failed("IAM.9")))
+        .expr(came_to_fail(kit, "IAM.9"))
         .keep("10m")
         .says(
             "The root user of an AWS account was protected by MFA and no longer is.",
@@ -30,17 +41,14 @@ fn regressed(kit: &Kit<'_>) -> Rule {
 }
 
 fn key_appeared(kit: &Kit<'_>) -> Rule {
-    Rule::alert("AwsMfaRootKeyAppeared", Severity::Critical, ACCOUNT)
-        .expr(format!("max by (account_id) (\n  {}\n  < {}\n)", kit.protected("IAM.4"), kit.failed("IAM.4")))
-        .keep("10m")
-        .says(
-            "The root user of an AWS account has an access key and did not have one before.",
-            format!(
-                "{}: the root user has an access key. The exporter last saw it without one at \
+    Rule::alert("AwsMfaRootKeyAppeared", Severity::Critical, ACCOUNT).expr(came_to_fail(kit, "IAM.4")).keep("10m").says(
+        "The root user of an AWS account has an access key and did not have one before.",
+        format!(
+            "{}: the root user has an access key. The exporter last saw it without one at \
                  {{{{ $value | humanizeTimestamp }}}}.",
-                kit.account()
-            ),
-        )
+            kit.account()
+        ),
+    )
 }
 
 /// Without a record nobody knows which account is new.
@@ -51,10 +59,10 @@ fn new_and_off(kit: &Kit<'_>) -> Option<Rule> {
             have regressed.",
         )
         .expr(format!(
-            "max by (account_id) ({failed})
+            "{failed}
              unless on (account_id) {protected}
              and on (account_id) {first} > scalar(min({first})) + 3600",
-            failed = kit.is_failed("IAM.9"),
+            failed = is_failed(kit, "IAM.9"),
             protected = kit.protected("IAM.9"),
             first = memory::FIRST_SEEN,
         ))
@@ -154,17 +162,14 @@ fn never_read(kit: &Kit<'_>) -> Rule {
 }
 
 fn off(kit: &Kit<'_>) -> Rule {
-    Rule::alert("AwsMfaRootMfaOff", Severity::Warning, ACCOUNT)
-        .expr(format!("max by (account_id) ({})", kit.is_failed("IAM.9")))
-        .wait("5m")
-        .says(
-            "The root user of an AWS account is not protected by MFA.",
-            format!(
-                "{}: the root user has credentials and no MFA device. The last answer is of \
+    Rule::alert("AwsMfaRootMfaOff", Severity::Warning, ACCOUNT).expr(is_failed(kit, "IAM.9")).wait("5m").says(
+        "The root user of an AWS account is not protected by MFA.",
+        format!(
+            "{}: the root user has credentials and no MFA device. The last answer is of \
                  {{{{ $value | humanizeTimestamp }}}}.",
-                kit.account()
-            ),
-        )
+            kit.account()
+        ),
+    )
 }
 
 fn key_present(kit: &Kit<'_>) -> Rule {
@@ -174,7 +179,9 @@ fn key_present(kit: &Kit<'_>) -> Rule {
            last_over_time(aws_mfa_root_credential_present{credential=~\"access_key|signing_certificate\"}[1h])
          )",
     );
-    Rule::alert("AwsMfaRootKeyPresent", Severity::Warning, ACCOUNT).expr(format!("{series} == 1")).wait("5m").says(
+    Rule::alert("AwsMfaRootKeyPresent", Severity::Warning, ACCOUNT)
+        .expr(format!("{series} == 1\n{}", kit.unless_control_exempt("IAM.4")))
+        .wait("5m").says(
         "The root user of an AWS account has an access key or a signing certificate.",
         format!(
             "{}: the root user has a credential of the kind {{{{ $labels.credential }}}}. Whoever holds it needs no second \
@@ -199,8 +206,8 @@ fn password_used(kit: &Kit<'_>) -> Rule {
 fn hardware_missing(kit: &Kit<'_>) -> Rule {
     Rule::alert("AwsMfaRootHardwareMfaMissing", Severity::Info, ACCOUNT)
         .expr(format!(
-            "max by (account_id) ({})\nunless on (account_id) {}",
-            kit.is_failed("IAM.6"),
+            "{}\nunless on (account_id) {}",
+            is_failed(kit, "IAM.6"),
             kit.is_failed("IAM.9")
         ))
         .wait("15m")

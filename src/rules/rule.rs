@@ -44,7 +44,7 @@ pub(super) struct Alert {
     wait: String,
     /// For how long it fires on after that.
     pub(super) keep: Option<&'static str>,
-    pub(super) labels: Vec<(&'static str, String)>,
+    pub(super) labels: Vec<(String, String)>,
     summary: &'static str,
     description: String,
     /// The dashboard that shows more, with its variables.
@@ -112,7 +112,7 @@ impl Rule {
     }
 
     pub(super) fn label(self, name: &'static str, value: impl Into<String>) -> Self {
-        self.with(|alert| alert.labels.push((name, value.into())))
+        self.with(|alert| alert.labels.push((name.to_owned(), value.into())))
     }
 
     /// What it says: one sentence for all of its alerts, and one or more about each.

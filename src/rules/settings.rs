@@ -32,6 +32,8 @@ pub struct Settings {
     pub grace: Duration,
     /// How long Prometheus may be down before the rules forget.
     pub memory: Duration,
+    /// Which labels of `aws_mfa_account_labels` the alerts carry.
+    pub labels: Vec<String>,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             job: ".*aws-mfa-exporter.*".to_owned(),
             grace: Duration::from_secs(86_400),
             memory: Duration::from_secs(3_600),
+            labels: Vec::new(),
         }
     }
 }
@@ -73,6 +76,19 @@ pub fn job_pattern(text: &str) -> Result<String, String> {
         );
     }
     Ok(text.to_owned())
+}
+
+/// Reads the name of a label of `aws_mfa_account_labels`.
+///
+/// # Errors
+/// When that metric cannot have it.
+pub fn label(text: &str) -> Result<String, String> {
+    let is_word = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    match text.strip_prefix("tag_") {
+        Some(key) if !key.is_empty() && is_word(key) => Ok(text.to_owned()),
+        _ if text == "ou" => Ok(text.to_owned()),
+        _ => Err("the alerts can carry ou, and tag_ with the key of a tag of organization.labels".to_owned()),
+    }
 }
 
 /// Reads how long an account may be new.
@@ -110,6 +126,9 @@ mod tests {
             job_pattern("mfa|.*-mfa").is_ok() && job_pattern("a\"} or vector(1)").is_err() && job_pattern("").is_err()
         );
         assert!(grace_period("24h").is_ok() && grace_period("0s").is_ok() && grace_period("1y").is_err());
+        assert!(
+            label("ou").is_ok() && label("tag_team").is_ok() && label("team").is_err() && label("tag_a b").is_err()
+        );
         assert!(memory_window("30m").is_ok() && memory_window("1s").is_err());
     }
 }

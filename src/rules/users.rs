@@ -68,8 +68,9 @@ fn console_users(kit: &Kit<'_>) -> Rule {
             be exempt.",
         )
         .expr(format!(
-            "max by (account_id) ({})\nunless on (account_id) {exempt}\nunless on (account_id) {NOT_READ}",
-            kit.is_failed("IAM.5")
+            "max by (account_id) (\n  {}\n  {}\n)\nunless on (account_id) {exempt}\nunless on (account_id) {NOT_READ}",
+            kit.is_failed("IAM.5"),
+            kit.unless_exempt(),
         ))
         .wait("15m")
         .says(
@@ -84,10 +85,12 @@ fn console_users(kit: &Kit<'_>) -> Rule {
 /// Without records there is nothing to compare with.
 fn coverage_falling(kit: &Kit<'_>) -> Option<Rule> {
     let rule = Rule::alert("AwsMfaCoverageFalling", Severity::Warning, ACCOUNT)
-        .expr(
+        .expr(format!(
             "account:aws_mfa_users_without_mfa:unexempt
-             > min_over_time(account:aws_mfa_users_without_mfa:complete[1d])",
-        )
+             > min_over_time(account:aws_mfa_users_without_mfa:complete[1d])
+             {}",
+            kit.unless_control_exempt("IAM.19")
+        ))
         .wait("30m")
         .says(
             "More IAM users of an AWS account are without MFA than within the last day.",
@@ -103,7 +106,9 @@ fn coverage_falling(kit: &Kit<'_>) -> Option<Rule> {
 fn key_users(kit: &Kit<'_>) -> Rule {
     let full = "account:aws_mfa_access_key_users_without_mfa:unexempt".to_owned();
     let series = if kit.is_full() { full } else { beyond_exempt("access_key_users") };
-    Rule::alert("AwsMfaKeyUsersWithoutMfa", Severity::Info, ACCOUNT).expr(format!("{series} > 0")).wait("1h").says(
+    Rule::alert("AwsMfaKeyUsersWithoutMfa", Severity::Info, ACCOUNT)
+        .expr(format!("{series} > 0\n{}", kit.unless_control_exempt("IAM.19")))
+        .wait("1h").says(
         "IAM users of an AWS account have an access key and no MFA device.",
         format!(
             "{}: IAM users who have an active access key and no MFA device, exempt ones not counted: {{{{ $value }}}}. \

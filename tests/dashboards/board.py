@@ -1,6 +1,6 @@
 """A dashboard: panels in lines of 24 columns, below each other."""
 
-from kit import SOURCE
+from kit import CONTROLS, SOURCE
 
 TAG = "aws-mfa-exporter"
 SCHEMA_VERSION = 42
@@ -92,6 +92,21 @@ def datasource_variable():
         "multi": False,
         "options": [],
         "current": {},
+    }
+
+
+def control_variable():
+    """One of the controls."""
+    return {
+        "name": "control",
+        "label": "Control over time",
+        "type": "custom",
+        "query": ", ".join(CONTROLS),
+        "hide": 0,
+        "includeAll": False,
+        "multi": False,
+        "options": [{"text": name, "value": name, "selected": name == "IAM.9"} for name in CONTROLS],
+        "current": {"text": "IAM.9", "value": "IAM.9"},
     }
 
 

@@ -15,7 +15,16 @@ BOARDS = {"overview": overview.board(), "account": account.board(), "exporter": 
 VERDICTS = ("failed", "unknown", "passed", "not_applicable")
 A, B = "111111111111", "222222222222"
 FIRST, SECOND = 'instance="one",job="mfa"', 'instance="two",job="mfa"'
-RANGE = {"$__range_s": "3600", "$__rate_interval": "5m", "$account": A, "$job": "mfa", "$instance": ".+"}
+RANGE = {
+    "$__range:": "60m:",
+    "$scope": ".+",
+    "$control": "IAM.9",
+    "$__range_s": "3600",
+    "$__rate_interval": "5m",
+    "$account": A,
+    "$job": "mfa",
+    "$instance": ".+",
+}
 
 
 def verdict(source, account_id, control, now):
@@ -89,6 +98,29 @@ CASES = [
             *verdict(FIRST, B, "IAM.9", "failed"),
         ],
         stats(1, 0, 1, 0),
+    ),
+    (
+        "the share counts an unknown account against it, and how long it was so is told by account",
+        [*verdict(FIRST, A, "IAM.9", "passed"), *verdict(SECOND, A, "IAM.9", "unknown"), *verdict(FIRST, B, "IAM.9", "passed")],
+        {
+            ("overview", "Share of accounts that meet $control", 0): {"": 0.5},
+            ("overview", "Time without $control in this range, by account", 0): {},
+            ("overview", "Time without $control in this range, by account", 1): {},
+        },
+    ),
+    (
+        "time without protection, once a minute: an exporter of a pair that knows ends what is unknown, not what is failed",
+        [
+            *verdict(FIRST, A, "IAM.9", "failed"),
+            *verdict(SECOND, A, "IAM.9", "passed"),
+            *verdict(FIRST, B, "IAM.9", "unknown"),
+            *one("aws_mfa_control_exemption_info", FIRST, 1, account_id=A, control="IAM.9", exemption="x"),
+        ],
+        {
+            ("overview", "Time without $control in this range, by account", 0): {f'{{account_id="{A}"}}': 3060},
+            ("overview", "Time without $control in this range, by account", 1): {f'{{account_id="{B}"}}': 3060},
+            ("overview", "Exempt controls", 0): {f'{{account_id="{A}",control="IAM.9",exemption="x"}}': 1},
+        },
     ),
     (
         "twins differ, failed and passed: failed",

@@ -18,6 +18,11 @@ THIS_ACCOUNT = f"{{{ONE}}}"
 BY_HEARTBEAT = '{collector="root"}'
 JOB = '{job=~"$job"}'
 SCOPE = '{job=~"$job",instance=~"$instance"}'
+# The accounts that are chosen on the overview.
+CHOSEN = 'account_id=~"$scope"'
+THESE = f"{{{CHOSEN}}}"
+AND_THESE = f",{CHOSEN}"
+THESE_HEARTBEATS = f'{{collector="root"{AND_THESE}}}'
 # An account is renamed or moved between units now and then: of the rows that stand at once, one.
 NAMES = "topk by (account_id) (1, max by (account_id, account_name, ou) (aws_mfa_account_info))"
 

@@ -128,7 +128,7 @@ fn promtool_accepts_the_rules_and_their_cases_hold() {
 #[test]
 fn alertmanager_routes_each_alert_by_its_severity() {
     let mut check = Command::new("amtool");
-    check.args(["check-config", "alertmanager.example.yml"]);
+    check.args(["check-config", "alertmanager.example.yml", "alertmanager.teams.example.yml"]);
     is_content(check);
     for (name, rule) in alerts() {
         let severity = &rule.labels["severity"];
@@ -207,6 +207,66 @@ fn what_a_site_decides_is_a_flag() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && said.contains(wrong.split('=').next().unwrap()), "{wrong}: {said}");
     }
+}
+
+/// An account's unit and tags are labels of its alerts, the newest that are known, also while nobody exports them.
+#[test]
+fn alerts_carry_what_a_site_chose() {
+    let rules = tempfile::tempdir().unwrap();
+    fs::write(rules.path().join("alerts.yaml"), printed(&["--labels=ou,tag_team"])).unwrap();
+    let series = |name: &str, labels: &str, values: &str| serde_json::json!({"series": format!("{name}{{job=\"j\",instance=\"a\",account_id=\"1\"{labels}}}"), "values": values});
+    let info = r#",account_name="",partition="aws",ou="",state="scanned""#;
+    let fired = |labels: &str| serde_json::json!([{"labels": format!("{{account_id=\"1\"{labels}}}"), "value": 1}]);
+    let query = r#"sum by (account_id, ou, tag_team) (ALERTS{alertname="AwsMfaRootMfaRegressed"})"#;
+    let at =
+        |time: &str, labels: &str| serde_json::json!({"expr": query, "eval_time": time, "exp_samples": fired(labels)});
+    let case = serde_json::json!({
+        "rule_files": ["alerts.yaml"],
+        "evaluation_interval": "30s",
+        "tests": [{
+            "interval": "30s",
+            "input_series": [
+                series("aws_mfa_account_info", info, "1x39 stale"),
+                series("aws_mfa_control_last_protected_timestamp_seconds", r#",control="IAM.9""#, "1x39 stale"),
+                series("aws_mfa_control_last_failed_timestamp_seconds", r#",control="IAM.9""#, "2x39 stale"),
+                series("aws_mfa_account_labels", r#",ou="Workloads/Production",tag_team="a",tag_env="x""#, "_x4 1x15 stale"),
+                series("aws_mfa_account_labels", r#",ou="Workloads/Production",tag_team="b",tag_env="x""#, "_x20 1x19 stale"),
+            ],
+            "promql_expr_test": [
+                at("1m", r#",ou="none",tag_team="none""#),
+                // While the old owner's alert is kept.
+                at("30m", r#",ou="Workloads/Production",tag_team="b""#),
+            ],
+        }],
+    });
+    fs::write(rules.path().join("case.yaml"), case.to_string()).unwrap();
+    for installation in installations() {
+        let mut test = program(installation.as_deref(), "promtool");
+        test.args(["test", "rules"]).arg(rules.path().join("case.yaml"));
+        is_content(test);
+    }
+}
+
+/// The example of teams: by tag to the team's own pager, and a sandbox pages nobody.
+#[test]
+fn alertmanager_routes_by_team_and_unit() {
+    let to = |labels: &[&str]| {
+        let mut route = Command::new("amtool");
+        route.args(["config", "routes", "test", "--config.file=alertmanager.teams.example.yml"]).args(labels);
+        is_content(route).lines().next().unwrap().to_owned()
+    };
+    let regressed = ["alertname=AwsMfaRootMfaRegressed", "severity=critical", "account_id=1"];
+    let of = |more: &[&'static str]| to(&[&regressed, more].concat());
+    assert_eq!(of(&[]), "pager");
+    assert_eq!(of(&["tag_team=payments", "ou=Workloads/Production"]), "payments-pager");
+    assert_eq!(of(&["tag_team=payments", "ou=Sandbox"]), "tickets");
+    assert_eq!(of(&["ou=Sandbox/Experiments"]), "tickets");
+    assert_eq!(of(&["ou=Sandboxes"]), "pager");
+    assert_eq!(
+        to(&["alertname=AwsMfaConsoleUsersWithoutMfa", "severity=warning", "tag_team=payments"]),
+        "payments-tickets"
+    );
+    assert_eq!(to(&["alertname=AwsMfaExporterAbsent", "severity=critical"]), "pager");
 }
 
 /// For rulers that lack what the full set needs.
