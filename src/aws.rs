@@ -12,6 +12,7 @@ pub mod call;
 pub mod fault;
 pub mod iam;
 pub mod organizations;
+pub mod reply;
 pub mod session;
 mod users;
 pub mod wire;

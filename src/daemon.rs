@@ -164,7 +164,7 @@ impl Bound {
     }
 }
 
-/// The picture before anything has been asked.
+/// The snapshot before anything has been asked.
 #[must_use]
 pub fn first_snapshot(settings: &Settings, clock: Clock) -> Snapshot {
     let begin = if settings.config.is_single_account() { Snapshot::new } else { Snapshot::awaiting_accounts };
@@ -173,7 +173,7 @@ pub fn first_snapshot(settings: &Settings, clock: Clock) -> Snapshot {
     snapshot
 }
 
-/// The picture that an earlier run has left, if there is one.
+/// The snapshot that an earlier run has left, if there is one.
 fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<StateFile>, Snapshot), StartError> {
     let mut snapshot = first_snapshot(settings, clock);
     let Some(path) = flags.state_file.clone() else { return Ok((None, snapshot)) };

@@ -7,6 +7,7 @@
 //! copies nothing: it is handed the two halves and, for gzip, ten bytes before
 //! and eight after them.
 
+#[cfg(test)]
 mod duplicates;
 mod gzip;
 mod openmetrics;
@@ -20,7 +21,6 @@ use prometheus::{
 };
 
 use crate::model::time::Moment;
-pub use duplicates::find_duplicate_series;
 use gzip::Deflated;
 
 /// The formats on offer.
@@ -220,7 +220,7 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{duplicates::find_duplicate_series, *};
     use crate::model::time::Timestamp;
 
     fn exposition() -> Exposition {

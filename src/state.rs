@@ -340,8 +340,8 @@ mod tests {
         Moment { wall, mono: Uptime::after_start(Duration::from_secs(seconds)) }
     }
 
-    /// A picture of one account whose root has a hardware key.
-    fn picture() -> Snapshot {
+    /// A snapshot of one account whose root has a hardware key.
+    fn snapshot() -> Snapshot {
         let identity = Identity::parse("arn:aws-cn:iam::012345678901:root", "012345678901").unwrap();
         let account = identity.account;
         let mut snapshot = Snapshot::awaiting_accounts(PLAN, now(0));
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_judged_again() {
-        let text = write(&picture(), Shard::WHOLE);
+        let text = write(&snapshot(), Shard::WHOLE);
         let state = read(&text, Shard::WHOLE, false, later(0)).unwrap();
         let young = restored(state.clone(), later(60));
         assert_eq!(write(&young, Shard::WHOLE), text, "nothing is lost");
@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_ours_is_not_used() {
-        let text = write(&picture(), Shard::WHOLE);
+        let text = write(&snapshot(), Shard::WHOLE);
         let other = Shard::new(1, 2).unwrap();
         assert_eq!(read(&text, other, false, later(0)), Err(StateError::Shard(0, 1)));
         assert!(matches!(read(&text, Shard::WHOLE, true, later(0)), Err(StateError::Scope(_))));
@@ -430,7 +430,7 @@ mod tests {
     /// No prefix of a file is taken for a file.
     #[test]
     fn half_a_file_is_never_read() {
-        let text = write(&picture(), Shard::WHOLE);
+        let text = write(&snapshot(), Shard::WHOLE);
         for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
             assert!(read(&text[..end], Shard::WHOLE, false, later(0)).is_err(), "{end}");
         }

@@ -17,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Clients, fault};
+use super::{Clients, fault, wire::ReplyError};
 use crate::{clock::Clock, limit::Bucket, metrics::exporter_metrics::ExporterMetrics, model::facts::Fault, schedule};
 
 /// How often a request is sent at most, the first time included.
@@ -65,24 +65,25 @@ impl Caller {
     }
 
     /// Sends what `request` makes, again after a transient fault, until it has
-    /// been answered or [`TRIES`] are used up. The time allowed for all of it is
-    /// the caller's to set.
+    /// been answered or [`TRIES`] are used up; what the answer means, `read` says.
+    /// The time allowed for all of it is the caller's to set.
     ///
     /// # Errors
     /// The fault of the last try.
-    pub(super) async fn send<T, E, F>(
+    pub(super) async fn send<T, O, E, F>(
         &self,
         service: &'static str,
         operation: &'static str,
         request: impl Fn() -> F,
+        read: impl Fn(O) -> Result<T, ReplyError>,
     ) -> Result<T, Fault>
     where
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + 'static,
     {
         let mut tries = 1;
         loop {
-            match self.try_once(service, operation, request()).await {
+            match self.try_once(service, operation, request(), &read).await {
                 Err(fault) if fault.class.is_transient() && tries < TRIES => {
                     tracing::debug!(operation, %fault, tries, "A request to AWS is tried again.");
                     sleep(schedule::retry_delay(tries)).await;
@@ -93,9 +94,15 @@ impl Caller {
         }
     }
 
-    async fn try_once<T, E, F>(&self, service: &'static str, operation: &'static str, request: F) -> Result<T, Fault>
+    async fn try_once<T, O, E, F>(
+        &self,
+        service: &'static str,
+        operation: &'static str,
+        request: F,
+        read: impl Fn(O) -> Result<T, ReplyError>,
+    ) -> Result<T, Fault>
     where
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + 'static,
     {
         sleep(self.take_token()).await;
@@ -110,6 +117,7 @@ impl Caller {
             Err(_) => request.await,
         };
         let result = result.map_err(|error| fault::of(operation, &error));
+        let result = result.and_then(|output| read(output).map_err(|error| fault::of_reply(operation, &error)));
         let took = self.clock.now().mono.since(sent.mono);
         self.metrics.request_ended(service, operation, took, result.as_ref().err().map(|fault| fault.class));
         result

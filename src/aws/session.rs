@@ -12,7 +12,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aws_config::{default_provider::credentials::DefaultCredentialsChain, profile::ProfileFileCredentialsProvider};
@@ -22,7 +22,11 @@ use aws_credential_types::{
 };
 use tokio::sync::Mutex;
 
-use super::{Caller, call::sts_as, fault, wire::ReplyTap};
+use super::{
+    Caller,
+    call::sts_as,
+    wire::{ReplyError, ReplyTap, xml::Element},
+};
 use crate::{
     config::Role,
     model::{
@@ -234,12 +238,9 @@ impl Session {
             let request = sts.get_caller_identity().customize().config_override(sts_as(credentials));
             request.interceptor(tap.clone()).send()
         };
-        let reply = self.caller.send("sts", OPERATION, request).await?;
-        tap.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
-        let (Some(arn), Some(account)) = (reply.arn(), reply.account()) else {
-            return Err(incomplete(OPERATION, "Arn or no Account"));
-        };
-        Identity::parse(arn, account).map_err(|error| malformed(OPERATION, &error))
+        let read = |result: Element<'_>| Ok((result.text("Arn")?.to_owned(), result.text("Account")?.to_owned()));
+        let (arn, account) = self.caller.send("sts", OPERATION, request, |_| tap.xml(OPERATION, read)).await?;
+        Identity::parse(&arn, &account).map_err(|error| malformed(OPERATION, &error))
     }
 
     /// The answer names the account whose credentials it holds: the ARN of the
@@ -257,23 +258,20 @@ impl Session {
             let request = request.customize().config_override(sts_as(&base.credentials));
             request.interceptor(tap.clone()).send()
         };
-        let reply = caller.send("sts", OPERATION, request).await?;
-        tap.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
-        let Some(given) = reply.credentials() else { return Err(incomplete(OPERATION, "Credentials")) };
-        let Some(session) = reply.assumed_role_user() else { return Err(incomplete(OPERATION, "AssumedRoleUser")) };
-        let identity = Identity::of_arn(session.arn()).map_err(|error| malformed(OPERATION, &error))?;
-        let expiry = SystemTime::try_from(*given.expiration()).ok();
-        let (id, secret, token) = (given.access_key_id(), given.secret_access_key(), given.session_token());
-        if [id, secret, token].contains(&"") {
-            return Err(incomplete(OPERATION, "usable Credentials"));
-        }
-        let credentials = Credentials::new(id, secret, Some(token.to_owned()), expiry, OPERATION);
+        let (arn, credentials) = caller.send("sts", OPERATION, request, |_| tap.xml(OPERATION, assumed)).await?;
+        let identity = Identity::of_arn(&arn).map_err(|error| malformed(OPERATION, &error))?;
         Ok(Verified { credentials, identity })
     }
 }
 
-fn incomplete(operation: &str, missing: &str) -> Fault {
-    Fault::new(FaultClass::IncompleteReply, format!("{operation}: the reply has no {missing}"))
+/// The ARN of a session that was granted, and its credentials.
+fn assumed(result: Element<'_>) -> Result<(String, Credentials), ReplyError> {
+    let given = result.child("Credentials")?;
+    let [id, secret, token] = [given.text("AccessKeyId")?, given.text("SecretAccessKey")?, given.text("SessionToken")?];
+    let expiry = u64::try_from(given.instant("Expiration")?.as_millis()).ok();
+    let expiry = expiry.and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
+    let arn = result.child("AssumedRoleUser")?.text("Arn")?;
+    Ok((arn.to_owned(), Credentials::new(id, secret, Some(token.to_owned()), expiry, "AssumeRole")))
 }
 
 fn malformed(operation: &str, error: &dyn std::fmt::Display) -> Fault {

@@ -5,21 +5,39 @@
 //! neither counted as failures nor tried again; and only as IAM sends them, with
 //! the code *and* the status, for some other 404 is no proof of anything.
 
-use aws_sdk_iam::types::ReportStateType;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::{
     call::iam_as,
-    iam::{AccountIam, PAGE_SIZE, next_page, without},
-    wire::ReplyTap,
+    iam::{AccountIam, PAGE_SIZE},
+    reply::{self, Serials},
+    wire::{ReplyError, ReplyTap, xml::Element},
 };
 use crate::{
-    collect::iam::{Iam as _, ListedUser, Making, ReportReply, UserDevices, UserPage, UsersIam},
+    collect::{
+        iam::{Iam as _, Making, ReportReply, UserDevices, UserPage, UsersIam},
+        pages::pages,
+    },
     model::{
-        facts::{DeviceKind, Devices, Fault, FaultClass},
-        time::{Timestamp, Uptime},
+        facts::{Devices, Fault},
+        time::Uptime,
     },
 };
+
+/// An error that is an answer: its status and its code.
+type Refusal = (u16, &'static str);
+
+/// There is no such user, or no such password.
+const NO_SUCH_ENTITY: Refusal = (404, "NoSuchEntity");
+/// Too many reports are being made.
+const LIMIT_EXCEEDED: Refusal = (409, "LimitExceeded");
+/// The report is being made.
+const IN_PROGRESS: Refusal = (404, "ReportInProgress");
+/// There is no report.
+const NOT_PRESENT: Refusal = (410, "ReportNotPresent");
+/// There is none that is young enough to be given.
+const EXPIRED: Refusal = (410, "ReportExpired");
 
 impl UsersIam for AccountIam {
     async fn users(&self, marker: Option<String>) -> Result<UserPage, Fault> {
@@ -31,52 +49,27 @@ impl UsersIam for AccountIam {
             let request = request.customize().config_override(iam_as(&self.verified.credentials));
             request.interceptor(tap.clone()).send()
         };
-        let reply = caller.send("iam", OPERATION, request).await?;
-        let next = next_page(OPERATION, &tap, "Users")?;
-        Ok(UserPage { users: reply.users().iter().map(listed).collect::<Result<_, _>>()?, next })
+        let identity = &self.verified.identity;
+        caller.send("iam", OPERATION, request, |_| tap.xml(OPERATION, |result| reply::users(result, identity))).await
     }
 
     async fn devices_of(&self, user: &str) -> Result<Option<UserDevices>, Fault> {
-        const OPERATION: &str = "ListMFADevices";
-        let caller = self.session.caller();
-        let (mut devices, mut since) = (Devices::default(), None::<Uptime>);
-        let mut marker: Option<String> = None;
-        loop {
-            let tap = ReplyTap::default();
-            let request = || {
-                let request = caller.clients.iam.list_mfa_devices().user_name(user).set_marker(marker.clone());
-                let request = request.customize().config_override(iam_as(&self.verified.credentials));
-                let sent = request.interceptor(tap.clone()).send();
-                async {
-                    unless(
-                        sent.await,
-                        404,
-                        aws_sdk_iam::operation::list_mfa_devices::ListMFADevicesError::is_no_such_entity_exception,
-                    )
-                }
+        let mut all = Some(Serials::new());
+        let page = |marker| self.devices_page(user, marker);
+        pages("ListMFADevices", page, |page| {
+            let Some((more, next)) = page else {
+                all = None;
+                return None;
             };
-            let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(None) };
-            let received = self.now();
-            let next = next_page(OPERATION, &tap, "MFADevices")?;
-            for device in reply.mfa_devices() {
-                if device.user_name() != user {
-                    let detail = format!("{OPERATION}: the reply is about another user");
-                    return Err(Fault::new(FaultClass::MalformedReply, detail));
-                }
-                devices.add(DeviceKind::of_serial(device.serial_number()), 1);
-                let enabled = tap.since(Some(device.enable_date()), received);
-                since = Some(since.map_or(enabled, |since| since.min(enabled)));
+            if let Some(all) = &mut all {
+                all.extend(more);
             }
-            match next {
-                None => return Ok(Some(UserDevices { devices, since: since.unwrap_or(received.mono) })),
-                // A user has eight devices at most, and a page holds a hundred.
-                Some(next) if marker.as_ref() == Some(&next) => {
-                    let detail = format!("{OPERATION}: the list leads back to a page already read");
-                    return Err(Fault::new(FaultClass::MalformedReply, detail));
-                }
-                Some(next) => marker = Some(next),
-            }
-        }
+            next
+        })
+        .await?;
+        let Some(all) = all else { return Ok(None) };
+        let since = all.values().copied().min().unwrap_or(self.now().mono);
+        Ok(Some(UserDevices { devices: Devices::of_serials(all.keys().map(String::as_str)), since }))
     }
 
     async fn password_of(&self, user: &str) -> Result<Option<Uptime>, Fault> {
@@ -87,21 +80,14 @@ impl UsersIam for AccountIam {
             let request = caller.clients.iam.get_login_profile().user_name(user);
             let request = request.customize().config_override(iam_as(&self.verified.credentials));
             let sent = request.interceptor(tap.clone()).send();
-            async {
-                unless(
-                    sent.await,
-                    404,
-                    aws_sdk_iam::operation::get_login_profile::GetLoginProfileError::is_no_such_entity_exception,
-                )
-            }
+            async { or_refused(sent.await, &[NO_SUCH_ENTITY]) }
         };
-        let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(None) };
-        match reply.login_profile() {
-            Some(profile) if profile.user_name() == user => {
-                Ok(Some(tap.since(Some(profile.create_date()), self.now())))
-            }
-            _ => Err(without(OPERATION, "LoginProfile of this user")),
-        }
+        let read = |refused| {
+            let dates = tap.dates(self.now());
+            answer(&tap, OPERATION, refused, |result| reply::login_profile(result, user, &dates))
+        };
+        let profile = caller.send("iam", OPERATION, request, read).await?;
+        Ok(profile.ok())
     }
 
     async fn generate_report(&self) -> Result<Making, Fault> {
@@ -112,20 +98,14 @@ impl UsersIam for AccountIam {
             let request = caller.clients.iam.generate_credential_report().customize();
             let request = request.config_override(iam_as(&self.verified.credentials));
             let sent = request.interceptor(tap.clone()).send();
-            async {
-                unless(sent.await, 409, aws_sdk_iam::operation::generate_credential_report::GenerateCredentialReportError::is_limit_exceeded_exception)
-            }
+            async { or_refused(sent.await, &[LIMIT_EXCEEDED]) }
         };
-        let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(Making::Limited) };
-        match reply.state() {
-            Some(ReportStateType::Complete) => Ok(Making::Complete),
-            Some(ReportStateType::Started | ReportStateType::Inprogress) => Ok(Making::UnderWay),
-            _ => Err(without(OPERATION, "State that is known")),
-        }
+        let making =
+            caller.send("iam", OPERATION, request, |refused| answer(&tap, OPERATION, refused, reply::making)).await?;
+        Ok(making.unwrap_or(Making::Limited))
     }
 
     async fn report(&self) -> Result<ReportReply, Fault> {
-        use aws_sdk_iam::operation::get_credential_report::GetCredentialReportError as Refusal;
         const OPERATION: &str = "GetCredentialReport";
         let caller = self.session.caller();
         let tap = ReplyTap::over_a_report();
@@ -133,61 +113,68 @@ impl UsersIam for AccountIam {
             let request = caller.clients.iam.get_credential_report().customize();
             let request = request.config_override(iam_as(&self.verified.credentials));
             let sent = request.interceptor(tap.clone()).send();
-            async {
-                match unless(sent.await, 404, Refusal::is_credential_report_not_ready_exception) {
-                    Ok(Some(reply)) => Ok(Ok(reply)),
-                    Ok(None) => Ok(Err(ReportReply::InProgress)),
-                    Err(error) => {
-                        let is_absent = |error: &Refusal| {
-                            error.is_credential_report_not_present_exception()
-                                || error.is_credential_report_expired_exception()
-                        };
-                        unless(Err(error), 410, is_absent).map(|reply| reply.ok_or(ReportReply::Absent))
-                    }
-                }
-            }
+            async { or_refused(sent.await, &[IN_PROGRESS, NOT_PRESENT, EXPIRED]) }
         };
-        let reply = match caller.send("iam", OPERATION, request).await? {
-            Ok(reply) => reply,
-            Err(answer) => return Ok(answer),
-        };
-        let text = reply.content().ok_or_else(|| without(OPERATION, "Content"))?;
-        let generated = reply.generated_time().ok_or_else(|| without(OPERATION, "GeneratedTime"))?;
-        let text = text.as_ref().to_vec();
-        Ok(ReportReply::Ready { text, generated: Timestamp::from_millis(generated.secs().saturating_mul(1_000)) })
+        let reply =
+            caller.send("iam", OPERATION, request, |refused| answer(&tap, OPERATION, refused, reply::report)).await?;
+        Ok(reply.unwrap_or_else(|refused| match refused {
+            IN_PROGRESS => ReportReply::InProgress,
+            _ => ReportReply::Absent,
+        }))
     }
 }
 
-/// A reply, or `None` where IAM's refusal is an answer: of this status, and of the
-/// code that `is_answer` looks for.
+impl AccountIam {
+    /// One page of a user's devices, by serial number, and from when on each was there; `None` where there is no such
+    /// user.
+    async fn devices_page(
+        &self,
+        user: &str,
+        marker: Option<String>,
+    ) -> Result<Option<(Serials, Option<String>)>, Fault> {
+        const OPERATION: &str = "ListMFADevices";
+        let caller = self.session.caller();
+        let tap = ReplyTap::default();
+        let request = || {
+            let request = caller.clients.iam.list_mfa_devices().user_name(user).set_marker(marker.clone());
+            let request = request.customize().config_override(iam_as(&self.verified.credentials));
+            let sent = request.interceptor(tap.clone()).send();
+            async { or_refused(sent.await, &[NO_SUCH_ENTITY]) }
+        };
+        let read = |refused| {
+            let dates = tap.dates(self.now());
+            answer(&tap, OPERATION, refused, |result| reply::devices(result, user, &dates))
+        };
+        caller.send("iam", OPERATION, request, read).await.map(Result::ok)
+    }
+}
+
+/// A reply (`None`), or which of `refusals` IAM has answered with instead.
 #[expect(clippy::result_large_err, reason = "it is the SDK's own error, on its way to becoming a fault")]
-fn unless<T, E>(
+fn or_refused<T, E: ProvideErrorMetadata>(
     sent: Result<T, SdkError<E, HttpResponse>>,
-    status: u16,
-    is_answer: impl Fn(&E) -> bool,
-) -> Result<Option<T>, SdkError<E, HttpResponse>> {
-    match sent {
-        Ok(reply) => Ok(Some(reply)),
-        Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == status && is_answer(error.err()) => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+    refusals: &'static [Refusal],
+) -> Result<Option<Refusal>, SdkError<E, HttpResponse>> {
+    let error = match sent {
+        Ok(_) => return Ok(None),
+        Err(error) => error,
+    };
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(|error| error.meta().code());
+    let refused = refusals.iter().find(|(wanted, word)| status == Some(*wanted) && code == Some(*word));
+    refused.map(|refused| Some(*refused)).ok_or(error)
 }
 
-fn listed(user: &aws_sdk_iam::types::User) -> Result<ListedUser, Fault> {
-    const OPERATION: &str = "ListUsers";
-    for (what, text) in [("UserId", user.user_id()), ("UserName", user.user_name()), ("Arn", user.arn())] {
-        if text.is_empty() {
-            return Err(without(OPERATION, what));
-        }
+/// What `read` makes of the result, or the refusal, if it can be believed as one.
+fn answer<T>(
+    tap: &ReplyTap,
+    operation: &str,
+    refused: Option<Refusal>,
+    read: impl FnOnce(Element<'_>) -> Result<T, ReplyError>,
+) -> Result<Result<T, Refusal>, ReplyError> {
+    match refused {
+        None => tap.xml(operation, read).map(Ok),
+        Some(refused) if tap.xml_error()? == refused.1 => Ok(Err(refused)),
+        Some(_) => Err(ReplyError::Ambiguous),
     }
-    let seconds = |at: &aws_smithy_types::DateTime| Timestamp::from_millis(at.secs().saturating_mul(1_000));
-    Ok(ListedUser {
-        id: user.user_id().into(),
-        name: user.user_name().to_owned(),
-        arn: user.arn().to_owned(),
-        created: seconds(user.create_date()),
-        password_last_used: user.password_last_used().map(seconds),
-    })
 }

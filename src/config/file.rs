@@ -8,34 +8,22 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    ops::RangeInclusive,
-    time::{Duration, UNIX_EPOCH},
 };
 
 use serde::Deserialize;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Access, Collectors, Config, DISCOVERY_INTERVAL, Filter, Names, Organization, Role, SESSION_NAME, StaticAccount,
+    Access, Config, DISCOVERY_INTERVAL, Filter, Organization, Role, SESSION_NAME, StaticAccount,
+    collectors::{Collectors, Section},
+    value::{HOUR, SECOND, date, duration, is_word, role_name},
 };
 use crate::model::{
     account::{AccountId, Identity},
     exemption::{Exemption, Subject},
     judge::Control,
     labels::LabelPlan,
-    time::Timestamp,
 };
-
-/// Intervals of the heartbeat that make sense.
-pub const ROOT_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
-/// Intervals of collector `devices` that make sense.
-pub const DEVICES_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
-/// Intervals of collector `users` that make sense.
-pub const USERS_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
-/// Ages of the absence of a password that make sense.
-pub const PASSWORD_AGES: RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(24 * 3_600);
-/// Intervals between two lists of accounts that make sense.
-const DISCOVERY_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
 
 /// The file cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +35,7 @@ pub struct FileError(String);
 struct File {
     organization: Option<FileOrganization>,
     accounts: Vec<FileAccount>,
-    collectors: FileCollectors,
+    collectors: Section,
     exemptions: Vec<FileExemption>,
 }
 
@@ -92,39 +80,6 @@ struct FileAccount {
     session_name: Option<Text>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileCollectors {
-    root: FileRoot,
-    devices: FileDevices,
-    users: FileUsers,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileRoot {
-    interval: Option<Text>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileDevices {
-    enabled: Option<bool>,
-    interval: Option<Text>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileUsers {
-    enabled: Option<bool>,
-    interval: Option<Text>,
-    password_max_age: Option<Text>,
-    live_budget: Option<u32>,
-    generate_report: Option<bool>,
-    names: Option<Names>,
-    names_limit: Option<u32>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileExemption {
@@ -153,44 +108,53 @@ impl Config {
         let config = Self {
             organization: file.organization.map(|organization| check.organization(organization)),
             accounts: check.accounts(file.accounts),
-            collectors: check.collectors(file.collectors),
+            collectors: Collectors::of_section(&file.collectors, |at, what| check.wrong_at(at, what)),
             exemptions: check.exemptions(file.exemptions).into(),
         };
-        if check.mistakes.is_empty() { Ok(config) } else { Err(FileError(check.mistakes.join("\n"))) }
+        check.mistakes.sort();
+        let told: Vec<_> = check.mistakes.into_iter().map(|(_, mistake)| mistake).collect();
+        if told.is_empty() { Ok(config) } else { Err(FileError(told.join("\n"))) }
     }
 }
 
-/// What was found wrong so far.
+/// What was found wrong so far, by line and column.
 struct Validator<'a> {
     text: &'a str,
     name: &'a str,
-    mistakes: Vec<String>,
+    mistakes: Vec<((u64, u64), String)>,
 }
 
 impl Validator<'_> {
     /// Notes a mistake at the place of `text`, with the line and a caret.
-    fn wrong(&mut self, at: &Text, what: impl fmt::Display) {
-        let (line, column) = (at.referenced.line(), at.referenced.column());
+    fn wrong(&mut self, text: &Text, what: impl fmt::Display) {
+        self.wrong_at(text.referenced, what);
+    }
+
+    fn wrong_at(&mut self, at: Location, what: impl fmt::Display) {
+        let (line, column) = (at.line(), at.column());
         let place = usize::try_from(line).unwrap_or(0);
         let quoted = self.text.lines().nth(place.saturating_sub(1)).unwrap_or_default();
         let indent = " ".repeat(usize::try_from(column).unwrap_or(1).saturating_sub(1));
-        self.mistakes.push(format!("{}:{line}:{column}: {what}\n  | {quoted}\n  | {indent}^", self.name));
+        let told = format!("{}:{line}:{column}: {what}\n  | {quoted}\n  | {indent}^", self.name);
+        self.mistakes.push(((line, column), told));
+    }
+
+    /// Reads a value as a flag's would be; `None` when that is a mistake.
+    fn read<T>(&mut self, key: &str, text: &Text, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        read(&text.value).map_err(|error| self.wrong(text, format_args!("{key}: {error}"))).ok()
     }
 
     fn organization(&mut self, file: FileOrganization) -> Organization {
-        if !is_role_name(&file.role_name.value) {
-            let what = "organization.role_name: the name of a role is wanted, with its path if it has one, and no ARN";
-            self.wrong(&file.role_name, what);
-        }
-        let interval = self.interval("organization.interval", file.interval.as_ref(), DISCOVERY_INTERVALS);
+        let interval =
+            file.interval.map(|text| self.read("organization.interval", &text, duration(SECOND..=24 * HOUR)));
         Organization {
+            role_name: self.read("organization.role_name", &file.role_name, role_name).unwrap_or_default(),
             external_id: self.external_id(file.external_id),
             session_name: self.session_name(file.session_name),
-            interval: interval.unwrap_or(DISCOVERY_INTERVAL),
+            interval: interval.flatten().unwrap_or(DISCOVERY_INTERVAL),
             include: self.filter(file.include),
             exclude: self.filter(file.exclude),
             labels: self.labels(file.labels),
-            role_name: file.role_name.value,
         }
     }
 
@@ -265,29 +229,6 @@ impl Validator<'_> {
             self.wrong(&text, "no session name: AWS takes 2 to 64 letters, digits and _+=,.@-");
         }
         text.value
-    }
-
-    fn collectors(&mut self, file: FileCollectors) -> Collectors {
-        Collectors {
-            root_interval: self.interval("collectors.root.interval", file.root.interval.as_ref(), ROOT_INTERVALS),
-            devices: file.devices.enabled,
-            devices_interval: self.interval(
-                "collectors.devices.interval",
-                file.devices.interval.as_ref(),
-                DEVICES_INTERVALS,
-            ),
-            users: file.users.enabled,
-            users_interval: self.interval("collectors.users.interval", file.users.interval.as_ref(), USERS_INTERVALS),
-            password_max_age: self.interval(
-                "collectors.users.password_max_age",
-                file.users.password_max_age.as_ref(),
-                PASSWORD_AGES,
-            ),
-            live_budget: file.users.live_budget,
-            generate_report: file.users.generate_report,
-            names: file.users.names,
-            names_limit: file.users.names_limit,
-        }
     }
 
     fn exemptions(&mut self, file: Vec<FileExemption>) -> Vec<Exemption> {
@@ -372,44 +313,6 @@ impl Validator<'_> {
         }
         Subject::Controls(controls)
     }
-
-    fn interval(&mut self, key: &str, text: Option<&Text>, allowed: RangeInclusive<Duration>) -> Option<Duration> {
-        let text = text?;
-        duration(&text.value, allowed).map_err(|error| self.wrong(text, format_args!("{key}: {error}"))).ok()
-    }
-}
-
-/// Reads a duration as people write it.
-///
-/// # Errors
-/// When it is none, or out of range.
-pub fn duration(text: &str, allowed: RangeInclusive<Duration>) -> Result<Duration, String> {
-    let duration =
-        humantime::parse_duration(text).map_err(|_| "no duration: write 30s, 5m or 1h30m, say".to_owned())?;
-    if allowed.contains(&duration) {
-        return Ok(duration);
-    }
-    let [least, most] = [allowed.start(), allowed.end()].map(|end| humantime::format_duration(*end));
-    Err(format!("out of range: between {least} and {most}"))
-}
-
-/// Reads an instant, or a day, which begins at midnight UTC.
-fn date(text: &str) -> Option<Timestamp> {
-    let time = humantime::parse_rfc3339(text).or_else(|_| humantime::parse_rfc3339(&format!("{text}T00:00:00Z")));
-    let millis = time.ok()?.duration_since(UNIX_EPOCH).ok()?.as_millis();
-    i64::try_from(millis).ok().map(Timestamp::from_millis)
-}
-
-/// Whether `text` can be the name of a role, with its path before it.
-#[must_use]
-pub fn is_role_name(text: &str) -> bool {
-    let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
-    let is_path = path.split('/').all(|part| part.bytes().all(is_word));
-    (1..=64).contains(&name.len()) && name.bytes().all(is_word) && is_path && !text.starts_with('/')
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
 }
 
 #[cfg(test)]
@@ -499,16 +402,6 @@ mod tests {
         assert!(!Organization::with_role("x".into()).asks_for_tags());
         assert!(plan("{tags: [a-b, a.b]}").unwrap_err().contains(":1:"));
         assert!(plan("{team: true}").is_err());
-    }
-
-    #[test]
-    fn users_are_collected_as_the_file_says() {
-        let text = "collectors: {users: {interval: 5m, password_max_age: 15m, live_budget: 0, generate_report: false, names: failing, names_limit: 9}}";
-        let collectors = parse(text).unwrap().collectors;
-        assert_eq!((collectors.names, collectors.names_limit), (Some(Names::Failing), Some(9)));
-        assert_eq!(collectors.password_max_age, Some(Duration::from_secs(900)));
-        assert!(parse("collectors: {users: {names: all}}").is_err());
-        assert!(parse("collectors: {users: {password_max_age: 1s}}").unwrap_err().contains("between 30s and 1day"));
     }
 
     #[test]

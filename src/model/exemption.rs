@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     account::AccountId,
     facts::{UserFacts, UserId},
+    hash::fnv1a,
     judge::Control,
-    shard::fnv1a,
     time::{Moment, Timestamp},
 };
 

@@ -172,12 +172,6 @@ impl Status {
             Self::Unknown => "unknown",
         }
     }
-
-    /// Whether nothing has to be done: passed or not applicable.
-    #[must_use]
-    pub const fn is_protected(self) -> bool {
-        matches!(self, Self::Passed | Self::NotApplicable)
-    }
 }
 
 impl fmt::Display for Status {

@@ -5,6 +5,8 @@ use std::{
     io::{self, IsTerminal as _},
 };
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::fit;
 use crate::{
     model::judge::Status,
@@ -135,8 +137,8 @@ impl Widths {
             &mut rows.iter().flat_map(|row| &row.verdicts).map(|(_, verdict)| style.word(verdict.status).len());
         let status = widest(statuses);
         let status = status.max(controls.iter().map(|control| control.as_str().len()).max().unwrap_or(0));
-        let name = widest(&mut rows.iter().map(|row| name(row).chars().count())).clamp(4, MOST_NAME);
-        let why = widest(&mut rows.iter().map(|row| why(row).chars().count()));
+        let name = widest(&mut rows.iter().map(|row| name(row).width())).clamp(4, MOST_NAME);
+        let why = widest(&mut rows.iter().map(|row| why(row).width()));
         let Some(columns) = style.columns else { return Self { name, status, why } };
         // The id, the statuses and the age, each with its gap.
         let left = columns.saturating_sub(12 + 2 + controls.len() * (status + 2) + 2 + 5);
@@ -166,7 +168,7 @@ fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Styl
     }
     let _ = writeln!(out, "{head}  {:>5}{}", "AGE", if why_width > 0 { "  WHY" } else { "" });
     for row in rows {
-        let _ = write!(out, "{:<12}  {:<name_width$}", row.id, fit::cut(name(row), name_width));
+        let _ = write!(out, "{:<12}  {}", row.id, fit::column(name(row), name_width));
         for (_, verdict) in &row.verdicts {
             let _ = write!(out, "  {}", style.status(verdict.status, status));
         }

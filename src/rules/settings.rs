@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::file::duration;
+use crate::config::value::duration;
 
 /// The longest time for which an account may be new.
 const LONGEST_GRACE: Duration = Duration::from_secs(30 * 86_400);
@@ -96,7 +96,7 @@ pub fn label(text: &str) -> Result<String, String> {
 /// # Errors
 /// When it is no duration, or a longer one than makes sense.
 pub fn grace_period(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO..=LONGEST_GRACE)
+    duration(Duration::ZERO..=LONGEST_GRACE)(text)
 }
 
 /// Reads for how long a record is looked back to.
@@ -104,7 +104,7 @@ pub fn grace_period(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// When it is no duration, or one that would be too short, or too dear.
 pub fn memory_window(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_secs(600)..=Duration::from_secs(12 * 3_600))
+    duration(Duration::from_secs(600)..=Duration::from_secs(12 * 3_600))(text)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::Clock;
 use crate::model::{
     facts::{
         Devices, Lasting, UserFacts, UserId, UsersReading,
+        report::PasswordUse,
         user::{Judged, Live, ReportUse, Reported, Virtual},
     },
     time::{Moment, Timestamp, Uptime},
@@ -29,7 +30,22 @@ pub(super) struct FileUsers {
 #[serde(deny_unknown_fields)]
 struct FileReport {
     generated: i64,
-    root_password_last_used: Option<i64>,
+    root_password_last_used: Option<FilePasswordUse>,
+}
+
+/// An instant, or a word.
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum FilePasswordUse {
+    At(i64),
+    Otherwise(NoUse),
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum NoUse {
+    NoRecord,
+    NoPassword,
 }
 
 /// One user; what is not known takes no room.
@@ -75,7 +91,7 @@ impl FileUsers {
     pub(super) fn of(reading: &UsersReading, clock: Clock) -> Self {
         let report = reading.report.map(|report| FileReport {
             generated: clock.fact(report.generated),
-            root_password_last_used: report.root_password_last_used.map(Timestamp::as_millis),
+            root_password_last_used: report.root_password_last_used.map(FilePasswordUse::of),
         });
         let at = |at: Option<Moment>| at.map(|at| clock.fact(at));
         Self {
@@ -92,7 +108,7 @@ impl FileUsers {
     pub(super) fn reading(self, clock: Clock) -> UsersReading {
         let report = self.report.map(|report| ReportUse {
             generated: clock.recall(report.generated),
-            root_password_last_used: report.root_password_last_used.map(Timestamp::from_millis),
+            root_password_last_used: report.root_password_last_used.map(FilePasswordUse::read),
         });
         let at = |millis: Option<i64>| millis.map(|millis| clock.recall(millis));
         let mut reading = UsersReading {
@@ -108,6 +124,24 @@ impl FileUsers {
         users.sort_by(|one, other| one.id.cmp(&other.id));
         reading.users = users;
         reading
+    }
+}
+
+impl FilePasswordUse {
+    fn of(used: PasswordUse) -> Self {
+        match used {
+            PasswordUse::At(at) => Self::At(at.as_millis()),
+            PasswordUse::NoRecord => Self::Otherwise(NoUse::NoRecord),
+            PasswordUse::NoPassword => Self::Otherwise(NoUse::NoPassword),
+        }
+    }
+
+    fn read(self) -> PasswordUse {
+        match self {
+            Self::At(at) => PasswordUse::At(Timestamp::from_millis(at)),
+            Self::Otherwise(NoUse::NoRecord) => PasswordUse::NoRecord,
+            Self::Otherwise(NoUse::NoPassword) => PasswordUse::NoPassword,
+        }
     }
 }
 

@@ -25,10 +25,19 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_root_password_last_used_timestamp_seconds",
         &["account_id"],
-        "When the root user's password was last used (credential report, which is up to four hours old); 0 for never. Absent while unknown.",
+        "When the root user's password was last used (credential report, which is up to four hours old). Absent where AWS has no record of it, see aws_mfa_root_password_used, and while unknown.",
+        |view, rows| {
+            let last_used = view.report().and_then(|report| report.root_password_last_used?.at());
+            rows.push_known(&[], last_used.map(|at| at.as_seconds()));
+        },
+    ),
+    of_account(
+        "aws_mfa_root_password_used",
+        &["account_id"],
+        "Whether AWS has a record that the root user's password was used (credential report, which is up to four hours old). 0: it was never used, or not since October 2014, when AWS began to keep records. Absent where root has no password, and while unknown.",
         |view, rows| {
             let last_used = view.report().and_then(|report| report.root_password_last_used);
-            rows.push_known(&[], last_used.map(|at| at.as_seconds()));
+            rows.push_known(&[], last_used.and_then(|used| used.is_recorded()));
         },
     ),
     of_account(

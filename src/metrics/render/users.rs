@@ -23,7 +23,7 @@ pub(super) const FAMILIES: &[Family] = &[
         "aws_mfa_console_users",
         &["account_id"],
         "IAM users with a console password (credential report, or GetLoginProfile where that was asked later). Absent unless it is known of every user.",
-        |view, rows| push(view, rows, |counts| Some(counts.console?)),
+        |view, rows| push(view, rows, |counts| counts.console),
     ),
     of_account(
         "aws_mfa_console_users_without_mfa",

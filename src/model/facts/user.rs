@@ -8,7 +8,7 @@ use std::{borrow::Borrow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lasting, device::Devices};
+use super::{Lasting, device::Devices, report::PasswordUse};
 use crate::model::time::{Moment, Timestamp, Uptime};
 
 /// A user's unique id, `AIDA…`. AWS never gives it twice.
@@ -53,7 +53,7 @@ pub struct ReportUse {
     /// When AWS made it, by AWS's own word: `GeneratedTime`.
     pub generated: Moment,
     /// When root's password was last used, as the report has it.
-    pub root_password_last_used: Option<Timestamp>,
+    pub root_password_last_used: Option<PasswordUse>,
 }
 
 /// What was learnt of one user.

@@ -7,7 +7,7 @@
 //! in [`promises`], and the ordinary tests hold it against everything in `corpus/`
 //! without libFuzzer.
 //!
-//! Only the rooms that read are compiled here, in a minute: the AWS SDK, which takes
+//! Only the modules that read are compiled here, in a minute: the AWS SDK, which takes
 //! many times that, is not what is fuzzed.
 
 use crate as exporter;
@@ -15,16 +15,25 @@ use crate as exporter;
 #[path = "../../../src/clock.rs"]
 pub mod clock;
 
-/// The pure readers: of the credential report and of serial numbers.
-#[path = "../../../src/facts"]
-pub mod facts {
-    pub mod device;
-    pub mod report;
+/// The pure readers: of the credential report and of serial numbers, and what they
+/// make evidence of.
+#[path = "../../../src/model"]
+pub mod model {
+    pub mod account;
+    pub mod facts;
+    pub mod time;
 }
 
-/// The reader of raw replies.
+/// What replies become.
+#[path = "../../../src/collect"]
+pub mod collect {
+    pub mod iam;
+}
+
+/// The readers of raw replies.
 #[path = "../../../src/aws"]
 pub mod aws {
+    pub mod reply;
     pub mod wire;
 }
 

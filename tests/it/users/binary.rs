@@ -1,4 +1,4 @@
-//! Every row about users of the facts and of the peers, with the real binary.
+//! Every case about users of tests/cases.md, with the real binary.
 
 use std::{
     collections::BTreeMap,
@@ -81,30 +81,30 @@ macro_rules! rows {
 }
 
 rows! {
-    /// 13.14
+    /// U1
     a_password_and_no_device: [console("a", &[])] => ["failed", "failed"] [1, 1, 1, 0];
-    /// 13.15
+    /// U2
     a_key_and_neither_password_nor_device: [User { access_keys: vec![true], ..User::named("a") }] => ["not_applicable", "failed"] [1, 1, 0, 1];
     a_key_that_is_not_active: [User { access_keys: vec![false], ..User::named("a") }] => ["not_applicable", "failed"] [1, 1, 0, 0];
-    /// 13.16
+    /// U3
     a_device_a_password_and_a_key: [User { access_keys: vec![true], ..covered("a") }] => ["passed", "passed"] [1, 0, 0, 0];
-    /// 13.23, peers 33
+    /// U4
     no_users_at_all: [] => ["not_applicable", "not_applicable"] [0, 0, 0, 0];
-    /// 13.38
+    /// U5
     a_telephone_is_a_device: [console("a", &["arn:aws:iam::111111111111:sms-mfa/a"])] => ["passed", "passed"] [1, 0, 0, 0];
     a_serial_number_of_no_known_kind_is_a_device: [console("a", &["arn:aws:iam::111111111111:fido/user/a"])] => ["passed", "passed"] [1, 0, 0, 0];
-    /// Peers 21
+    /// U6
     a_password_that_was_never_used: [User { password_last_used: None, ..console("a", &[]) }] => ["failed", "failed"] [1, 1, 1, 0];
-    /// Peers 22
+    /// U7
     one_name_is_the_beginning_of_another: [console("bob.smith", &[]), covered("bob")] => ["failed", "failed"] [2, 1, 1, 0];
-    /// Peers 23
+    /// U8
     a_fido_key_alone: [console("a", &["arn:aws:iam::111111111111:u2f/user/a/key-R1"])] => ["passed", "passed"] [1, 0, 0, 0];
     a_hardware_token_alone: [console("a", &["GAHT12345678"])] => ["passed", "passed"] [1, 0, 0, 0];
-    /// Peers 24
+    /// U9
     a_fido_key_and_a_virtual_device: [console("a", &[&virtual_device("a"), "arn:aws:iam::111111111111:u2f/user/a/key-R1"])] => ["passed", "passed"] [1, 0, 0, 0];
-    /// Peers 28
+    /// U10
     a_user_named_root: [console("root", &[])] => ["failed", "failed"] [1, 1, 1, 0];
-    /// Peers 30
+    /// U11
     names_of_every_character: [covered("a,b"), covered("a+b=c@d_e-f.g"), console(&"x".repeat(64), &[])] => ["failed", "failed"] [3, 1, 1, 0];
     two_devices_of_one_user_are_one_users: [console("a", &[&virtual_device("a1"), &virtual_device("a2")]), console("b", &[])] => ["failed", "failed"] [2, 1, 1, 0];
 }
@@ -128,7 +128,7 @@ fn devices_are_counted_by_kind() {
     assert_eq!(counted(with_virtual), [Some(1.0), None, None, None, None]);
 }
 
-/// 13.19, 13.20, peers 12, 29: whatever dialect the report is in.
+/// C1: whatever dialect the report is in.
 #[test]
 fn every_dialect_of_the_report_says_the_same() {
     let dialects: [fn(&mut Account); 6] = [
@@ -150,7 +150,7 @@ fn every_dialect_of_the_report_says_the_same() {
     }
 }
 
-/// Peers 30, 13.21: AWS's quoting of odd names is not known, so a row that cannot be
+/// C2: AWS's quoting of odd names is not known, so a row that cannot be
 /// read spoils the report, visibly, and nobody is judged by it.
 #[test]
 fn a_report_that_cannot_be_read_is_a_fault_and_proves_nothing() {
@@ -174,7 +174,7 @@ fn a_report_that_cannot_be_read_is_a_fault_and_proves_nothing() {
     }
 }
 
-/// 13.18, peers 31: AWS's "not yet" answers, and its refusals.
+/// C3: AWS's "not yet" answers, and its refusals.
 #[test]
 fn reports_that_are_not_there_are_waited_for_and_told_of() {
     let rows = [
@@ -231,7 +231,7 @@ fn without_generating_only_what_others_have_made_is_read() {
     assert!((3.0 * 3_600.0 - 60.0..3.0 * 3_600.0 + 60.0).contains(&age), "AWS's own time, not that of reading: {age}");
 }
 
-/// 13.17, peers 32: a report of old is no truth, in neither direction.
+/// C4: a report of old is no truth, in neither direction.
 #[test]
 fn a_report_older_than_a_change_neither_hides_nor_invents_it() {
     let sim = sim(account(vec![console("gains", &[]), covered("loses")]));
@@ -247,7 +247,7 @@ fn a_report_older_than_a_change_neither_hides_nor_invents_it() {
     assert_eq!(counts(&samples)[1], Some(1.0));
 }
 
-/// 13.22, peers 27
+/// U13
 #[test]
 fn a_user_deleted_between_two_calls_is_dropped() {
     let sim = sim(account(vec![covered("a"), console("gone", &[])]));
@@ -274,7 +274,7 @@ fn a_user_who_is_only_not_found_is_unknown_and_not_dropped() {
     assert_eq!(verdicts(&samples), ["unknown", "unknown"]);
 }
 
-/// Peers 25
+/// U14
 #[test]
 fn a_user_of_whom_nothing_may_be_asked_is_unknown_and_the_others_are_known() {
     let sim = sim(account(vec![covered("a"), console("b", &["GAHT12345678"]), console("c", &["GAHT12345679"])]));
@@ -287,7 +287,7 @@ fn a_user_of_whom_nothing_may_be_asked_is_unknown_and_the_others_are_known() {
     assert_eq!(counts(&samples), [Some(3.0), None, None, Some(0.0)]);
 }
 
-/// Peers 26
+/// U15
 #[test]
 fn a_password_that_may_not_be_asked_for_is_unknown_and_not_absent() {
     let sim = sim(account(vec![console("b", &[])]));
@@ -300,7 +300,7 @@ fn a_password_that_may_not_be_asked_for_is_unknown_and_not_absent() {
     assert_eq!(counts(&samples), [Some(1.0), Some(1.0), None, None]);
 }
 
-/// 13.13 and the like: whatever is wrong with an answer, nobody passes by it.
+/// U16: whatever is wrong with an answer, nobody passes by it.
 #[test]
 fn whatever_is_wrong_with_an_answer_about_users_nobody_passes_by_it() {
     let rows = [
@@ -356,7 +356,7 @@ fn passes_nobody(operation: &'static str, fault: Fault, class: &str) {
     assert!(!["passed", "not_applicable"].contains(&&*iam19), "{what}: {iam19}");
 }
 
-/// Peers 21a
+/// U12
 #[test]
 fn users_are_read_to_the_last_of_many_pages() {
     let mut users: Vec<_> = (0..120).map(|n| covered(&format!("user-{n:03}"))).collect();

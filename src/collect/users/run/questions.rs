@@ -89,7 +89,7 @@ impl<I: UsersIam> Run<'_, I> {
             *live = Live::default();
             return;
         };
-        let new = Lasting::new(answer.devices.clone(), asked, answer.since);
+        let new = Lasting::new(answer.devices, asked, answer.since);
         let old = live.devices.take();
         if let Some(old) = old.as_ref().filter(|old| changes.get().is_current(old.as_of))
             && has_changed(old, &new)
