@@ -110,7 +110,7 @@ def control_variable():
     }
 
 
-def label_variable(name, label, metric, by, every=False):
+def label_variable(name, label, metric, by, every=False, whole=None):
     """A choice among the values that a label has within the range."""
     ask = f"label_values({metric}, {by})"
     return {
@@ -125,6 +125,7 @@ def label_variable(name, label, metric, by, every=False):
         "regex": "",
         "sort": 1,
         "includeAll": every,
+        **({"allValue": whole} if whole else {}),
         "multi": every,
         "options": [],
         "current": {"text": "All", "value": "$__all"} if every else {},

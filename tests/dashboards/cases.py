@@ -17,7 +17,8 @@ A, B = "111111111111", "222222222222"
 FIRST, SECOND = 'instance="one",job="mfa"', 'instance="two",job="mfa"'
 RANGE = {
     "$__range:": "60m:",
-    "$scope": ".+",
+    "$scope": ".*",
+    "$unit": ".*",
     "$control": "IAM.9",
     "$__range_s": "3600",
     "$__rate_interval": "5m",

@@ -56,8 +56,8 @@ def board():
         "AWS MFA / Organization overview",
         "Whether the root user of every AWS account has MFA, and how far IAM users are.",
         [
-            label_variable("unit", "Unit", "aws_mfa_account_info", "ou", every=True),
-            label_variable("scope", "Account", 'aws_mfa_account_info{ou=~"$unit"}', "account_id", every=True),
+            label_variable("unit", "Unit", "aws_mfa_account_info", "ou", every=True, whole=".*"),
+            label_variable("scope", "Account", 'aws_mfa_account_info{ou=~"$unit"}', "account_id", every=True, whole=".*"),
             control_variable(),
         ],
     )
@@ -168,11 +168,11 @@ def accounts():
     ]
     link = {"links": [TO_ACCOUNT]}
     columns = {
-        "account_name": ("Account", {"custom__filterable": True, "custom__minWidth": 220, **link}),
+        "account_name": ("Account", {"custom__filterable": True, "custom__minWidth": 170, **link}),
         "account_id": ("Account id", {"custom__filterable": True, "custom__width": 130, **link}),
-        "ou": ("Unit", {"custom__filterable": True, "custom__width": 120}),
+        "ou": ("Unit", {"custom__filterable": True, "custom__width": 190}),
         **{
-            f"Value #{letter}": (heading, verdict_cell(custom__width=154, custom__filterable=True))
+            f"Value #{letter}": (heading, verdict_cell(custom__width=132, custom__filterable=True))
             for letter, heading in zip("BCDEF", HEADINGS)
         },
         "Value #G": (

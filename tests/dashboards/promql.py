@@ -18,8 +18,9 @@ THIS_ACCOUNT = f"{{{ONE}}}"
 BY_HEARTBEAT = '{collector="root"}'
 JOB = '{job=~"$job"}'
 SCOPE = '{job=~"$job",instance=~"$instance"}'
-# The accounts that are chosen on the overview.
-CHOSEN = 'account_id=~"$scope"'
+# The accounts that are chosen on the overview: by id, and not known to be in another unit than the chosen ones. A list of
+# all their ids would be longer than what Prometheus reads.
+CHOSEN = 'account_id=~"$scope"} unless on (account_id) aws_mfa_account_info{ou!~"$unit"'
 THESE = f"{{{CHOSEN}}}"
 AND_THESE = f",{CHOSEN}"
 THESE_HEARTBEATS = f'{{collector="root"{AND_THESE}}}'

@@ -69,8 +69,6 @@ impl Known {
         for name in ["ALERTS", "ALERTS_FOR_STATE"] {
             add(name, &of_alerts);
         }
-        // Of how many users which part is unknown.
-        metrics.get_mut("aws_mfa_users_unknown").expect("the catalogue has it").insert("fact".to_owned());
         let mut known = Self { metrics };
         for name in rules().into_iter().filter_map(|rule| rule.record) {
             let labels = Self::recorded(&name);
