@@ -11,6 +11,7 @@
 pub mod call;
 pub mod fault;
 pub mod iam;
+mod operation;
 pub mod organizations;
 pub mod reply;
 pub mod session;

@@ -5,10 +5,9 @@ use std::time::Duration;
 use aws_sdk_iam::types::AssignmentStatusType;
 
 use super::{
-    call::iam_as,
+    operation::{Answer, Only, Operation},
     reply,
     session::{Session, Verified},
-    wire::ReplyTap,
 };
 use crate::{
     collect::iam::{DevicePage, Iam},
@@ -34,6 +33,10 @@ impl AccountIam {
     pub fn new(session: Session, verified: Verified) -> Self {
         Self { session, verified }
     }
+
+    pub(super) fn client(&self) -> &aws_sdk_iam::Client {
+        &self.session.caller().clients.iam
+    }
 }
 
 impl Iam for AccountIam {
@@ -42,35 +45,22 @@ impl Iam for AccountIam {
     }
 
     async fn summary(&self) -> Result<Summary, Fault> {
-        const OPERATION: &str = "GetAccountSummary";
-        let caller = self.session.caller();
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = caller.clients.iam.get_account_summary().customize();
-            request.config_override(iam_as(&self.verified.credentials)).interceptor(tap.clone()).send()
-        };
-        caller.send("iam", OPERATION, request, |_| tap.xml(OPERATION, reply::summary)).await
+        let request = |only: Only| self.client().get_account_summary().customize().config_override(only).send();
+        let read = |answer: Answer<'_>| answer.xml(reply::summary);
+        self.session.caller().ask(&self.verified.credentials, Operation::iam("GetAccountSummary"), request, read).await
     }
 
     async fn assigned_devices(&self, marker: Option<String>) -> Result<DevicePage, Fault> {
-        const OPERATION: &str = "ListVirtualMFADevices";
-        let caller = self.session.caller();
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = caller.clients.iam.list_virtual_mfa_devices();
-            let request = request
-                .assignment_status(AssignmentStatusType::Assigned)
-                .max_items(PAGE_SIZE)
-                .set_marker(marker.clone());
-            let request = request.customize().config_override(iam_as(&self.verified.credentials));
-            request.interceptor(tap.clone()).send()
+        let request = |only: Only| {
+            let request = self.client().list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Assigned);
+            request.max_items(PAGE_SIZE).set_marker(marker.clone()).customize().config_override(only).send()
         };
         let identity = &self.verified.identity;
-        let read = |_| {
-            let dates = tap.dates(self.now());
-            tap.xml(OPERATION, |result| reply::virtual_devices(result, identity, &dates))
-        };
-        caller.send("iam", OPERATION, request, read).await
+        let read = |answer: Answer<'_>| answer.xml(|result| reply::virtual_devices(result, identity, &answer.dates));
+        self.session
+            .caller()
+            .ask(&self.verified.credentials, Operation::iam("ListVirtualMFADevices"), request, read)
+            .await
     }
 
     async fn pause(&self, time: Duration) {

@@ -7,16 +7,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    error::Error,
     future::Future,
 };
 
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Caller,
-    call::organizations_as,
+    operation::{Answer, Only, Operation},
     session::Verified,
-    wire::{ReplyError, ReplyTap},
+    wire::ReplyError,
 };
 use crate::{
     collect::pages::pages,
@@ -26,8 +29,6 @@ use crate::{
         organization::{Entry, Unit},
     },
 };
-
-const SERVICE: &str = "organizations";
 
 /// AWS Organizations, as the exporter's own credentials see it.
 #[derive(Clone, Debug)]
@@ -81,16 +82,16 @@ struct Organization {
     master_account_id: Option<String>,
 }
 
-/// A reply that holds one page of a list.
-trait Listing: DeserializeOwned {
-    type Item;
-    const NAME: &str;
-    fn parts(self) -> (Option<Vec<Self::Item>>, Option<String>);
+/// An item of a list, and the reply that holds a page of them.
+trait Item: Sized {
+    type Page: DeserializeOwned;
+    const LIST: &str;
+    fn parts(page: Self::Page) -> (Option<Vec<Self>>, Option<String>);
 }
 
 /// A page's type: serde refuses one with a field that stands twice.
 macro_rules! listing {
-    ($page:ident, $list:literal, $item:ty) => {
+    ($item:ident, $page:ident, $list:literal) => {
         #[derive(Deserialize)]
         struct $page {
             #[serde(rename = $list)]
@@ -99,32 +100,20 @@ macro_rules! listing {
             next: Option<String>,
         }
 
-        impl Listing for $page {
-            type Item = $item;
-            const NAME: &str = $list;
-            fn parts(self) -> (Option<Vec<$item>>, Option<String>) {
-                (self.items, self.next)
+        impl Item for $item {
+            type Page = $page;
+            const LIST: &str = $list;
+            fn parts(page: $page) -> (Option<Vec<Self>>, Option<String>) {
+                (page.items, page.next)
             }
         }
     };
 }
 
-listing!(Accounts, "Accounts", Account);
-listing!(Roots, "Roots", Root);
-listing!(OrganizationalUnits, "OrganizationalUnits", OrganizationalUnit);
-listing!(Tags, "Tags", Tag);
-
-/// Sends one operation as `self.verified`, and reads its reply by `$read`.
-macro_rules! send {
-    ($directory:ident, $name:literal, $read:expr, $request:expr) => {{
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = $request.customize().config_override(organizations_as(&$directory.verified.credentials));
-            request.interceptor(tap.clone()).send()
-        };
-        $directory.caller.send(SERVICE, $name, request, |_| $read(&tap)).await
-    }};
-}
+listing!(Account, Accounts, "Accounts");
+listing!(Root, Roots, "Roots");
+listing!(OrganizationalUnit, OrganizationalUnits, "OrganizationalUnits");
+listing!(Tag, Tags, "Tags");
 
 impl Directory {
     /// Organizations as `verified`'s owner sees it, asked through `caller`.
@@ -133,12 +122,20 @@ impl Directory {
         Self { caller, verified }
     }
 
+    fn client(&self) -> &aws_sdk_organizations::Client {
+        &self.caller.clients.organizations
+    }
+
     /// All accounts of the organization, in whatever state.
     ///
     /// # Errors
     /// When any page could not be read.
     pub async fn accounts(&self) -> Result<Vec<Entry>, Fault> {
-        let entries = all("ListAccounts", |token| self.accounts_page(token)).await?;
+        let request = |token, only: Only| {
+            let request = self.client().list_accounts().max_results(20).set_next_token(token);
+            request.customize().config_override(only).send()
+        };
+        let entries = self.list("ListAccounts", request, entry).await?;
         let ids: BTreeSet<_> = entries.iter().map(|entry| entry.id).collect();
         match ids.len() {
             0 => Err(Fault::new(FaultClass::IncompleteReply, "ListAccounts: an organization without accounts")),
@@ -149,18 +146,14 @@ impl Directory {
         }
     }
 
-    async fn accounts_page(&self, token: Option<String>) -> Result<Page<Entry>, Fault> {
-        let client = &self.caller.clients.organizations;
-        let request = || client.list_accounts().max_results(20).set_next_token(token.clone());
-        send!(self, "ListAccounts", |tap| page::<Accounts, _>(tap, entry), request())
-    }
-
     /// The organization's management account.
     ///
     /// # Errors
     /// When it could not be asked for, or the reply names none.
     pub async fn management(&self) -> Result<AccountId, Fault> {
-        send!(self, "DescribeOrganization", management, self.caller.clients.organizations.describe_organization())
+        let operation = Operation::organizations("DescribeOrganization");
+        let request = |only: Only| self.client().describe_organization().customize().config_override(only).send();
+        self.caller.ask(&self.verified.credentials, operation, request, management).await
     }
 
     /// The organizational unit of every account, by walking the tree.
@@ -169,15 +162,15 @@ impl Directory {
     /// When any part of it could not be read.
     pub async fn units(&self) -> Result<BTreeMap<AccountId, Unit>, Fault> {
         let mut open: Vec<(String, Unit)> = Vec::new();
-        for root in all("ListRoots", |token| self.roots_page(token)).await? {
+        for root in self.roots().await? {
             open.push((root, Unit::default()));
         }
         let mut units = BTreeMap::new();
         while let Some((parent, unit)) = open.pop() {
-            for id in all("ListAccountsForParent", |token| self.children_page(&parent, token)).await? {
+            for id in self.children(&parent).await? {
                 units.insert(id, unit.clone());
             }
-            for (id, name) in all("ListOrganizationalUnitsForParent", |token| self.units_page(&parent, token)).await? {
+            for (id, name) in self.units_below(&parent).await? {
                 let below = unit.below(&id, &name);
                 open.push((id, below));
             }
@@ -185,23 +178,28 @@ impl Directory {
         Ok(units)
     }
 
-    async fn roots_page(&self, token: Option<String>) -> Result<Page<String>, Fault> {
-        let client = &self.caller.clients.organizations;
-        let request = || client.list_roots().set_next_token(token.clone());
-        send!(self, "ListRoots", |tap| page::<Roots, _>(tap, |root| Ok(root.id)), request())
+    async fn roots(&self) -> Result<Vec<String>, Fault> {
+        let request = |token, only: Only| {
+            self.client().list_roots().set_next_token(token).customize().config_override(only).send()
+        };
+        self.list("ListRoots", request, |root: Root| Ok(root.id)).await
     }
 
-    async fn children_page(&self, parent: &str, token: Option<String>) -> Result<Page<AccountId>, Fault> {
-        let client = &self.caller.clients.organizations;
-        let request = || client.list_accounts_for_parent().parent_id(parent).set_next_token(token.clone());
-        send!(self, "ListAccountsForParent", |tap| page::<Accounts, _>(tap, |account| id(&account)), request())
+    async fn children(&self, parent: &str) -> Result<Vec<AccountId>, Fault> {
+        let request = |token, only: Only| {
+            let request = self.client().list_accounts_for_parent().parent_id(parent).set_next_token(token);
+            request.customize().config_override(only).send()
+        };
+        self.list("ListAccountsForParent", request, |account| id(&account)).await
     }
 
-    async fn units_page(&self, parent: &str, token: Option<String>) -> Result<Page<(String, String)>, Fault> {
-        let client = &self.caller.clients.organizations;
-        let request = || client.list_organizational_units_for_parent().parent_id(parent).set_next_token(token.clone());
-        let read = |tap: &ReplyTap| page::<OrganizationalUnits, _>(tap, |unit| Ok((unit.id, unit.name)));
-        send!(self, "ListOrganizationalUnitsForParent", read, request())
+    async fn units_below(&self, parent: &str) -> Result<Vec<(String, String)>, Fault> {
+        let request = |token, only: Only| {
+            let request = self.client().list_organizational_units_for_parent().parent_id(parent).set_next_token(token);
+            request.customize().config_override(only).send()
+        };
+        let read = |unit: OrganizationalUnit| Ok((unit.id, unit.name));
+        self.list("ListOrganizationalUnitsForParent", request, read).await
     }
 
     /// The tags of one account.
@@ -209,43 +207,52 @@ impl Directory {
     /// # Errors
     /// When any page of them could not be read.
     pub async fn tags(&self, account: AccountId) -> Result<BTreeMap<String, String>, Fault> {
-        let tags = all("ListTagsForResource", |token| self.tags_page(account, token)).await?;
+        let request = |token, only: Only| {
+            let request = self.client().list_tags_for_resource().resource_id(account.as_str()).set_next_token(token);
+            request.customize().config_override(only).send()
+        };
+        let tags = self.list("ListTagsForResource", request, |tag: Tag| Ok((tag.key, tag.value))).await?;
         Ok(tags.into_iter().collect())
     }
 
-    async fn tags_page(&self, account: AccountId, token: Option<String>) -> Result<Page<(String, String)>, Fault> {
-        let client = &self.caller.clients.organizations;
-        let request = || client.list_tags_for_resource().resource_id(account.as_str()).set_next_token(token.clone());
-        send!(self, "ListTagsForResource", |tap| page::<Tags, _>(tap, |tag| Ok((tag.key, tag.value))), request())
+    /// All items of a list, each as `read` has it.
+    async fn list<I: Item, T, O, E, F>(
+        &self,
+        operation: &'static str,
+        request: impl Fn(Option<String>, Only) -> F,
+        read: impl Fn(I) -> Result<T, ReplyError>,
+    ) -> Result<Vec<T>, Fault>
+    where
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let (request, read, mut all) = (&request, &read, Vec::new());
+        let asked = Operation::organizations(operation);
+        let next = |token: Option<String>| {
+            let request = move |only| request(token.clone(), only);
+            self.caller.ask(&self.verified.credentials, asked, request, move |answer| page(answer, read))
+        };
+        pages(operation, next, |(items, next)| {
+            all.extend(items);
+            next
+        })
+        .await?;
+        Ok(all)
     }
 }
 
-/// All items of a list.
-async fn all<T, F>(operation: &'static str, page: impl Fn(Option<String>) -> F) -> Result<Vec<T>, Fault>
-where
-    F: Future<Output = Result<Page<T>, Fault>>,
-{
-    let mut all = Vec::new();
-    pages(operation, page, |(items, next)| {
-        all.extend(items);
-        next
-    })
-    .await?;
-    Ok(all)
-}
-
 /// The items of a page, each as `read` has it, and the token of the next.
-fn page<L: Listing, T>(tap: &ReplyTap, read: impl Fn(L::Item) -> Result<T, ReplyError>) -> Result<Page<T>, ReplyError> {
-    let (items, next) = tap.json::<L>()?.parts();
-    let items = items.ok_or(ReplyError::Missing(L::NAME))?;
+fn page<I: Item, T>(answer: Answer<'_>, read: impl Fn(I) -> Result<T, ReplyError>) -> Result<Page<T>, ReplyError> {
+    let (items, next) = I::parts(answer.json()?);
+    let items = items.ok_or(ReplyError::Missing(I::LIST))?;
     if next.as_ref().is_some_and(String::is_empty) {
         return Err(ReplyError::Unreadable("NextToken"));
     }
     Ok((items.into_iter().map(read).collect::<Result<_, _>>()?, next))
 }
 
-fn management(tap: &ReplyTap) -> Result<AccountId, ReplyError> {
-    let organization = tap.json::<Description>()?.organization.ok_or(ReplyError::Missing("Organization"))?;
+fn management(answer: Answer<'_>) -> Result<AccountId, ReplyError> {
+    let organization = answer.json::<Description>()?.organization.ok_or(ReplyError::Missing("Organization"))?;
     let id = organization.master_account_id.ok_or(ReplyError::Missing("MasterAccountId"))?;
     id.parse().map_err(|_| ReplyError::Unreadable("MasterAccountId"))
 }

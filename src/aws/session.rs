@@ -24,8 +24,8 @@ use tokio::sync::Mutex;
 
 use super::{
     Caller,
-    call::sts_as,
-    wire::{ReplyError, ReplyTap, xml::Element},
+    operation::{Answer, Only, Operation},
+    wire::{ReplyError, xml::Element},
 };
 use crate::{
     config::Role,
@@ -231,35 +231,30 @@ impl Session {
     }
 
     async fn identify(&self, credentials: &Credentials) -> Result<Identity, Fault> {
-        const OPERATION: &str = "GetCallerIdentity";
+        let operation = Operation::sts("GetCallerIdentity");
         let sts = &self.caller.clients.sts;
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = sts.get_caller_identity().customize().config_override(sts_as(credentials));
-            request.interceptor(tap.clone()).send()
-        };
+        let request = |only: Only| sts.get_caller_identity().customize().config_override(only).send();
         let read = |result: Element<'_>| Ok((result.text("Arn")?.to_owned(), result.text("Account")?.to_owned()));
-        let (arn, account) = self.caller.send("sts", OPERATION, request, |_| tap.xml(OPERATION, read)).await?;
-        Identity::parse(&arn, &account).map_err(|error| malformed(OPERATION, &error))
+        let (arn, account) = self.caller.ask(credentials, operation, request, |answer| answer.xml(read)).await?;
+        Identity::parse(&arn, &account).map_err(|error| malformed(operation, &error))
     }
 
     /// The answer names the account whose credentials it holds: the ARN of the
     /// session, not the one that was asked for, is believed.
     async fn assume_role(&self, role: &Role, base: &Verified) -> Result<Verified, Fault> {
-        const OPERATION: &str = "AssumeRole";
+        let operation = Operation::sts("AssumeRole");
         let caller = match &self.source {
             Source::Role(_, base) => &base.caller,
             _ => &self.caller,
         };
-        let tap = ReplyTap::default();
-        let request = || {
+        let request = |only: Only| {
             let request = caller.clients.sts.assume_role().role_arn(&role.arn).role_session_name(&role.session_name);
             let request = request.set_external_id(role.external_id.clone()).duration_seconds(SESSION_SECONDS);
-            let request = request.customize().config_override(sts_as(&base.credentials));
-            request.interceptor(tap.clone()).send()
+            request.customize().config_override(only).send()
         };
-        let (arn, credentials) = caller.send("sts", OPERATION, request, |_| tap.xml(OPERATION, assumed)).await?;
-        let identity = Identity::of_arn(&arn).map_err(|error| malformed(OPERATION, &error))?;
+        let read = |answer: Answer<'_>| answer.xml(assumed);
+        let (arn, credentials) = caller.ask(&base.credentials, operation, request, read).await?;
+        let identity = Identity::of_arn(&arn).map_err(|error| malformed(operation, &error))?;
         Ok(Verified { credentials, identity })
     }
 }
@@ -274,8 +269,8 @@ fn assumed(result: Element<'_>) -> Result<(String, Credentials), ReplyError> {
     Ok((arn.to_owned(), Credentials::new(id, secret, Some(token.to_owned()), expiry, "AssumeRole")))
 }
 
-fn malformed(operation: &str, error: &dyn std::fmt::Display) -> Fault {
-    Fault::new(FaultClass::MalformedReply, format!("{operation}: {error}"))
+fn malformed(operation: Operation, error: &dyn std::fmt::Display) -> Fault {
+    Fault::new(FaultClass::MalformedReply, format!("{}: {error}", operation.name))
 }
 
 /// How long until credentials are renewed, and for how long they may be used.

@@ -94,12 +94,6 @@ impl Dates {
 
 // === impl ReplyTap ===
 
-impl Default for ReplyTap {
-    fn default() -> Self {
-        Self { seen: Arc::default(), date: Arc::default(), cap: BODY_CAP }
-    }
-}
-
 /// The body is not shown: that of an assumed role holds its credentials.
 impl fmt::Debug for ReplyTap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,10 +102,10 @@ impl fmt::Debug for ReplyTap {
 }
 
 impl ReplyTap {
-    /// A watch over the reply that holds a credential report.
+    /// A tap for a reply of at most `cap` bytes.
     #[must_use]
-    pub fn over_a_report() -> Self {
-        Self { cap: REPORT_CAP, ..Self::default() }
+    pub fn new(cap: usize) -> Self {
+        Self { seen: Arc::default(), date: Arc::default(), cap }
     }
 
     /// The clocks at the reply that has just come, at `received`.

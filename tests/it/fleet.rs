@@ -628,10 +628,11 @@ fn a_state_file_is_its_owners_alone_and_names_no_user() {
 fn a_state_file_that_cannot_be_used_is_set_aside_and_told_of() {
     let sim = crate::support::sim(crate::support::healthy());
     for (text, told) in [
-        ("{\"version\":1,\"sha", "damaged"),
+        ("{\"version\":2,\"sha", "damaged"),
+        ("{\"version\":1,\"shard\":0}", "version is 1"),
         ("{\"version\":99}", "version is 99"),
         (
-            "{\"version\":1,\"shard\":1,\"total_shards\":2,\"lone\":true,\"listed\":null,\"accounts\":[]}",
+            "{\"version\":2,\"shard\":1,\"total_shards\":2,\"lone\":true,\"listed\":null,\"accounts\":[]}",
             "shard 1 of 2",
         ),
     ] {

@@ -174,15 +174,14 @@ impl<'a, I: UsersIam> Run<'a, I> {
 
     fn take_report(&mut self, report: &Report, generated: Moment) {
         let root_password_last_used = report.root_password_last_used;
-        let before = self.reading.report;
+        let (before, shared) = (self.reading.report, report.shared_seconds());
         for facts in &mut self.reading.users {
             let known = facts.password(before).filter(|_| !facts.is_password_doubted());
             facts.reported = reported(report, generated, &self.people[&facts.id], known);
             // Two users who were created in the same second can have exchanged their
             // names. The row of one is no proof then, unless lists of before and after
             // the report show that the name was this user's.
-            let row = report.users.get(&self.people[&facts.id].name);
-            if row.is_some_and(|row| !report.is_alone_of_its_second(row))
+            if shared.contains(&facts.created)
                 && !(facts.named_since <= generated.mono && generated.mono < self.began.mono)
             {
                 facts.reported.password_since = Uptime::MAX;

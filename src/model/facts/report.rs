@@ -6,7 +6,7 @@
 //! Whether a user has a device is not read at all: what was so hours ago proves
 //! nothing of now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::time::Timestamp;
 
@@ -20,8 +20,6 @@ pub struct Report {
     pub root_password_last_used: Option<PasswordUse>,
     /// The users by name.
     pub users: BTreeMap<String, ReportRow>,
-    /// How many users were created in which second.
-    created: BTreeMap<Timestamp, usize>,
 }
 
 /// When a password was last used, as far as AWS knows.
@@ -103,10 +101,11 @@ struct Columns {
 }
 
 impl Report {
-    /// Whether nobody else in the report was created in the same second.
+    /// The seconds in which more than one of the users was created.
     #[must_use]
-    pub fn is_alone_of_its_second(&self, row: &ReportRow) -> bool {
-        self.created.get(&row.created) == Some(&1)
+    pub fn shared_seconds(&self) -> BTreeSet<Timestamp> {
+        let mut seen = BTreeSet::new();
+        self.users.values().map(|row| row.created).filter(|created| !seen.insert(*created)).collect()
     }
 
     /// Reads the report's text.
@@ -126,7 +125,6 @@ impl Report {
                 continue;
             }
             let row = ReportRow::read(&record, &columns, line)?;
-            *report.created.entry(row.created).or_default() += 1;
             if report.users.insert(record[columns.user].to_owned(), row).is_some() {
                 return Err(ReportError::Twice(line));
             }

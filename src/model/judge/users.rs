@@ -13,6 +13,7 @@
 //! it, makes nobody pass. That a user has no device is believed until it is asked
 //! again: a failure of old is no false pass.
 //!
+//! [`Lasting`]: crate::model::facts::Lasting
 //! [`SETTLE`]: crate::model::facts::changes::SETTLE
 
 mod counts;

@@ -50,14 +50,15 @@ impl<'a> Daemon<'a> {
         let at = model.life().moment();
         let mut snapshot = Snapshot::new(plan, at);
         snapshot.fold(Event::Identified { identity: identity(), at }, at);
-        let start = model.life().mono;
+        let (start, changes) = (model.life().mono, SharedChanges::default());
+        model.life().watcher = Some(changes.clone());
         Self {
             model,
             snapshot,
             plan,
             trigger: Trigger::default(),
             is_woken: false,
-            changes: SharedChanges::default(),
+            changes,
             reading: None,
             list: None,
             next_beat: start,
@@ -95,6 +96,7 @@ impl<'a> Daemon<'a> {
         if let Some(state) = self.snapshot.accounts().next() {
             let (reading, changes) = state.knowledge();
             (self.reading, self.changes) = (reading, SharedChanges::new(changes));
+            self.model.life().watcher = Some(self.changes.clone());
         }
         self.settled = settled;
     }

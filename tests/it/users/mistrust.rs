@@ -44,7 +44,7 @@ fn first_stock<'a>(model: &'a Model, happens: &[(usize, Beat)]) -> Daemon<'a> {
 }
 
 fn act(what: u8, who: u8) -> Beat {
-    Beat { act: Some(Act { what, who }), fault: false }
+    Beat { act: Some(Act { what, who }), ..Beat::default() }
 }
 
 /// What a device was seen by speaks for the account as it was counted then: one
@@ -111,7 +111,7 @@ fn an_absence_that_cannot_be_verified_is_none() {
     const RENAMES: u8 = 3;
     let model = Model::new(World::of([Person { password: true, ..nobody() }]));
     model.life().has_reports = false;
-    let fails = Beat { act: None, fault: true };
+    let fails = Beat { fault: true, ..Beat::default() };
     // After the device, the report that is not there; the password, again and again
     // because one answer covers nobody; and the list.
     let daemon = first_stock(&model, &[(8, act(RENAMES, 0)), (10, fails)]);

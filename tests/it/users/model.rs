@@ -13,7 +13,10 @@ use std::{
 };
 
 use aws_mfa_exporter::{
-    collect::iam::{DevicePage, Iam, ListedUser, Making, Owner, ReportReply, UserDevices, UserPage, UsersIam},
+    collect::{
+        changes::SharedChanges,
+        iam::{DevicePage, Iam, ListedUser, Making, Owner, ReportReply, UserDevices, UserPage, UsersIam},
+    },
     model::{
         facts::{DeviceKind, Devices, Fault, FaultClass, Summary},
         time::{Moment, Timestamp, Uptime},
@@ -239,6 +242,8 @@ fn rfc3339(at: i64) -> String {
 pub struct Beat {
     pub act: Option<Act>,
     pub fault: bool,
+    /// Whether a heartbeat comes just then, beside the run.
+    pub is_seen: bool,
 }
 
 /// The account, and who reads it.
@@ -262,10 +267,14 @@ pub struct Life {
     pub has_reports: bool,
     /// Replicas that lag: how far behind an operation answers.
     pub lags: BTreeMap<&'static str, u64>,
+    /// Replicas that have stopped: an operation answers of another state.
+    pub stopped: BTreeMap<&'static str, World>,
     /// Operations that are denied.
     pub denied: Vec<&'static str>,
     /// How many users a page has.
     pub page: usize,
+    /// What heartbeats that come during a run are told to.
+    pub watcher: Option<SharedChanges>,
 }
 
 impl Model {
@@ -282,8 +291,10 @@ impl Model {
             report: None,
             has_reports: true,
             lags: BTreeMap::new(),
+            stopped: BTreeMap::new(),
             denied: Vec::new(),
             page: 1_000,
+            watcher: None,
         }))
     }
 
@@ -327,9 +338,15 @@ impl Model {
             self.edit(|world, now| world.change(act, now));
         }
         let mut life = self.life();
+        if let Some(watcher) = life.watcher.as_ref().filter(|_| beat.is_seen) {
+            watcher.summary(&life.world.summary(), life.moment());
+        }
         life.mono += REQUEST / 2;
         if beat.fault || life.denied.contains(&operation) {
             return Err(Fault::new(FaultClass::AccessDenied, "the model denies it"));
+        }
+        if let Some(world) = life.stopped.get(operation) {
+            return Ok(world.clone());
         }
         let lag = life.lags.get(operation).copied().unwrap_or(0);
         let heard = life.mono.saturating_sub(lag);

@@ -35,8 +35,8 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn script(most: usize) -> impl Strategy<Value = Vec<Beat>> {
-    let beat = (prop::option::weighted(0.2, act()), prop::bool::weighted(0.08));
-    prop::collection::vec(beat.prop_map(|(act, fault)| Beat { act, fault }), 0..most)
+    let beat = (prop::option::weighted(0.2, act()), prop::bool::weighted(0.08), prop::bool::weighted(0.1));
+    prop::collection::vec(beat.prop_map(|(act, fault, is_seen)| Beat { act, fault, is_seen }), 0..most)
 }
 
 /// Whether it is so of the whole account in this state.
