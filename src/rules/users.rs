@@ -1,4 +1,8 @@
 //! Alerts on IAM users.
+//!
+//! A count is exported only while it is known of every user. While it is not, an
+//! alert stays with what was last known, and `AwsMfaUsersUnknown` tells that nobody
+//! knows: no alert ends because a count is missing.
 
 use super::{
     kit::Kit,
@@ -8,15 +12,16 @@ use super::{
 /// An exporter that does not read users (any more) tells of none.
 const NOT_READ: &str = "(aws_mfa_account_info unless on (account_id) aws_mfa_collector_up{collector=\"users\"})";
 
-/// Too little is known of a user's devices. Passwords and keys may be unknown for good, where no credential report can
-/// be read.
-const UNKNOWN: &str = "aws_mfa_users_unknown{fact!~\"console_password|access_key\"}";
+/// The accounts whose users somebody reads.
+const READ: &str = "group by (account_id) (aws_mfa_collector_up{collector=\"users\"})";
+
+/// For how long the simple set stays with a count that is not known any more: until AwsMfaUsersUnknown tells of it.
+const STAYS: &str = "[9h]";
 
 pub(super) fn group(kit: &Kit<'_>) -> Group {
     let mut rules = Vec::new();
     if kit.is_full() {
         rules.extend(["users", "console_users", "access_key_users"].map(|kind| unexempt(kit, kind)));
-        rules.push(complete());
     }
     rules.push(console_users(kit));
     rules.extend(coverage_falling(kit));
@@ -24,32 +29,36 @@ pub(super) fn group(kit: &Kit<'_>) -> Group {
     Group { name: "aws-mfa-users", interval: "1m", rules }
 }
 
-/// How many users of a kind are without MFA beyond the exempt ones.
-fn beyond_exempt(kind: &str) -> String {
-    let metric = format!("aws_mfa_{kind}_without_mfa");
-    format!("max by (account_id) (\n  {metric} - ({metric}_exempt or 0 * {metric})\n)")
+/// How many users of a kind are without MFA beyond the exempt ones: now, or as last known within `range`.
+fn beyond_exempt(kind: &str, range: &str) -> String {
+    let each = |end: &str| {
+        let metric = format!("aws_mfa_{kind}_without_mfa{end}");
+        if range.is_empty() { metric } else { format!("last_over_time({metric}{range})") }
+    };
+    let (all, exempt) = (each(""), each("_exempt"));
+    format!("max by (account_id) (\n  {all} - ({exempt} or 0 * {all})\n)")
+}
+
+/// The same, as an alert asks it.
+fn last_known(kit: &Kit<'_>, kind: &str) -> String {
+    match kit.is_full() {
+        true => format!("account:aws_mfa_{kind}_without_mfa:unexempt"),
+        false => beyond_exempt(kind, STAYS),
+    }
 }
 
 fn unexempt(kit: &Kit<'_>, kind: &str) -> Rule {
     let name = format!("account:aws_mfa_{kind}_without_mfa:unexempt");
     let comment =
-        "How many users are without MFA beyond the exempt ones, or what was last known of it. An exporter that does
-        not read users (any more) remembers nothing.";
+        "How many users are without MFA beyond the exempt ones, or what was last known of it, because a count is absent
+        while it is not known of every user. An exporter that does not read users (any more) remembers nothing.";
     let expr = format!(
         "{}\nor\n(\n  {}\n  and on (account_id) {}\n  unless on (account_id) {NOT_READ}\n)",
-        beyond_exempt(kind),
+        beyond_exempt(kind, ""),
         kit.last(&name),
         super::memory::SEEN,
     );
     Rule::record(name, if kind == "users" { comment } else { "" }, expr)
-}
-
-fn complete() -> Rule {
-    Rule::record(
-        "account:aws_mfa_users_without_mfa:complete",
-        "The same, of the times at which the devices of every user were known: only with these is a later count compared.",
-        format!("{}\nunless on (account_id) {UNKNOWN} > 0", beyond_exempt("users")),
-    )
 }
 
 fn console_users(kit: &Kit<'_>) -> Rule {
@@ -58,10 +67,7 @@ fn console_users(kit: &Kit<'_>) -> Rule {
          {{ . | first | value }}{{ else }}one or more{{ end }}",
         "one or more",
     );
-    let exempt = kit.either(
-        "account:aws_mfa_console_users_without_mfa:unexempt <= 0",
-        "max by (account_id) (aws_mfa_console_users_without_mfa - aws_mfa_console_users_without_mfa_exempt) <= 0",
-    );
+    let exempt = format!("{} <= 0", last_known(kit, "console_users"));
     Rule::alert("AwsMfaConsoleUsersWithoutMfa", Severity::Warning, ACCOUNT)
         .about(
             "The verdict decides, and the count says how many: it is absent while it is not known of every user. All of them may
@@ -87,7 +93,7 @@ fn coverage_falling(kit: &Kit<'_>) -> Option<Rule> {
     let rule = Rule::alert("AwsMfaCoverageFalling", Severity::Warning, ACCOUNT)
         .expr(format!(
             "account:aws_mfa_users_without_mfa:unexempt
-             > min_over_time(account:aws_mfa_users_without_mfa:complete[1d])
+             > min_over_time(account:aws_mfa_users_without_mfa:unexempt[1d])
              {}",
             kit.unless_control_exempt("IAM.19")
         ))
@@ -104,34 +110,59 @@ fn coverage_falling(kit: &Kit<'_>) -> Option<Rule> {
 }
 
 fn key_users(kit: &Kit<'_>) -> Rule {
-    let full = "account:aws_mfa_access_key_users_without_mfa:unexempt".to_owned();
-    let series = if kit.is_full() { full } else { beyond_exempt("access_key_users") };
+    let series = last_known(kit, "access_key_users");
+    let read = kit.either("", &format!("\nunless on (account_id) {NOT_READ}")).to_owned();
     Rule::alert("AwsMfaKeyUsersWithoutMfa", Severity::Info, ACCOUNT)
-        .expr(format!("{series} > 0\n{}", kit.unless_control_exempt("IAM.19")))
-        .wait("1h").says(
-        "IAM users of an AWS account have an access key and no MFA device.",
-        format!(
-            "{}: IAM users who have an active access key and no MFA device, exempt ones not counted: {{{{ $value }}}}. \
-             Whoever holds such a key needs no second factor.",
-            kit.account()
-        ),
-    )
+        .expr(format!("{series} > 0{read}\n{}", kit.unless_control_exempt("IAM.19")))
+        .wait("1h")
+        .says(
+            "IAM users of an AWS account have an access key and no MFA device.",
+            format!(
+                "{}: IAM users who have an active access key and no MFA device, exempt ones not counted: {{{{ $value }}}}. \
+                 Whoever holds such a key needs no second factor.",
+                kit.account()
+            ),
+        )
 }
 
 fn unknown(kit: &Kit<'_>) -> Rule {
+    let facts = kit.either(
+        "Not known: {{ range $n, $one := printf \"min by (fact) \
+         (aws_mfa_users_unknown{account_id=%q}) > 0\" $labels.account_id | query | sortByLabel \"fact\" }}\
+         {{ if $n }}, {{ end }}{{ $one.Labels.fact }} ({{ $one.Value }}){{ else }}which users there are{{ end }}.",
+        "The metric aws_mfa_users_unknown says of how many.",
+    );
     Rule::alert("AwsMfaUsersUnknown", Severity::Warning, ACCOUNT)
-        .about("While nothing at all is known of the users, AwsMfaControlUnknown tells of it.")
+        .about(
+            "A count is absent while it is not known of every user. Who has a key is told by the credential report alone. A user
+            who is newer than the report is in the next one, hence the six hours; that there is no report is told by
+            AwsMfaCredentialReportOld. While nothing at all is known of the users, AwsMfaControlUnknown tells of it.",
+        )
         .expr(format!(
-            "min by (account_id) ({UNKNOWN}) > 0
+            "(
+               (
+                 {READ}
+                 unless on (account_id) (
+                   aws_mfa_users_without_mfa
+                   and on (account_id) aws_mfa_console_users_without_mfa
+                 )
+               )
+               or
+               (
+                 {READ}
+                 and on (account_id) (aws_mfa_source_timestamp_seconds{{source=\"credential_report\"}} > time() - 5 * 3600)
+                 unless on (account_id) last_over_time(aws_mfa_access_key_users_without_mfa[6h])
+               )
+             )
              unless on (account_id)
                min by (account_id) (aws_mfa_control_status{{control=\"IAM.19\",status=\"unknown\"}}) == 1"
         ))
         .wait("2h")
         .says(
-            "It is not known of all IAM users of an AWS account whether they have an MFA device.",
+            "It is not known of all IAM users of an AWS account whether they are protected by MFA.",
             format!(
-                "{}: IAM users of whom it has not been known for two hours: {{{{ $value }}}}. What is counted of users is \
-                 incomplete or absent. {}",
+                "{}: the exporter does not know of every IAM user what it counts, so a count is absent. {facts} Alerts on users stay \
+                 with what was last known. {}",
                 kit.account(),
                 kit.fault_of("\"users\"")
             ),
