@@ -20,7 +20,7 @@ pub(super) const OUTAGE: &str = "account:aws_mfa_root_mfa_outage_timestamp_secon
 /// Accounts of which root's MFA became unknown, and when it was last known.
 const LAST_KNOWN: &str = "account:aws_mfa_root_mfa_last_known_timestamp_seconds:max";
 const NEWEST_OUTAGE: &str = "organization:aws_mfa_root_mfa_outage_timestamp_seconds:last";
-const NEWEST: &str = "organization:aws_mfa_account_last_seen_timestamp_seconds:max";
+const NEWEST: &str = "organization:aws_mfa_account_last_seen_timestamp_seconds:last";
 const MANAGEMENT: &str = "account:aws_mfa_management_account_info:group";
 
 /// The controls that an exemption is for.
@@ -54,7 +54,10 @@ fn sightings(kit: &Kit<'_>) -> Vec<Rule> {
     let newest = Rule::record(
         NEWEST,
         "When any account was last listed.",
-        format!("max(timestamp(aws_mfa_account_info{{state=~\"scanned|refused\"}}))\nor\n{}", kit.last(NEWEST)),
+        format!(
+            "(vector(time()) and on () aws_mfa_account_info{{state=~\"scanned|refused\"}})\nor\n{}",
+            kit.last(NEWEST)
+        ),
     );
     let seen = Rule::record(
         SEEN,
@@ -71,10 +74,7 @@ fn sightings(kit: &Kit<'_>) -> Vec<Rule> {
                 max by (account_id) ({last}) - 120
                 > scalar({NEWEST}) - {WEEK}
                 unless on (account_id) aws_mfa_account_info
-                unless on (account_id) (
-                  {dropped}
-                  and on (account_id) max by (account_id) ({last}) < scalar({NEWEST}) - {DAY}
-                )
+                unless on (account_id) {dropped} < scalar({NEWEST}) - {DAY}
               )
             )",
             dropped = kit.last(DROPPED),

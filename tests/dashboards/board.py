@@ -110,6 +110,20 @@ def control_variable():
     }
 
 
+def text_variable(name, label, text, description):
+    """A word that somebody types."""
+    return {
+        "name": name,
+        "label": label,
+        "description": description,
+        "type": "textbox",
+        "query": text,
+        "hide": 0,
+        "options": [{"text": text, "value": text, "selected": True}],
+        "current": {"text": text, "value": text},
+    }
+
+
 def label_variable(name, label, metric, by, every=False, whole=None):
     """A choice among the values that a label has within the range."""
     ask = f"label_values({metric}, {by})"

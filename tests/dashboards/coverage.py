@@ -4,10 +4,12 @@ from kit import cells, mapping, now, query, steps
 from panels import PAINTED_VERDICTS, bars, graph, override, paint, stat, table
 from promql import (
     AND_THESE,
+    CHOSEN,
     STATUS,
     SUCCESS,
     THESE,
     THESE_HEARTBEATS,
+    accounts_not_counted,
     beyond_exempt,
     latest,
     per_account,
@@ -113,9 +115,9 @@ def user_figures():
     """IAM users now."""
     return bars(
         "IAM users now",
-        "All IAM users of the accounts that could be read. With MFA: those certain to have it; a user without a device"
-        " whose password is not known is both without MFA and not known. Exempt users are those that the configuration"
-        " lists with a reason; they stay without MFA.",
+        "All IAM users of the accounts that could be read. Not known: all users of the accounts in which it is not known of"
+        " every user whether there is a device, because such an account has no counts. Exempt users are those that the"
+        " configuration lists with a reason; they stay without MFA.",
         [
             now(f"sum({per_account('users', more=THESE)})", "all users"),
             *({**target, "range": False, "instant": True} for target in users_by_protection(THESE)),
@@ -130,8 +132,8 @@ def user_coverage():
     """IAM users by protection over time."""
     return graph(
         "IAM users by MFA",
-        "Users with MFA are those certain to have it. Users of accounts that cannot be read are in none of the areas:"
-        " see the accounts whose users are unknown beside it.",
+        "Not known: all users of the accounts in which it is not known of every user. Users of accounts of which no"
+        " number is known are in none of the areas: see the accounts that are not counted beside it.",
         users_by_protection(THESE),
         stacked=True,
         stepped=True,
@@ -144,15 +146,14 @@ def user_coverage():
 
 def users_to_act_on():
     """The figures of users that somebody has to act on."""
-    unread = verdict_count("IAM.19", "unknown", AND_THESE)
     return stat(
         "Users to act on",
         "Users with a console password, and with an active access key, that have no MFA device and are not exempt;"
-        " accounts in which it is unknown whether all users have one.",
+        " accounts in which one of these numbers is not known, and is in neither.",
         [
             now(beyond_exempt("console_users_without_mfa", THESE), "console users without MFA"),
             now(beyond_exempt("access_key_users_without_mfa", THESE), "access key users without MFA"),
-            now(unread, "accounts with users unknown"),
+            now(accounts_not_counted(CHOSEN), "accounts not counted"),
         ],
         steps("green", (1, "orange")),
         text="value_and_name",

@@ -1,6 +1,6 @@
 """*Organization overview*: how all accounts stand, worst first."""
 
-from board import Board, control_variable, label_variable
+from board import Board, control_variable, label_variable, text_variable
 from coverage import (
     control_share,
     coverage,
@@ -57,7 +57,9 @@ def board():
         "Whether the root user of every AWS account has MFA, and how far IAM users are.",
         [
             label_variable("unit", "Unit", "aws_mfa_account_info", "ou", every=True, whole=".*"),
-            label_variable("scope", "Account", 'aws_mfa_account_info{ou=~"$unit"}', "account_id", every=True, whole=".*"),
+            text_variable("tag", "Tag", "tag_team", "A label of aws_mfa_account_labels: tag_ and the key of a tag that organization.labels names."),
+            label_variable("value", "Value", "aws_mfa_account_labels", "$tag", every=True, whole=".*"),
+            label_variable("scope", "Account", 'aws_mfa_account_info{ou=~"$unit|"}', "account_id", every=True, whole=".*"),
             control_variable(),
         ],
     )

@@ -70,6 +70,8 @@ impl Known {
         for name in ["ALERTS", "ALERTS_FOR_STATE"] {
             add(name, &of_alerts);
         }
+        // Which labels these are is the site's choice; the dashboards ask for them.
+        metrics.get_mut("aws_mfa_account_labels").expect("it is exported").extend(["ou", "tag_team"].map(String::from));
         let mut known = Self { metrics };
         for name in rules().into_iter().filter_map(|rule| rule.record) {
             let labels = Self::recorded(&name);
