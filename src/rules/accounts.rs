@@ -39,7 +39,7 @@ fn unwatched(kit: &Kit<'_>) -> Rule {
     )
     .expr(format!(
         "count by (job) (
-           count by (account_id, job) (
+           group by (account_id, job) (
              {SEEN}
              unless on (account_id) aws_mfa_account_info
              unless on (account_id) {DROPPED}

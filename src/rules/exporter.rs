@@ -54,7 +54,7 @@ fn absent() -> Rule {
 }
 
 fn shard_missing(kit: &Kit<'_>) -> Rule {
-    let now = "max by (job) (aws_mfa_exporter_total_shards) - count by (job) (count by (job, shard) (aws_mfa_exporter_shard_info)) > 0";
+    let now = "max by (job) (aws_mfa_exporter_total_shards) - count by (job) (group by (job, shard) (aws_mfa_exporter_shard_info)) > 0";
     let present = kit.either(
         " Present: {{ range $n, $one := printf \"group by (shard) (aws_mfa_exporter_shard_info{job=%q})\" $labels.job | query | \
          sortByLabel \"shard\" }}{{ if $n }}, {{ end }}{{ $one.Labels.shard }}{{ else }}none{{ end }}.",

@@ -115,7 +115,7 @@ fn shards_missing() -> Rule {
         "How many of a job's shards nobody is, where there is more than one.",
         "(job:aws_mfa_exporter_total_shards:max > 1)
          - (
-           count by (job) (count by (job, shard) (aws_mfa_exporter_shard_info))
+           count by (job) (group by (job, shard) (aws_mfa_exporter_shard_info))
            or
            0 * job:aws_mfa_exporter_total_shards:max
          )

@@ -13,7 +13,7 @@ use super::{
 const NOT_READ: &str = "(aws_mfa_account_info unless on (account_id) aws_mfa_collector_up{collector=\"users\"})";
 
 /// The accounts whose users somebody reads.
-const READ: &str = "group by (account_id) (aws_mfa_collector_up{collector=\"users\"})";
+const READ: &str = "aws_mfa_collector_up{collector=\"users\"}";
 
 /// For how long the simple set stays with a count that is not known any more: until AwsMfaUsersUnknown tells of it.
 const STAYS: &str = "[9h]";
@@ -139,7 +139,7 @@ fn unknown(kit: &Kit<'_>) -> Rule {
             AwsMfaCredentialReportOld. While nothing at all is known of the users, AwsMfaControlUnknown tells of it.",
         )
         .expr(format!(
-            "(
+            "group by (account_id) (
                (
                  {READ}
                  unless on (account_id) (

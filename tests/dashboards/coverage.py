@@ -205,7 +205,7 @@ def not_scanned():
         "Accounts that are not scanned, and why",
         "Suspended, closed and pending: as AWS Organizations says. Excluded: by the configuration. Refused: the"
         " credentials belong to another account; such an account is counted as unknown above.",
-        [cells('max by (account_id, account_name, ou, state) (aws_mfa_account_info{state!="scanned"})')],
+        [cells('max by (account_id, account_name, ou, state) (aws_mfa_account_info{state!="scanned"' + AND_THESE + "})")],
         {
             "state": ("State", {"custom__width": 95}),
             "account_name": ("Account", {}),

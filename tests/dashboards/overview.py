@@ -58,7 +58,7 @@ def board():
         [
             label_variable("unit", "Unit", "aws_mfa_account_info", "ou", every=True, whole=".*"),
             text_variable("tag", "Tag", "tag_team", "A label of aws_mfa_account_labels: tag_ and the key of a tag that organization.labels names."),
-            label_variable("value", "Value", "aws_mfa_account_labels", "$tag", every=True, whole=".*"),
+            label_variable("value", "Tag value", "aws_mfa_account_labels", "$tag", every=True, whole=".*"),
             label_variable("scope", "Account", 'aws_mfa_account_info{ou=~"$unit|"}', "account_id", every=True, whole=".*"),
             control_variable(),
         ],
@@ -72,7 +72,7 @@ def board():
     made.line(8, (12, control_share()), (12, time_without(TO_ACCOUNT)))
     made.line(8, (10, user_coverage()), (7, user_figures()), (7, users_to_act_on()))
     made.row("Freshness, and what is not read")
-    made.line(8, (9, heartbeat_over_time()), (7, faults()), (8, not_scanned()))
+    made.line(8, (9, heartbeat_over_time()), (7, faults(THESE)), (8, not_scanned()))
     made.line(6, (6, discovery()), (9, exempt_controls(TO_ACCOUNT)), (9, exemptions()))
     return made.json()
 
