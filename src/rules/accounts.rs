@@ -111,7 +111,8 @@ fn discovery_failing() -> Rule {
         .wait("15m")
         .says(
             "An aws-mfa-exporter cannot find out which accounts to watch.",
-            "Exporters of job {{ $labels.job }} that cannot list the accounts, or cannot tell whose their credentials are: \
-             {{ $value }}. They go on watching the accounts that they know. They do not see new accounts.",
+            "Exporters of job {{ $labels.job }} that cannot list the accounts, cannot tell whose their credentials are, or have a \
+             filter that matches nothing: {{ $value }}. They go on watching the accounts that they know. They may not see new \
+             accounts.",
         )
 }

@@ -18,7 +18,7 @@ pub(super) fn group(kit: &Kit<'_>) -> Group {
     rules.extend([absent(), shard_missing(kit), shard_mismatch()]);
     rules.extend(accounts::alerts(kit));
     rules.extend([down(kit), tick_stopped(), control_unknown(kit), collector_stale(kit)]);
-    rules.extend([throttled(kit), reload_failed(), panicked()]);
+    rules.extend([throttled(kit), reload_failed(), state_not_written(), panicked()]);
     Group { name: "aws-mfa-exporter", interval: "30s", rules }
 }
 
@@ -172,6 +172,24 @@ fn reload_failed() -> Rule {
         .says(
             "An aws-mfa-exporter could not use its configuration file and goes on with the last good one.",
             "Exporters of job {{ $labels.job }} that could not use their configuration file when they last read it: {{ $value }}.",
+        )
+}
+
+fn state_not_written() -> Rule {
+    Rule::alert("AwsMfaStateNotWritten", Severity::Warning, EXPORTER_OF_JOB)
+        .about("A disk that hangs fails no write: then the time tells. The longest interval that can be set is an hour.")
+        .expr(
+            "count by (job) (
+               aws_mfa_exporter_state_last_write_successful == 0
+               or
+               time() - aws_mfa_exporter_state_last_write_success_timestamp_seconds > 7200
+             )",
+        )
+        .wait("15m")
+        .says(
+            "An aws-mfa-exporter cannot write its state file.",
+            "Exporters of job {{ $labels.job }} that have not been able to write their state files for a quarter of an hour: \
+             {{ $value }}. A restart would forget what was learnt since, also that a control failed after it was protected.",
         )
 }
 
