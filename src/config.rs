@@ -6,6 +6,8 @@
 //! that the ambient credentials belong to.
 
 pub mod file;
+pub mod mistake;
+pub mod yaml;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -263,8 +263,16 @@ pub(crate) const ENCODE_DURATION: Metric = gauge(
     &[],
     "How long the last encoding of all accounts took, in both formats and compressed; it is done beside scrapes, never in one.",
 );
-pub(crate) const HTTP_REQUESTS: Metric =
-    counter("aws_mfa_exporter_http_requests_total", &["code"], "Requests answered over HTTP, by status code.");
+pub(crate) const HTTP_REFUSALS: Metric = counter(
+    "aws_mfa_exporter_http_refusals_total",
+    &["reason"],
+    "Connections that were closed and requests that were refused, by reason: address, crowded, handshake, headers, header_size, malformed, password_queue, rate_limit, scrapes, stalled, unauthorized, unpublished. deploy/web.md explains them.",
+);
+pub(crate) const HTTP_REQUESTS: Metric = counter(
+    "aws_mfa_exporter_http_requests_total",
+    &["code"],
+    "Requests answered over HTTP, by status code, those included that are no HTTP.",
+);
 pub(crate) const SHARD_INFO: Metric = gauge(
     "aws_mfa_exporter_shard_info",
     &["shard"],
@@ -276,6 +284,21 @@ pub(crate) const TASK_PANICS: Metric = counter(
     "aws_mfa_exporter_task_panics_total",
     &["task"],
     "Panics of the exporter's own tasks, each of which was started again. Any is a bug.",
+);
+pub(crate) const WEB_CERTIFICATE_EXPIRY: Metric = gauge(
+    "aws_mfa_exporter_web_certificate_expiry_timestamp_seconds",
+    &["certificate"],
+    "When the TLS certificates of the web server expire: for server the first of its chain, for client_ca the last of the authorities. Absent where none is configured.",
+);
+pub(crate) const WEB_CONFIG_RELOAD_SUCCESS: Metric = gauge(
+    "aws_mfa_exporter_web_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When the web configuration and the certificates that it names were last read and put to use. Absent without --web.config.file.",
+);
+pub(crate) const WEB_CONFIG_RELOAD_SUCCESSFUL: Metric = gauge(
+    "aws_mfa_exporter_web_config_last_reload_successful",
+    &[],
+    "Whether the web configuration and the certificates that it names could be used when they were last read. If not, the last good ones are in force. Absent without --web.config.file.",
 );
 
 /// Every metric, in the order of exposition, but for the `process_*` family
@@ -323,8 +346,12 @@ pub const CATALOGUE: &[Metric] = &[
     CONFIG_RELOAD_SUCCESS,
     CONFIG_RELOAD_SUCCESSFUL,
     ENCODE_DURATION,
+    HTTP_REFUSALS,
     HTTP_REQUESTS,
     SHARD_INFO,
     TASK_PANICS,
     TOTAL_SHARDS,
+    WEB_CERTIFICATE_EXPIRY,
+    WEB_CONFIG_RELOAD_SUCCESS,
+    WEB_CONFIG_RELOAD_SUCCESSFUL,
 ];

@@ -3,7 +3,7 @@
 //! A flag goes before the file. A file that cannot be used changes nothing: the
 //! settings stay what they were, and that shows in the metrics and the log.
 
-use std::{fs, io, path::PathBuf};
+use std::{fmt, fs, io, path::PathBuf};
 
 use crate::{
     cli::Flags,
@@ -36,11 +36,17 @@ pub enum SettingsError {
     #[error("the configuration file {0} cannot be read: {1}")]
     Read(PathBuf, io::Error),
     /// The file is wrong.
-    #[error("the configuration cannot be used:\n{0}")]
+    #[error(fmt = in_place)]
     File(#[from] FileError),
     /// There is no such shard.
     #[error(transparent)]
     Shard(#[from] ShardError),
+    /// There is nothing to use the external id for.
+    #[error(
+        "--organization.external-id is for the roles of an organization, and none is watched: give \
+         --organization.role-name too, or organization in the --config.file"
+    )]
+    IdleExternalId,
     /// Nothing says which shard this is.
     #[error(
         "--total-shards={0} wants a --shard, or a variable POD_NAME that ends in a number, as a StatefulSet's pods have it"
@@ -51,6 +57,13 @@ pub enum SettingsError {
         "watching the ambient account alone and watching a list of accounts are two ways to start: restart the exporter"
     )]
     Restart,
+}
+
+/// A log gets a line; a person, for whom `{:#}` is, gets each mistake below the other.
+fn in_place(file: &FileError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("the configuration cannot be used:")?;
+    f.write_str(if f.alternate() { "\n" } else { " " })?;
+    fmt::Display::fmt(file, f)
 }
 
 impl Settings {
@@ -66,7 +79,9 @@ impl Settings {
                 Config::parse(&text, &path.display().to_string())?
             }
         };
-        Ok(Self { plan: plan(flags, &config), config: with_role(config, flags), shard: shard(flags)? })
+        let settings = Self { plan: plan(flags, &config), config: with_role(config, flags), shard: shard(flags)? };
+        let is_idle = flags.external_id.is_some() && settings.config.organization.is_none();
+        if is_idle { Err(SettingsError::IdleExternalId) } else { Ok(settings) }
     }
 }
 

@@ -17,6 +17,8 @@ use serde_saphyr::Spanned;
 
 use super::{
     Access, Collectors, Config, DISCOVERY_INTERVAL, Filter, Names, Organization, Role, SESSION_NAME, StaticAccount,
+    mistake::{Mistake, Mistakes},
+    yaml::{Given, Quoting, read},
 };
 use crate::model::{
     account::{AccountId, Identity},
@@ -33,96 +35,105 @@ pub const USERS_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=D
 /// Ages of the absence of a password that make sense.
 pub const PASSWORD_AGES: RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(24 * 3_600);
 /// Intervals between two lists of accounts that make sense.
-const DISCOVERY_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
+const DISCOVERY_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(24 * 3_600);
 
 /// The file cannot be used.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct FileError(String);
+pub type FileError = Mistakes;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
-    organization: Option<FileOrganization>,
-    accounts: Vec<FileAccount>,
-    collectors: FileCollectors,
-    exemptions: Vec<FileExemption>,
+    organization: Given<FileOrganization>,
+    accounts: Given<Vec<FileAccount>>,
+    collectors: Given<FileCollectors>,
+    exemptions: Given<Vec<FileExemption>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileOrganization {
     role_name: Text,
-    external_id: Option<Text>,
-    session_name: Option<Text>,
-    interval: Option<Text>,
     #[serde(default)]
-    include: FileFilter,
+    external_id: Given<Text>,
     #[serde(default)]
-    exclude: FileFilter,
+    session_name: Given<Text>,
+    #[serde(default)]
+    interval: Given<Text>,
+    #[serde(default)]
+    include: Given<FileFilter>,
+    #[serde(default)]
+    exclude: Given<FileFilter>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileFilter {
-    accounts: Vec<Text>,
-    ous: Vec<Text>,
-    tags: BTreeMap<String, Vec<String>>,
+    accounts: Given<Vec<Text>>,
+    ous: Given<Vec<Text>>,
+    tags: Given<BTreeMap<String, Vec<String>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileAccount {
     id: Text,
-    name: Option<String>,
-    profile: Option<Text>,
-    role_arn: Option<Text>,
-    external_id: Option<Text>,
-    session_name: Option<Text>,
+    #[serde(default)]
+    name: Given<String>,
+    #[serde(default)]
+    profile: Given<Text>,
+    #[serde(default)]
+    role_arn: Given<Text>,
+    #[serde(default)]
+    external_id: Given<Text>,
+    #[serde(default)]
+    session_name: Given<Text>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileCollectors {
-    root: FileRoot,
-    devices: FileDevices,
-    users: FileUsers,
+    root: Given<FileRoot>,
+    devices: Given<FileDevices>,
+    users: Given<FileUsers>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileRoot {
-    interval: Option<Text>,
+    interval: Given<Text>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileDevices {
-    enabled: Option<bool>,
-    interval: Option<Text>,
+    enabled: Given<bool>,
+    interval: Given<Text>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileUsers {
-    enabled: Option<bool>,
-    interval: Option<Text>,
-    password_max_age: Option<Text>,
-    live_budget: Option<u32>,
-    generate_report: Option<bool>,
-    names: Option<Names>,
-    names_limit: Option<u32>,
+    enabled: Given<bool>,
+    interval: Given<Text>,
+    password_max_age: Given<Text>,
+    live_budget: Given<u32>,
+    generate_report: Given<bool>,
+    names: Given<Names>,
+    names_limit: Given<u32>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileExemption {
     id: Text,
-    account: Option<Text>,
+    #[serde(default)]
+    account: Given<Text>,
     user: Text,
-    user_id: Option<Text>,
+    #[serde(default)]
+    user_id: Given<Text>,
     reason: Text,
-    until: Option<Text>,
+    #[serde(default)]
+    until: Given<Text>,
 }
 
 type Text = Spanned<String>;
@@ -133,36 +144,27 @@ impl Config {
     /// # Errors
     /// All mistakes, each with its place.
     pub fn parse(text: &str, name: &str) -> Result<Self, FileError> {
-        // A file of comments alone asks for nothing.
-        let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
-        let file: Result<File, _> = if blank { Ok(File::default()) } else { serde_saphyr::from_str(text) };
-        let file = file.map_err(|error| FileError(format!("{name}: {error}")))?;
-        let mut check = Validator { text, name, mistakes: Vec::new() };
+        let wrong = |list| Mistakes::new(name, text, list);
+        let file: File = read(text, Quoting::Allowed).map_err(|mistake| wrong(vec![mistake]))?;
+        let mut check = Validator(Vec::new());
         let config = Self {
-            organization: file.organization.map(|organization| check.organization(organization)),
-            accounts: check.accounts(file.accounts),
-            collectors: check.collectors(file.collectors),
-            exemptions: check.exemptions(file.exemptions).into(),
+            organization: file.organization.0.map(|organization| check.organization(organization)),
+            accounts: check.accounts(file.accounts.0.unwrap_or_default()),
+            collectors: check.collectors(file.collectors.0.unwrap_or_default()),
+            exemptions: check.exemptions(file.exemptions.0.unwrap_or_default()).into(),
         };
-        if check.mistakes.is_empty() { Ok(config) } else { Err(FileError(check.mistakes.join("\n"))) }
+        if check.0.is_empty() { Ok(config) } else { Err(wrong(check.0)) }
     }
 }
 
 /// What was found wrong so far.
-struct Validator<'a> {
-    text: &'a str,
-    name: &'a str,
-    mistakes: Vec<String>,
-}
+struct Validator(Vec<Mistake>);
 
-impl Validator<'_> {
-    /// Notes a mistake at the place of `text`, with the line and a caret.
+impl Validator {
+    /// Notes a mistake at the place of `text`.
     fn wrong(&mut self, at: &Text, what: impl fmt::Display) {
-        let (line, column) = (at.referenced.line(), at.referenced.column());
-        let place = usize::try_from(line).unwrap_or(0);
-        let quoted = self.text.lines().nth(place.saturating_sub(1)).unwrap_or_default();
-        let indent = " ".repeat(usize::try_from(column).unwrap_or(1).saturating_sub(1));
-        self.mistakes.push(format!("{}:{line}:{column}: {what}\n  | {quoted}\n  | {indent}^", self.name));
+        let [line, column] = [at.referenced.line(), at.referenced.column()].map(|n| usize::try_from(n).unwrap_or(1));
+        self.0.push(Mistake { place: Some((line, column)), what: what.to_string() });
     }
 
     fn organization(&mut self, file: FileOrganization) -> Organization {
@@ -170,23 +172,28 @@ impl Validator<'_> {
             let what = "organization.role_name: the name of a role is wanted, with its path if it has one, and no ARN";
             self.wrong(&file.role_name, what);
         }
-        let interval = self.interval("organization.interval", file.interval.as_ref(), DISCOVERY_INTERVALS);
+        let interval = self.interval("organization.interval", file.interval, DISCOVERY_INTERVALS);
         Organization {
-            external_id: self.external_id(file.external_id),
-            session_name: self.session_name(file.session_name),
+            external_id: self.external_id(file.external_id.0),
+            session_name: self.session_name(file.session_name.0),
             interval: interval.unwrap_or(DISCOVERY_INTERVAL),
-            include: self.filter(file.include),
-            exclude: self.filter(file.exclude),
+            include: self.filter(file.include.0.unwrap_or_default()),
+            exclude: self.filter(file.exclude.0.unwrap_or_default()),
             role_name: file.role_name.value,
         }
     }
 
     fn filter(&mut self, file: FileFilter) -> Filter {
-        let accounts = file.accounts.iter().filter_map(|id| self.account_id(id)).collect();
-        for empty in file.ous.iter().filter(|unit| unit.value.trim_matches('/').is_empty()) {
+        let (ids, ous) = (file.accounts.0.unwrap_or_default(), file.ous.0.unwrap_or_default());
+        let accounts = ids.iter().filter_map(|id| self.account_id(id)).collect();
+        for empty in ous.iter().filter(|unit| unit.value.trim_matches('/').is_empty()) {
             self.wrong(empty, "the path of an organizational unit is wanted, Workloads/Production say, or its id");
         }
-        Filter { accounts, ous: file.ous.into_iter().map(|unit| unit.value).collect(), tags: file.tags }
+        Filter {
+            accounts,
+            ous: ous.into_iter().map(|unit| unit.value).collect(),
+            tags: file.tags.0.unwrap_or_default(),
+        }
     }
 
     fn accounts(&mut self, files: Vec<FileAccount>) -> Vec<StaticAccount> {
@@ -196,16 +203,16 @@ impl Validator<'_> {
             if accounts.iter().any(|known| known.id == id) {
                 self.wrong(&file.id, format_args!("account {id} stands here twice"));
             }
-            let name = file.name.clone();
+            let name = file.name.0.clone();
             accounts.push(StaticAccount { id, name, access: self.access(id, file) });
         }
         accounts
     }
 
     fn access(&mut self, id: AccountId, file: FileAccount) -> Access {
-        let profile = file.profile.map(|profile| profile.value);
-        let Some(arn) = file.role_arn else {
-            for idle in [&file.external_id, &file.session_name].into_iter().flatten() {
+        let profile = file.profile.0.map(|profile| profile.value);
+        let Some(arn) = file.role_arn.0 else {
+            for idle in [&file.external_id.0, &file.session_name.0].into_iter().flatten() {
                 self.wrong(idle, "this is for a role, and the account has no role_arn");
             }
             return profile.map_or(Access::Ambient, Access::Profile);
@@ -217,7 +224,8 @@ impl Validator<'_> {
             Ok(_) if arn.value.split(':').nth(5).is_some_and(|resource| resource.starts_with("role/")) => {}
             _ => self.wrong(&arn, format_args!("no ARN of a role: write arn:aws:iam::{id}:role/NAME")),
         }
-        let (external_id, session_name) = (self.external_id(file.external_id), self.session_name(file.session_name));
+        let (external_id, session_name) =
+            (self.external_id(file.external_id.0), self.session_name(file.session_name.0));
         Access::Role { profile, role: Role { arn: arn.value, session_name, external_id } }
     }
 
@@ -245,25 +253,19 @@ impl Validator<'_> {
     }
 
     fn collectors(&mut self, file: FileCollectors) -> Collectors {
+        let (root, devices) = (file.root.0.unwrap_or_default(), file.devices.0.unwrap_or_default());
+        let users = file.users.0.unwrap_or_default();
         Collectors {
-            root_interval: self.interval("collectors.root.interval", file.root.interval.as_ref(), ROOT_INTERVALS),
-            devices: file.devices.enabled,
-            devices_interval: self.interval(
-                "collectors.devices.interval",
-                file.devices.interval.as_ref(),
-                DEVICES_INTERVALS,
-            ),
-            users: file.users.enabled,
-            users_interval: self.interval("collectors.users.interval", file.users.interval.as_ref(), USERS_INTERVALS),
-            password_max_age: self.interval(
-                "collectors.users.password_max_age",
-                file.users.password_max_age.as_ref(),
-                PASSWORD_AGES,
-            ),
-            live_budget: file.users.live_budget,
-            generate_report: file.users.generate_report,
-            names: file.users.names,
-            names_limit: file.users.names_limit,
+            root_interval: self.interval("collectors.root.interval", root.interval, ROOT_INTERVALS),
+            devices: devices.enabled.0,
+            devices_interval: self.interval("collectors.devices.interval", devices.interval, DEVICES_INTERVALS),
+            users: users.enabled.0,
+            users_interval: self.interval("collectors.users.interval", users.interval, USERS_INTERVALS),
+            password_max_age: self.interval("collectors.users.password_max_age", users.password_max_age, PASSWORD_AGES),
+            live_budget: users.live_budget.0,
+            generate_report: users.generate_report.0,
+            names: users.names.0,
+            names_limit: users.names_limit.0,
         }
     }
 
@@ -297,28 +299,28 @@ impl Validator<'_> {
         } else if user.value.len() > 64 || !user.value.bytes().all(is_name) {
             self.wrong(user, "no name of a user, nor a pattern of one: AWS takes 64 letters, digits and _+=,.@-");
         }
-        if let Some(id) = file.user_id.as_ref().filter(|id| !id.value.starts_with("AIDA")) {
+        if let Some(id) = file.user_id.0.as_ref().filter(|id| !id.value.starts_with("AIDA")) {
             self.wrong(id, "no unique id of a user: it begins with AIDA, and `aws iam get-user` prints it");
         }
-        let until = file.until.as_ref().and_then(|text| {
+        let until = file.until.0.as_ref().and_then(|text| {
             date(&text.value).or_else(|| {
                 self.wrong(text, "no date: write 2027-01-31, or 2027-01-31T12:00:00Z");
                 None
             })
         });
         Exemption {
-            account: file.account.as_ref().and_then(|text| self.account_id(text)),
+            account: file.account.0.as_ref().and_then(|text| self.account_id(text)),
             id: file.id.value,
             users: file.user.value,
-            user_id: file.user_id.map(|id| id.value.as_str().into()),
+            user_id: file.user_id.0.map(|id| id.value.as_str().into()),
             reason: file.reason.value,
             until,
         }
     }
 
-    fn interval(&mut self, key: &str, text: Option<&Text>, allowed: RangeInclusive<Duration>) -> Option<Duration> {
-        let text = text?;
-        duration(&text.value, allowed).map_err(|error| self.wrong(text, format_args!("{key}: {error}"))).ok()
+    fn interval(&mut self, key: &str, text: Given<Text>, allowed: RangeInclusive<Duration>) -> Option<Duration> {
+        let text = text.0?;
+        duration(&text.value, allowed).map_err(|error| self.wrong(&text, format_args!("{key}: {error}"))).ok()
     }
 }
 
@@ -360,7 +362,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(text, "x.yml").map_err(|error| error.to_string())
+        Config::parse(text, "x.yml").map_err(|error| format!("{error:#}"))
     }
 
     #[test]
@@ -431,7 +433,7 @@ mod tests {
     #[test]
     fn a_key_that_is_not_known_is_a_mistake_and_the_line_is_shown() {
         let error = parse("organization:\n  role_name: x\n  rolename: y\n").unwrap_err();
-        assert!(error.contains("rolename") && error.contains("line 3"), "{error}");
+        assert!(error.contains("x.yml:3:3: there is no key \"rolename\" here, did you mean role_name?"), "{error}");
         assert!(parse("accounts: [{id: \"111111111111\", rolearn: x}]").is_err());
         assert!(parse("organization: {}\n").unwrap_err().contains("role_name"));
     }

@@ -8,8 +8,9 @@ use prometheus::{Gauge, GaugeVec, IntCounterVec, Opts, Registry, proto::MetricFa
 use crate::model::{shard::Shard, time::Timestamp};
 
 use super::{
-    BUILD_INFO, CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_SUCCESSFUL, ENCODE_DURATION, HTTP_REQUESTS, Metric, SHARD_INFO,
-    TASK_PANICS, TOTAL_SHARDS,
+    BUILD_INFO, CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_SUCCESSFUL, ENCODE_DURATION, HTTP_REFUSALS, HTTP_REQUESTS, Metric,
+    SHARD_INFO, TASK_PANICS, TOTAL_SHARDS, WEB_CERTIFICATE_EXPIRY, WEB_CONFIG_RELOAD_SUCCESS,
+    WEB_CONFIG_RELOAD_SUCCESSFUL,
 };
 
 /// What the exporter counts of itself.
@@ -17,12 +18,16 @@ use super::{
 pub struct ExporterMetrics {
     registry: Registry,
     panics: IntCounterVec,
+    http_refusals: IntCounterVec,
     http_requests: IntCounterVec,
     encode_duration: Gauge,
     reload_successful: Gauge,
     reload_success: Gauge,
     shard: GaugeVec,
     total_shards: Gauge,
+    web_certificate_expiry: GaugeVec,
+    web_reload_successful: GaugeVec,
+    web_reload_success: GaugeVec,
 }
 
 impl ExporterMetrics {
@@ -35,12 +40,16 @@ impl ExporterMetrics {
         let registry = Registry::new();
         let own = Self {
             panics: counters(&TASK_PANICS)?,
+            http_refusals: counters(&HTTP_REFUSALS)?,
             http_requests: counters(&HTTP_REQUESTS)?,
             encode_duration: gauge(&ENCODE_DURATION)?,
             reload_successful: gauge(&CONFIG_RELOAD_SUCCESSFUL)?,
             reload_success: gauge(&CONFIG_RELOAD_SUCCESS)?,
-            shard: GaugeVec::new(Opts::new(SHARD_INFO.name, SHARD_INFO.help), SHARD_INFO.labels)?,
+            shard: gauges(&SHARD_INFO)?,
             total_shards: gauge(&TOTAL_SHARDS)?,
+            web_certificate_expiry: gauges(&WEB_CERTIFICATE_EXPIRY)?,
+            web_reload_successful: gauges(&WEB_CONFIG_RELOAD_SUCCESSFUL)?,
+            web_reload_success: gauges(&WEB_CONFIG_RELOAD_SUCCESS)?,
             registry,
         };
         own.registry.register(Box::new(own.panics.clone()))?;
@@ -49,8 +58,12 @@ impl ExporterMetrics {
         own.registry.register(Box::new(own.reload_success.clone()))?;
         own.registry.register(Box::new(own.shard.clone()))?;
         own.registry.register(Box::new(own.total_shards.clone()))?;
+        own.registry.register(Box::new(own.web_certificate_expiry.clone()))?;
+        own.registry.register(Box::new(own.web_reload_successful.clone()))?;
+        own.registry.register(Box::new(own.web_reload_success.clone()))?;
         own.registry.register(Box::new(build_info()?))?;
         if !quiet {
+            own.registry.register(Box::new(own.http_refusals.clone()))?;
             own.registry.register(Box::new(own.http_requests.clone()))?;
             #[cfg(target_os = "linux")]
             own.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
@@ -68,6 +81,31 @@ impl ExporterMetrics {
     #[must_use]
     pub fn http_requests(&self) -> &IntCounterVec {
         &self.http_requests
+    }
+
+    /// The counter of refused connections and requests by reason.
+    #[must_use]
+    pub fn http_refusals(&self) -> &IntCounterVec {
+        &self.http_refusals
+    }
+
+    /// Notes that the web configuration was read at this time, or could not be used.
+    pub fn web_reloaded(&self, at: Option<Timestamp>) {
+        self.web_reload_successful.with_label_values::<&str>(&[]).set(f64::from(u8::from(at.is_some())));
+        if let Some(at) = at {
+            self.web_reload_success.with_label_values::<&str>(&[]).set(at.as_seconds());
+        }
+    }
+
+    /// Notes when the certificates in force expire: the server's own, and those that
+    /// vouch for clients.
+    pub fn certificates_expire(&self, server: Option<Timestamp>, client_ca: Option<Timestamp>) {
+        for (certificate, expiry) in [("server", server), ("client_ca", client_ca)] {
+            match expiry {
+                Some(at) => self.web_certificate_expiry.with_label_values(&[certificate]).set(at.as_seconds()),
+                None => drop(self.web_certificate_expiry.remove_label_values(&[certificate])),
+            }
+        }
     }
 
     /// Counts a panic of `task`.
@@ -105,12 +143,16 @@ fn gauge(metric: &Metric) -> prometheus::Result<Gauge> {
     Gauge::with_opts(Opts::new(metric.name, metric.help))
 }
 
+fn gauges(metric: &Metric) -> prometheus::Result<GaugeVec> {
+    GaugeVec::new(Opts::new(metric.name, metric.help), metric.labels)
+}
+
 fn counters(metric: &Metric) -> prometheus::Result<IntCounterVec> {
     IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)
 }
 
 fn build_info() -> prometheus::Result<GaugeVec> {
-    let info = GaugeVec::new(Opts::new(BUILD_INFO.name, BUILD_INFO.help), BUILD_INFO.labels)?;
+    let info = gauges(&BUILD_INFO)?;
     let build = crate::build_info::BUILD;
     info.with_label_values(&[build.version, build.revision, build.rustc, build.os, build.arch]).set(1.0);
     Ok(info)

@@ -5,13 +5,13 @@
 use std::{fmt::Write as _, sync::LazyLock};
 
 use crate::{
-    http::{self, Landing, MAX_EXPOSITION_AGE},
+    http::{self, Landing, MAX_EXPOSITION_AGE, paths::Paths},
     model::{
         judge::Status,
         snapshot::Snapshot,
         time::{Moment, Timestamp},
     },
-    overview::{Overview, Row, age},
+    overview::{Overview, Reader, Row, age},
 };
 
 const STYLE: &str = include_str!("page/page.css");
@@ -22,20 +22,22 @@ static POLICY: LazyLock<String> = LazyLock::new(|| http::policy_with(SCRIPT));
 /// Draws the page. A picture that has not been aged for as long as an exposition
 /// may be old is not shown: its verdicts would be yesterday's.
 #[must_use]
-pub fn page(snapshot: &Snapshot, telemetry_path: &str, now: Moment) -> Landing {
+pub fn page(snapshot: &Snapshot, paths: &Paths, now: Moment) -> Landing {
     let is_old = now.age(snapshot.tick).is_none_or(|age| age > MAX_EXPOSITION_AGE);
     let (title, main) = if is_old { ("stopped".to_owned(), STOPPED.to_owned()) } else { accounts(snapshot, now) };
-    let (version, path) = (crate::build_info::BUILD.version, escape(telemetry_path));
+    let version = crate::build_info::BUILD.version;
+    let [metrics, healthy, ready] =
+        [paths.link_to_metrics(), paths.link("/-/healthy"), paths.link("/-/ready")].map(|link: String| escape(&link));
     let html = format!(
         "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n\
          <title>{title} · aws-mfa-exporter</title>\n<style>{STYLE}</style>\n<header><h1>aws-mfa-exporter</h1>\
          <p>Are the root users, and the IAM users, protected by multi-factor authentication? For Prometheus; version {version}.</p>\
-         <nav><a href=\"{path}\">Metrics</a> <a href=\"/-/healthy\">Healthy</a> <a href=\"/-/ready\">Ready</a>\
+         <nav><a href=\"{metrics}\">Metrics</a> <a href=\"{healthy}\">Healthy</a> <a href=\"{ready}\">Ready</a>\
          <small>As of {time}<span id=old></span></small></nav></header>\n\
          <main>{main}</main>\n<script>{SCRIPT}</script>\n",
         time = time(snapshot.tick.wall),
     );
-    Landing { html, policy: POLICY.clone() }
+    Landing { html: html.into(), policy: POLICY.clone() }
 }
 
 /// To the second, as people write it.
@@ -48,7 +50,7 @@ const STOPPED: &str = "<p class=notice>The exporter has stopped looking, and wha
 
 /// What stands in the title, and the accounts.
 fn accounts(snapshot: &Snapshot, now: Moment) -> (String, String) {
-    let overview = Overview::of(snapshot, now);
+    let overview = Overview::of(snapshot, now, Reader::Daemon);
     let heads: String = overview.controls.iter().map(|control| format!("<th>{}", control.as_str())).collect();
     let (notice, tally) = (notice(&overview), tally(&overview));
     let rows: String = overview.rows.iter().map(|line| row(line, overview.controls.len())).collect();
@@ -148,6 +150,10 @@ mod tests {
     };
     use std::time::Duration;
 
+    fn html_of(page: &Landing) -> String {
+        String::from_utf8(page.html.to_vec()).unwrap()
+    }
+
     #[test]
     fn nothing_of_a_path_or_a_name_becomes_markup() {
         let now = Moment { wall: Timestamp::default(), mono: Duration::ZERO };
@@ -156,7 +162,7 @@ mod tests {
         let named = Account::named("111111111111".parse().unwrap(), "\"><script>evil()</script>".to_owned());
         let listed = Event::Discovered { accounts: vec![named], is_all: true, fault: None, at: now };
         snapshot.fold(listed, now);
-        let html = page(&snapshot, "/\"><script>", now).html;
+        let html = html_of(&page(&snapshot, &Paths::new("/\"><script>", None, None), now));
         assert_eq!(html.matches("<script>").count(), 1, "its own");
         assert!(html.contains("&quot;&gt;&lt;script&gt;") && html.contains("&lt;script&gt;evil"));
     }
@@ -169,7 +175,7 @@ mod tests {
             mono: Duration::from_secs(seconds),
         };
         let snapshot = Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, at(100));
-        let html = |now: u64| page(&snapshot, "/metrics", at(now)).html;
+        let html = |now: u64| html_of(&page(&snapshot, &Paths::new("/metrics", None, None), at(now)));
         assert!(html(160).contains("<td") && !html(160).contains("stopped"));
         assert!(!html(161).contains("<td") && html(161).contains("has stopped looking"));
         assert!(html(90).contains("has stopped looking"), "a clock that was stepped back tells no age");
