@@ -29,8 +29,8 @@ enum UsageError {
     #[error("there is nothing to check: give --config.file or --web.config.file too")]
     NothingToCheck,
     #[error(
-        "there is no role to assume, and the exporter needs no policy of its own beside that of the account: give \
-         --organization.role-name, or a --config.file with an organization or accounts, or leave out --of exporter"
+        "no role is configured, so the exporter's own credentials need no policy beside that of the account: give \
+         --organization.role-name, or a --config.file with an organization or with accounts"
     )]
     NoRole,
 }

@@ -11,6 +11,7 @@ pub mod yaml;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     sync::Arc,
     time::Duration,
 };
@@ -142,6 +143,17 @@ pub enum Names {
     None,
     /// Those without an MFA device.
     Failing,
+}
+
+/// What came of reading a file that a person writes, with an error that a person understands.
+///
+/// # Errors
+/// When it could not be read, or is no text.
+pub fn as_text(read: io::Result<String>) -> io::Result<String> {
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => io::Error::new(error.kind(), "it is not a text file in UTF-8"),
+        _ => error,
+    })
 }
 
 // === impl Config ===

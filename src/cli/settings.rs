@@ -7,7 +7,7 @@ use std::{fmt, fs, io, path::PathBuf};
 
 use crate::{
     cli::Flags,
-    config::{Config, Names, Organization, file::FileError},
+    config::{Config, Names, Organization, as_text, file::FileError},
     model::{
         judge::Cadence,
         shard::{Shard, ShardError, ordinal_of_pod},
@@ -75,7 +75,8 @@ impl Settings {
         let config = match &flags.config_file {
             None => Config::default(),
             Some(path) => {
-                let text = fs::read_to_string(path).map_err(|error| SettingsError::Read(path.clone(), error))?;
+                let text =
+                    as_text(fs::read_to_string(path)).map_err(|error| SettingsError::Read(path.clone(), error))?;
                 Config::parse(&text, &path.display().to_string())?
             }
         };

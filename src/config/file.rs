@@ -433,7 +433,7 @@ mod tests {
     #[test]
     fn a_key_that_is_not_known_is_a_mistake_and_the_line_is_shown() {
         let error = parse("organization:\n  role_name: x\n  rolename: y\n").unwrap_err();
-        assert!(error.contains("x.yml:3:3: there is no key \"rolename\" here, did you mean role_name?"), "{error}");
+        assert!(error.contains("x.yml:3:3: \"rolename\" is not a key here. Did you mean role_name?"), "{error}");
         assert!(parse("accounts: [{id: \"111111111111\", rolearn: x}]").is_err());
         assert!(parse("organization: {}\n").unwrap_err().contains("role_name"));
     }

@@ -23,7 +23,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
     }
 }
 
-const EMPTY: &str = "a key without a value: give it one, or leave the key out";
+const EMPTY: &str = "this key has no value. Give it one, or remove the key";
 
 /// Whether a mistake may quote what stands in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,47 +59,54 @@ fn what(error: &Error, quoting: Quoting) -> String {
     match error {
         Error::AliasError { error, .. } => what(error, quoting),
         Error::SerdeUnknownField { field, expected, .. } => unknown_key(field, expected, quoting),
-        Error::SerdeUnknownVariant { expected, .. } => format!("one of {} is wanted here", expected.join(", ")),
-        Error::SerdeMissingField { field, .. } => format!("the key {field} is missing here"),
-        Error::DuplicateMappingKey { .. } => "this key stands here for the second time".to_owned(),
-        Error::Unexpected { expected, .. } => format!("{} is wanted here", plain(expected)),
-        Error::SerdeInvalidType { expected, .. } => format!("{} is wanted here", plain(expected)),
-        Error::InvalidScalar { ty, .. } => format!("{} is wanted here", plain(ty)),
-        Error::InvalidBooleanStrict { .. } => "true or false is wanted here".to_owned(),
+        Error::SerdeUnknownVariant { expected, .. } => format!("write one of these: {}", expected.join(", ")),
+        Error::SerdeMissingField { field, .. } => format!("the key {field} is missing"),
+        Error::DuplicateMappingKey { .. } => "this key is here a second time. Remove one of the two".to_owned(),
+        Error::Unexpected { expected, .. } => plain(expected),
+        Error::SerdeInvalidType { expected, .. } => plain(expected),
+        Error::InvalidScalar { ty, .. } => plain(ty),
+        Error::InvalidBooleanStrict { .. } => plain("bool"),
         Error::NullIntoString { .. } => EMPTY.to_owned(),
-        Error::MultipleDocuments { .. } => "one document is wanted, and here a second one begins".to_owned(),
+        Error::MultipleDocuments { .. } => "a second document begins here. Write one document only".to_owned(),
         Error::Eof { .. } => "the file ends too early".to_owned(),
         Error::Message { msg, .. } => msg.clone(),
-        Error::UnknownAnchor { .. } => "a text that begins with * is an alias in YAML: put it in quotes".to_owned(),
-        Error::UnsupportedTag { .. } => "a text that begins with ! is a tag in YAML: put it in quotes".to_owned(),
-        other if quoting == Quoting::Allowed => {
-            let message = UserMessageFormatter.format_message(other).escape_debug().to_string();
-            format!("no YAML ({message}): look at the indentation, and at quotes and brackets that are not closed")
-        }
-        _ => "no YAML: look at the indentation, and at quotes and brackets that are not closed".to_owned(),
+        Error::UnknownAnchor { .. } => "in YAML a text that begins with * is an alias. Put it in quotes".to_owned(),
+        other => not_yaml(&UserMessageFormatter.format_message(other), quoting),
     }
 }
 
-/// What the parser calls a kind of value, as people call it.
-fn plain(expected: &str) -> &str {
-    match expected {
-        _ if expected.contains("mapping") || expected.starts_with("struct") => {
-            "a mapping, KEY: VALUE below each other,"
+fn not_yaml(parser: &str, quoting: Quoting) -> String {
+    const HINT: &str = "Check the indentation, and that every quote and bracket is closed";
+    match quoting {
+        _ if parser.starts_with("tabs ") => "YAML allows no tabs for indentation. Use spaces".to_owned(),
+        Quoting::Allowed => {
+            format!("this is not valid YAML ({}). {HINT}", parser.replace("scalar", "text").escape_debug())
         }
-        _ if expected.contains("sequence") => "a list, each entry after a dash,",
-        "bool" => "true or false",
-        "u8" | "u16" | "u32" | "u64" => "a whole number",
-        _ => "a text",
+        Quoting::Forbidden => format!("this is not valid YAML. {HINT}"),
     }
+}
+
+/// What to write where the parser expects a kind of value.
+fn plain(expected: &str) -> String {
+    let what = match expected {
+        _ if expected.contains("mapping") || expected.starts_with("struct") => {
+            "KEY: VALUE here, each on a line of its own"
+        }
+        _ if expected.contains("sequence") => "a list here, each entry on a line of its own after a dash",
+        _ if expected.contains("bool") => "true or false here",
+        "u8" | "u16" | "u32" | "u64" => "a whole number here",
+        _ => "a text here",
+    };
+    format!("write {what}")
 }
 
 fn unknown_key(key: &str, known: &[&str], quoting: Quoting) -> String {
     let near = known.iter().map(|other| (strsim::jaro_winkler(key, other), other));
     let near = near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
     let is_shown = key.len() <= 40 && (quoting == Quoting::Allowed || near.is_some());
-    let key = if is_shown { format!(" {:?}", key.escape_debug().to_string()) } else { String::new() };
-    let hint = near.map_or(String::new(), |(_, other)| format!(", did you mean {other}?"));
-    format!("there is no key{key} here{hint}; the keys here are {}", known.join(", "))
+    let key = if is_shown { format!("\"{}\"", key.escape_debug()) } else { "this".to_owned() };
+    let hint = near.map_or(String::new(), |(_, other)| format!("Did you mean {other}? "));
+    format!("{key} is not a key here. {hint}The keys here are: {}", known.join(", "))
 }
 
 #[cfg(test)]
@@ -108,7 +115,6 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(deny_unknown_fields, default)]
-    #[expect(dead_code, reason = "only its reading is tested")]
     struct File {
         name: Given<String>,
         list: Given<Vec<String>>,
@@ -132,32 +138,32 @@ mod tests {
     #[test]
     fn each_mistake_is_told_in_plain_words_with_its_place() {
         for (text, place, said) in [
-            ("inner: {rolename: x}\n", (1, 9), "there is no key \"rolename\" here, did you mean role_name?"),
-            ("color: red\n", (1, 1), "the keys here are name, list, inner, many, really"),
-            ("name:\n", (1, 6), "a key without a value"),
-            ("name: a\nlist:\n", (2, 6), "a key without a value"),
-            ("inner:\n", (1, 7), "a key without a value"),
-            ("inner: {}\n", (1, 8), "the key role_name is missing here"),
-            ("inner: x\n", (1, 8), "a mapping"),
-            ("list: x\n", (1, 7), "a list"),
-            ("name: [a]\n", (1, 7), "a text is wanted here"),
-            ("many: some\n", (1, 7), "a whole number is wanted here"),
-            ("really: perhaps\n", (1, 9), "true or false is wanted here"),
-            ("name: a\nname: b\n", (2, 1), "for the second time"),
-            ("name: *a\n", (1, 7), "put it in quotes"),
-            ("name: a\n---\nname: b\n", (2, 1), "a second one begins"),
-            ("name: 'a\n", (2, 1), "quotes and brackets"),
+            ("inner: {rolename: x}\n", (1, 9), "\"rolename\" is not a key here. Did you mean role_name?"),
+            ("color: red\n", (1, 1), "The keys here are: name, list, inner, many, really"),
+            ("name:\n", (1, 5), "this key has no value"),
+            ("name: a\nlist:\n", (2, 5), "this key has no value"),
+            ("inner:\n", (1, 6), "this key has no value"),
+            ("inner: {}\n", (1, 8), "the key role_name is missing"),
+            ("inner: x\n", (1, 8), "write KEY: VALUE"),
+            ("list: x\n", (1, 7), "write a list"),
+            ("name: [a]\n", (1, 7), "write a text here"),
+            ("many: some\n", (1, 7), "write a whole number here"),
+            ("really: perhaps\n", (1, 9), "write true or false here"),
+            ("name: a\nname: b\n", (2, 1), "a second time"),
+            ("name: *a\n", (1, 7), "Put it in quotes"),
+            ("name: a\n---\nname: b\n", (3, 1), "a second document begins"),
+            ("name:\n\t- a\n", (2, 2), "Use spaces"),
+            ("name: 'a\n", (1, 7), "every quote and bracket"),
         ] {
             let (at, what) = wrong(text);
-            assert!(what.contains(said), "{text}: {what}");
-            assert_eq!(at, Some(place), "{text}: {what}");
+            assert_eq!((what.contains(said), at), (true, Some(place)), "{text}: {what}");
         }
     }
 
     #[test]
     fn no_words_of_the_parsers_own_trade_are_used() {
         for text in
-            ["name: a\nname: b\n", "a: b: c\n", "[", "\tname: x\n", "name: !x y\n", "- a\n", "name: \"\\q\"\n", "? a\n"]
+            ["name: a\nname: b\n", "a: b: c\n", "[", "inner:\n\trole_name: x\n", "- a\n", "name: \"\\q\"\n", "? a\n"]
         {
             let (_, what) = wrong(text);
             for foreign in ["Options", "scalar", "u32", "<input>", "`", "sequence start", "struct"] {

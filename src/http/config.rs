@@ -452,7 +452,7 @@ mod tests {
     fn a_misspelt_key_is_named_with_its_line() {
         let error = parse("basic_auth_users: {}\nbasic_auth_user: {}\n").unwrap_err();
         assert!(
-            error.contains("web.yml:2:1: there is no key \"basic_auth_user\" here, did you mean basic_auth_users?"),
+            error.contains("web.yml:2:1: \"basic_auth_user\" is not a key here. Did you mean basic_auth_users?"),
             "{error}"
         );
     }
@@ -506,7 +506,7 @@ mod tests {
         for text in
             ["tls_server_config:\n", "basic_auth_users:\n", "rate_limit:\n", "http_server_config:\n  headers:\n"]
         {
-            assert!(parse(text).unwrap_err().contains("a key without a value"), "{text}");
+            assert!(parse(text).unwrap_err().contains("this key has no value"), "{text}");
         }
         assert!(parse("tls_server_config: {}\n").unwrap_err().contains("cert or cert_file is missing"));
     }

@@ -29,7 +29,7 @@ use room::victims;
 pub(super) use seat::{Phase, Seat, Ticket};
 
 /// A scrape whose client has taken nothing for so long gives its slot to who wants one.
-const PAUSED: Duration = Duration::from_secs(1);
+const PAUSED: Duration = Duration::from_millis(500);
 
 /// The server's door.
 #[derive(Debug)]
@@ -157,6 +157,11 @@ impl Door {
         locked.table.open(id, origin)
     }
 
+    /// A seat costs no more than at first.
+    fn close(&self, id: u64) {
+        self.lock().table.close(id);
+    }
+
     /// Sends somebody away, of those that may be; a sixteenth of `most` at once, so that
     /// looking for them is rare. Whether there is room now.
     fn make_room(&self, locked: &mut Locked<'_>, refusal: Refusal, most: usize, of: impl Fn(&Entry) -> bool) -> bool {
@@ -223,14 +228,20 @@ impl Table {
         true
     }
 
+    fn close(&mut self, id: u64) {
+        let Some(entry) = self.seats.get_mut(&id).filter(|entry| entry.is_open) else { return };
+        entry.is_open = false;
+        self.open -= 1;
+        self.held.entry(entry.seat.origin).or_default().open -= 1;
+    }
+
     fn remove(&mut self, id: u64) -> Option<Entry> {
+        self.close(id);
         let entry = self.seats.remove(&id)?;
         self.scraping.retain(|seat| seat.id != id);
-        self.open -= usize::from(entry.is_open);
         let origin = entry.seat.origin;
         if let Some(held) = self.held.get_mut(&origin) {
             held.all -= 1;
-            held.open -= usize::from(entry.is_open);
             if held.all == 0 {
                 self.held.remove(&origin);
             }

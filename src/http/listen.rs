@@ -37,7 +37,7 @@ pub enum BindError {
         is_own: bool,
     },
     /// It was named twice.
-    #[error("--web.listen-address={0} is given twice: leave one of them out")]
+    #[error("--web.listen-address={0} is given twice: remove one of the two")]
     Twice(String),
     /// systemd's sockets cannot be used.
     #[error("the sockets that systemd passes cannot be used: {0}")]
@@ -53,7 +53,7 @@ pub enum BindError {
 fn hint(error: &io::Error, is_own: bool) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse if is_own => {
-            "; another --web.listen-address of this command covers it already: leave one of them out"
+            "; another --web.listen-address of this command covers it already: remove one of the two"
         }
         io::ErrorKind::AddrInUse => "; something else listens there: stop it, or choose another --web.listen-address",
         io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege: choose another --web.listen-address",
@@ -176,7 +176,7 @@ mod tests {
         assert!(error.contains(&taken) && error.contains("something else listens there"), "{error}");
         drop(first);
         let error = bind(&addresses(&[&taken, &taken])).unwrap_err().to_string();
-        assert_eq!(error, format!("--web.listen-address={taken} is given twice: leave one of them out"));
+        assert_eq!(error, format!("--web.listen-address={taken} is given twice: remove one of the two"));
         let error = bind(&addresses(&[&format!(":{port}"), &taken])).unwrap_err().to_string();
         assert!(error.contains("another --web.listen-address of this command covers it"), "{error}");
         assert_eq!(bind(&addresses(&["127.0.0.1:0", "127.0.0.1:0"])).unwrap().len(), 2, "any port is any two ports");

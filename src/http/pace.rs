@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
@@ -25,6 +26,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Pace<S> {
     stream: S,
+    /// What was read before, and is to be read again.
+    rest: Bytes,
     seat: Arc<Seat>,
     limits: Limits,
     timer: Pin<Box<Sleep>>,
@@ -33,8 +36,12 @@ pub(super) struct Pace<S> {
 }
 
 impl<S> Pace<S> {
-    pub(super) fn new(stream: S, seat: Arc<Seat>, limits: Limits) -> Self {
-        Self { stream, seat, limits, timer: Box::pin(sleep(limits.headers)), is_blocked: false, is_over: false }
+    pub(super) fn new(stream: S, rest: Bytes, seat: Arc<Seat>, limits: Limits) -> Self {
+        Self { stream, rest, seat, limits, timer: Box::pin(sleep(limits.headers)), is_blocked: false, is_over: false }
+    }
+
+    pub(super) fn into_inner(self) -> S {
+        self.stream
     }
 
     /// Completes when the client has taken too long over what it has to send.
@@ -92,6 +99,11 @@ impl<S> Pace<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Pace<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.rest.is_empty() {
+            let many = self.rest.len().min(buf.remaining());
+            buf.put_slice(&self.rest.split_to(many));
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {

@@ -1,7 +1,8 @@
 //! Listens, lets connections in, and lets them out at the end.
 
-use std::{future::Future, io, net::TcpListener, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, io, net::TcpListener, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -23,6 +24,9 @@ use super::{
 
 /// How long to wait after a connection could not be accepted, the first time.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(5);
+
+/// After so long without a question a connection gives back what it took.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a connection is read from when the end has been asked for. hyper closes
 /// one at once that it has read nothing from, though a request may have arrived.
@@ -129,11 +133,17 @@ impl Server {
         self.door.attach(id, open.spawn(self.clone().connect(stream, ticket)));
     }
 
-    /// One connection, from the first byte on. All that costs is made after that.
+    /// One connection. What costs is made when something comes, and given back in long
+    /// pauses, of which a scraper makes one after each scrape.
     async fn connect(self, stream: TcpStream, ticket: Ticket) {
         let _ = stream.set_nodelay(true);
-        if self.hears(&stream).await {
-            Box::pin(self.talk(stream, &ticket)).await;
+        let mut parked = Some((stream, Bytes::new()));
+        while let Some((stream, rest)) = parked {
+            if rest.is_empty() && !self.hears(&stream).await {
+                return;
+            }
+            parked = Box::pin(self.talk(stream, rest, &ticket)).await;
+            ticket.close();
         }
     }
 
@@ -149,24 +159,29 @@ impl Server {
         }
     }
 
-    async fn talk(&self, stream: TcpStream, ticket: &Ticket) {
+    /// Converses until the end, or until a pause: then it answers with the stream, and with
+    /// what was read and not yet understood. A TLS stream has no pause.
+    async fn talk(&self, stream: TcpStream, rest: Bytes, ticket: &Ticket) -> Option<(TcpStream, Bytes)> {
         let rules = self.site.guard.as_ref().map(|guard| guard.rules());
         let rules = rules.filter(|rules| rules.is_tls());
         if !ticket.open(if rules.is_some() { Phase::Shaking } else { Phase::Asking }) {
-            return;
+            return None;
         }
-        let stream = Pace::new(stream, ticket.seat(), self.limits);
-        let Some(rules) = rules else { return self.converse(stream, ticket).await };
+        let stream = Pace::new(stream, rest, ticket.seat(), self.limits);
+        let Some(rules) = rules else {
+            let (paused, rest) = self.converse(stream, ticket, PAUSE).await?;
+            return Some((paused.into_inner(), rest));
+        };
         let shaken = tokio::select! {
             biased;
             // Nothing has been asked yet, so nothing is lost.
-            () = self.stopped() => return,
+            () = self.stopped() => return None,
             shaken = shake_hands(&rules, stream) => shaken,
         };
         match shaken {
             Ok(stream) => {
                 ticket.enter(Phase::Asking);
-                self.converse(stream, ticket).await;
+                self.converse(stream, ticket, Duration::MAX).await;
             }
             Err(error) => {
                 tracing::debug!(%error, "A TLS handshake failed.");
@@ -176,9 +191,10 @@ impl Server {
                 }
             }
         }
+        None
     }
 
-    async fn converse<S>(&self, stream: S, ticket: &Ticket)
+    async fn converse<S>(&self, stream: S, ticket: &Ticket, pause: Duration) -> Option<(S, Bytes)>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -187,15 +203,19 @@ impl Server {
             let (site, seat) = (Arc::clone(&site), Arc::clone(&seat));
             async move { Ok::<_, std::convert::Infallible>(site.attend(&request, &seat).await) }
         });
-        let connection = http1::Builder::new().max_buf_size(16 << 10).serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
+        let mut connection =
+            http1::Builder::new().max_buf_size(16 << 10).serve_connection(TokioIo::new(stream), service);
         let ended = tokio::select! {
             biased;
-            ended = connection.as_mut() => ended,
-            () = self.stopped() => match timeout(LAST_WORDS, connection.as_mut()).await {
+            ended = &mut connection => ended,
+            () = ticket.pauses(pause) => {
+                let parts = connection.into_parts();
+                return Some((parts.io.into_inner(), parts.read_buf));
+            }
+            () = self.stopped() => match timeout(LAST_WORDS, &mut connection).await {
                 Ok(ended) => ended,
                 Err(_) => {
-                    connection.as_mut().graceful_shutdown();
+                    Pin::new(&mut connection).graceful_shutdown();
                     connection.await
                 }
             },
@@ -203,6 +223,7 @@ impl Server {
         if let Err(error) = ended {
             self.note(&error, ticket);
         }
+        None
     }
 
     /// What hyper refuses by itself is counted like any other answer.

@@ -1,7 +1,7 @@
-//! `bench-abuse EXPORTER [SECONDS]`: what clients that behave badly cost a scraper
+//! `bench-abuse EXPORTER [SECONDS] [WORD]`: what clients that behave badly cost a scraper
 //! that behaves well, beside node_exporter where that is installed.
 //!
-//! Each row is one attack of SECONDS (15). Beside it somebody scrapes four times a
+//! Each row is one attack of SECONDS (15); with WORD only those that are called so. Beside it somebody scrapes four times a
 //! second, each time on a new connection, and gives up after ten seconds as Prometheus
 //! does. Printed: scrapes lost, the median and the 99th percentile; memory and
 //! descriptors of the server before, at the peak, and four seconds after the end.
@@ -44,8 +44,9 @@ const PASSWORD: &str = "open sesame";
 
 fn main() -> Result<(), Failure> {
     let mut arguments = env::args().skip(1);
-    let exporter = arguments.next().ok_or("usage: bench-abuse EXPORTER [SECONDS]")?;
+    let exporter = arguments.next().ok_or("usage: bench-abuse EXPORTER [SECONDS] [WORD]")?;
     let seconds = Duration::from_secs(arguments.next().map_or(Ok(15), |text| text.parse())?);
+    let word = arguments.next().unwrap_or_default();
     let folder = tempfile::tempdir()?;
     let web = folder.path().join("web.yml");
     let users: String = (0..7).map(|n| format!("  {}: '{HASH}'\n", name(n))).collect();
@@ -53,7 +54,7 @@ fn main() -> Result<(), Failure> {
     let flag = format!("--web.config.file={}", web.display());
     let sim = Sim::start(aws_sim::organization(100))?;
     println!("{HEAD}");
-    for attack in ATTACKS {
+    for attack in ATTACKS.into_iter().filter(|attack| attack.name().contains(&word)) {
         let mut command = daemon::of_organization(&sim, &exporter);
         let guessed = matches!(attack, Attack::Guesses(_));
         if guessed {

@@ -140,6 +140,23 @@ fn a_connection_may_be_idle_for_long_and_must_ask_in_one_go() {
     assert_eq!(server.refused("headers"), 1, "to be idle is no offence");
 }
 
+/// In a pause a connection is put aside; whatever came before it counts.
+#[test]
+fn a_request_that_began_before_a_pause_is_answered_after_it() {
+    let server = Server::start(Setting::default());
+    let mut stream = server.connect();
+    let half = |first: &str| format!("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n{first}");
+    stream.write_all(half("GET /-/re").as_bytes()).unwrap();
+    thread::sleep(Duration::from_millis(2_500));
+    stream.write_all(b"ady HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    thread::sleep(Duration::from_millis(2_500));
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let found = ["Healthy", "Ready", "padding"].map(|word| text.find(word).expect(word));
+    assert!(found.is_sorted(), "{text}");
+}
+
 /// Prometheus scrapes every half minute by default, and proxies keep connections for a
 /// minute: an idle one that is closed at such a moment loses a scrape.
 #[test]

@@ -87,6 +87,68 @@ fn an_address_in_use_is_an_error_that_says_so() {
     assert!(error.contains("something else listens there") && error.contains("--web.listen-address"), "{error}");
 }
 
+/// The page's links once led nowhere behind a proxy that has a path of its own for it.
+#[test]
+fn links_lead_somewhere_behind_a_proxy() {
+    let sim = sim(healthy());
+    for (flags, page, metrics) in [
+        (&[][..], "/", "./metrics"),
+        (&["--web.route-prefix=/mfa"], "/mfa/", "./metrics"),
+        (&["--web.external-url=https://example.com/mfa/"], "/mfa/", "/mfa/metrics"),
+        (&["--web.external-url=https://example.com/mfa/", "--web.route-prefix=/"], "/", "/mfa/metrics"),
+    ] {
+        let flags = [flags, &["--collector.root.interval=1h"]].concat();
+        let exporter = Exporter::of(
+            {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+                command.arg("--web.listen-address=127.0.0.1:0").args(&flags);
+                command
+            },
+            &[("AWS_ENDPOINT_URL", &sim.endpoint())],
+        );
+        let html = exporter.get(page).text();
+        assert!(html.contains(&format!("<a href=\"{metrics}\">Metrics</a>")), "{flags:?}: {html}");
+        assert_eq!(exporter.get(&format!("{page}-/healthy")).status, 200, "{flags:?}");
+    }
+}
+
+/// What systemd passes is listened to, and nothing else.
+#[test]
+fn a_socket_of_systemds_is_taken_over() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    // Its pid is the shell's until it becomes the exporter, and the first socket is number 3.
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"", "sh"]);
+    command.args([env!("CARGO_BIN_EXE_aws-mfa-exporter"), "--web.systemd-socket"]);
+    command.stdin(std::os::fd::OwnedFd::from(socket));
+    let exporter = Exporter::of(command, &[("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]);
+    assert_eq!((exporter.address.as_str(), exporter.get("/-/healthy").status), (address.as_str(), 200));
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter")).arg("--web.systemd-socket").env_clear().output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && error.contains("systemd has passed no socket"), "{error}");
+}
+
+/// The limit that most systems begin with is for programs of another kind.
+#[test]
+fn as_many_descriptors_as_may_be_are_taken() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -Sn 100; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_aws-mfa-exporter")]);
+    command.arg("--web.listen-address=127.0.0.1:0");
+    let exporter = Exporter::of(command, &[("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", exporter.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers: Vec<_> = line.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(numbers[0], numbers[1], "{line}");
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 100; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_aws-mfa-exporter")]);
+    command.arg("--web.listen-address=127.0.0.1:0");
+    let exporter = Exporter::of(command, &[("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]);
+    let _silent: Vec<_> = (0..150).map(|_| TcpStream::connect(&exporter.address).unwrap()).collect();
+    (0..20).for_each(|_| assert_eq!(exporter.get("/-/healthy").status, 200, "{}", exporter.log()));
+}
+
 /// From the start of the process to the first answered scrape, AWS out of reach.
 #[test]
 fn it_answers_at_once_when_aws_is_out_of_reach() {

@@ -58,16 +58,15 @@ impl Exporter {
 
     /// As [`Self::with_environment`], and asks nothing of it.
     pub fn listening(flags: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
-            .arg("--web.listen-address=127.0.0.1:0")
-            .args(flags)
-            .env_clear()
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .envs(environment.iter().copied())
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+        command.arg("--web.listen-address=127.0.0.1:0").args(flags);
+        Self::of(command, environment)
+    }
+
+    /// What `command` starts, with these variables and no others.
+    pub fn of(mut command: Command, environment: &[(&str, &str)]) -> Self {
+        command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true").envs(environment.iter().copied());
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let mut address = None;

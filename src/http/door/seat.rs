@@ -10,7 +10,12 @@ use std::{
     time::Duration,
 };
 
-use super::{Door, room::Candidate, room::Origin};
+use tokio::time::sleep;
+
+use super::{
+    Door,
+    room::{Candidate, Origin},
+};
 use crate::http::refusal::Refusal;
 
 /// What a connection is about. In this order they are missed: the first least.
@@ -174,6 +179,18 @@ impl Ticket {
             self.0.enter(phase);
         }
         is_open
+    }
+
+    /// What the conversation took is given back.
+    pub(in crate::http) fn close(&self) {
+        self.0.door.close(self.0.id);
+    }
+
+    /// Completes when nothing has been asked for so long since the last answer.
+    pub(in crate::http) async fn pauses(&self, pause: Duration) {
+        while !matches!(self.phase(), (Phase::Idle, lasted) if lasted >= pause) {
+            sleep(pause).await;
+        }
     }
 
     /// The seat.

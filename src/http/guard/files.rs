@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{GuardError, Rules};
-use crate::http::config::{Source, WebConfig, WebConfigError};
+use crate::{
+    config::as_text,
+    http::config::{Source, WebConfig, WebConfigError},
+};
 
 /// A file, and what would be different if it had changed.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ pub(super) fn load(path: &Path) -> (Result<Rules, GuardError>, Vec<Seen>) {
 
 fn read(path: &Path) -> Result<WebConfig, WebConfigError> {
     let name = path.display().to_string();
-    match fs::read_to_string(path) {
+    match as_text(fs::read_to_string(path)) {
         Ok(text) => WebConfig::parse(&text, &name, path.parent().unwrap_or(Path::new("."))),
         Err(source) => Err(WebConfigError::Read { path: name, source }),
     }
