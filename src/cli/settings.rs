@@ -59,11 +59,8 @@ pub enum SettingsError {
     Restart,
 }
 
-/// A log gets a line; a person, for whom `{:#}` is, gets each mistake below the other.
-fn in_place(file: &FileError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str("the configuration cannot be used:")?;
-    f.write_str(if f.alternate() { "\n" } else { " " })?;
-    fmt::Display::fmt(file, f)
+fn in_place(mistakes: &FileError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    mistakes.after("the configuration cannot be used", f)
 }
 
 impl Settings {

@@ -43,6 +43,15 @@ impl Mistakes {
         }
     }
 
+    /// Writes them after `words`, in the same line or below it.
+    ///
+    /// # Errors
+    /// When `f` cannot be written to.
+    pub fn after(&self, words: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{words}:{}", if f.alternate() { "\n" } else { " " })?;
+        fmt::Display::fmt(self, f)
+    }
+
     /// The same without the lines that it is about, which may hold secrets.
     #[must_use]
     pub fn unquoted(name: &str, list: Vec<Mistake>) -> Self {

@@ -6,6 +6,8 @@
 //! P-521) is refused by name, not passed over; deploy/web.md lists it.
 //! Secrets appear neither in errors nor in debug output.
 
+mod tls;
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -19,6 +21,8 @@ use crate::config::{
     mistake::{Mistake, Mistakes},
     yaml::{Given, Quoting, read},
 };
+use tls::FileTls;
+pub use tls::{CIPHER_SUITES, CURVES, ClientAuth, Tls};
 
 /// What the file says, checked, with paths made absolute.
 #[derive(Clone, Debug, Default)]
@@ -49,44 +53,6 @@ pub enum Source {
     File(PathBuf),
 }
 
-/// How the server proves itself, and what it wants of clients.
-#[derive(Clone, Debug)]
-pub struct Tls {
-    /// The certificate chain.
-    pub certificate: Source,
-    /// Its private key.
-    pub key: Source,
-    /// Who vouches for clients.
-    pub client_ca: Option<Source>,
-    /// Whether a client may come without a certificate.
-    pub client_auth: ClientAuth,
-    /// The subject alternative names of which a client must have one; empty for any.
-    pub allowed_sans: Vec<String>,
-    /// Whether TLS 1.2 is spoken.
-    pub tls12: bool,
-    /// Whether TLS 1.3 is spoken.
-    pub tls13: bool,
-    /// TLS 1.2 cipher suites by Go's names; empty for all.
-    pub cipher_suites: Vec<String>,
-    /// Key exchange groups by Go's names; empty for all.
-    pub curves: Vec<String>,
-}
-
-/// What is asked of a client's certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// None is asked for.
-    None,
-    /// One is asked for, and whatever is shown is taken, nothing included.
-    Requested,
-    /// One must be shown, and any is taken.
-    RequiredAny,
-    /// One that is shown must be good.
-    IfGiven,
-    /// One must be shown, and be good.
-    Required,
-}
-
 /// A token bucket over all requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimit {
@@ -112,11 +78,8 @@ pub enum WebConfigError {
     Wrong(Mistakes),
 }
 
-/// A log gets a line; a person, for whom `{:#}` is, gets each mistake below the other.
 fn in_place(mistakes: &Mistakes, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str("the web configuration cannot be used:")?;
-    f.write_str(if f.alternate() { "\n" } else { " " })?;
-    fmt::Display::fmt(mistakes, f)
+    mistakes.after("the web configuration cannot be used", f)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -126,24 +89,6 @@ struct File {
     http_server_config: Given<FileHttp>,
     basic_auth_users: Given<BTreeMap<String, Secret>>,
     rate_limit: Given<FileRate>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileTls {
-    cert: Given<Secret>,
-    cert_file: Given<PathBuf>,
-    key: Given<Secret>,
-    key_file: Given<PathBuf>,
-    client_ca: Given<Secret>,
-    client_ca_file: Given<PathBuf>,
-    client_auth_type: Given<String>,
-    client_allowed_sans: Given<Vec<String>>,
-    min_version: Given<String>,
-    max_version: Given<String>,
-    cipher_suites: Given<Vec<String>>,
-    curve_preferences: Given<Vec<String>>,
-    prefer_server_cipher_suites: Given<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -173,19 +118,6 @@ const HEADERS: [&str; 5] = [
     "X-Frame-Options",
     "X-XSS-Protection",
 ];
-
-/// The suites of TLS 1.2 that are left, by the names that Go gives them.
-pub const CIPHER_SUITES: [&str; 6] = [
-    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-];
-
-/// The key exchange groups, by the names that Go gives them.
-pub const CURVES: [&str; 3] = ["CurveP256", "CurveP384", "X25519"];
 
 impl WebConfig {
     /// Reads the text of the file called `name`, which lies in `folder`.
@@ -245,16 +177,18 @@ impl FileHttp {
                 ));
             }
         }
-        headers.into_iter().collect()
+        // Nothing is what the toolkit calls unset.
+        headers.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
 }
 
 /// What the toolkit lets through, and what can be sent at all.
 fn is_header_value(name: &str, value: &str) -> bool {
     match name {
+        _ if value.is_empty() => true,
         "X-Frame-Options" => ["deny", "sameorigin"].contains(&value.to_ascii_lowercase().as_str()),
         "X-Content-Type-Options" => value.eq_ignore_ascii_case("nosniff"),
-        _ => !value.is_empty() && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+        _ => value.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
     }
 }
 
@@ -282,115 +216,6 @@ fn cost(hash: &str) -> Option<u32> {
     let is_own = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'/';
     let is_hash = cost.len() == 2 && rest.len() == 53 && rest.bytes().all(is_own);
     cost.parse().ok().filter(|cost| is_hash && (4..=31).contains(cost))
-}
-
-impl FileTls {
-    fn check(self, folder: &Path, check: &mut Check) -> Option<Tls> {
-        let certificate = source("cert", self.cert.0, self.cert_file.0, folder, check);
-        let key = source("key", self.key.0, self.key_file.0, folder, check);
-        let client_ca = source("client_ca", self.client_ca.0, self.client_ca_file.0, folder, check);
-        for (name, missing) in [("cert or cert_file", certificate.is_none()), ("key or key_file", key.is_none())] {
-            if missing {
-                check.wrong(format!("tls_server_config: {name} is missing"));
-            }
-        }
-        let client_auth = client_auth(self.client_auth_type.0.as_deref(), check);
-        let allowed_sans = self.client_allowed_sans.0.unwrap_or_default();
-        check_clients(client_auth, client_ca.is_some(), !allowed_sans.is_empty(), check);
-        let least = version("min_version", self.min_version.0, 12, check);
-        let most = version("max_version", self.max_version.0, 13, check);
-        if least > most {
-            check.wrong("tls_server_config: min_version is above max_version");
-        }
-        let cipher_suites = among("cipher_suites", self.cipher_suites, &CIPHER_SUITES, check);
-        let curves = among("curve_preferences", self.curve_preferences, &CURVES, check);
-        // rustls always keeps the server's order, which is what the toolkit does unless told otherwise.
-        if self.prefer_server_cipher_suites.0 == Some(false) {
-            check.wrong("tls_server_config: prefer_server_cipher_suites cannot be false here");
-        }
-        let (tls12, tls13) = (least <= 12, most >= 13);
-        let (certificate, key) = (certificate?, key?);
-        Some(Tls { certificate, key, client_ca, client_auth, allowed_sans, tls12, tls13, cipher_suites, curves })
-    }
-}
-
-/// Whether what is said of clients holds together.
-fn check_clients(auth: ClientAuth, has_ca: bool, has_names: bool, check: &mut Check) {
-    let is_verified = matches!(auth, ClientAuth::IfGiven | ClientAuth::Required);
-    if has_ca && auth == ClientAuth::None {
-        check.wrong("tls_server_config: there is a client_ca and no client_auth_type; RequireAndVerifyClientCert makes use of it");
-    }
-    if is_verified && !has_ca {
-        check.wrong("tls_server_config: client_auth_type wants a client_ca_file to verify clients by");
-    }
-    if has_names && !is_verified {
-        check.wrong(
-            "tls_server_config: client_allowed_sans keeps nobody out while certificates are not verified; \
-             RequireAndVerifyClientCert makes use of it",
-        );
-    }
-    if matches!(auth, ClientAuth::Requested | ClientAuth::RequiredAny) {
-        check.warnings.push(
-            "tls_server_config.client_auth_type takes any client certificate unverified, so it keeps nobody out. \
-             RequireAndVerifyClientCert verifies them."
-                .to_owned(),
-        );
-    }
-}
-
-fn source(
-    name: &str,
-    inline: Option<Secret>,
-    file: Option<PathBuf>,
-    folder: &Path,
-    check: &mut Check,
-) -> Option<Source> {
-    match (inline, file) {
-        (Some(_), Some(_)) => {
-            check.wrong(format!("tls_server_config: give {name} or {name}_file, not both"));
-            None
-        }
-        (Some(text), None) => Some(Source::Inline(text)),
-        (None, Some(path)) => Some(Source::File(folder.join(path))),
-        (None, None) => None,
-    }
-}
-
-fn client_auth(name: Option<&str>, check: &mut Check) -> ClientAuth {
-    match name {
-        None | Some("" | "NoClientCert") => ClientAuth::None,
-        Some("RequestClientCert") => ClientAuth::Requested,
-        Some("RequireAnyClientCert" | "RequireClientCert") => ClientAuth::RequiredAny,
-        Some("VerifyClientCertIfGiven") => ClientAuth::IfGiven,
-        Some("RequireAndVerifyClientCert") => ClientAuth::Required,
-        Some(other) => {
-            check.wrong(format!(
-                "tls_server_config.client_auth_type: {other:?} is none of NoClientCert, RequestClientCert, \
-                 RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert"
-            ));
-            ClientAuth::Required
-        }
-    }
-}
-
-fn version(key: &str, name: Option<String>, default: u8, check: &mut Check) -> u8 {
-    match name.as_deref() {
-        None => default,
-        Some("TLS12") => 12,
-        Some("TLS13") => 13,
-        Some(other) => {
-            check.wrong(format!("tls_server_config.{key}: {other:?} cannot be used; TLS12 and TLS13 can"));
-            default
-        }
-    }
-}
-
-fn among(key: &str, names: Given<Vec<String>>, known: &[&str], check: &mut Check) -> Vec<String> {
-    let names = names.0.unwrap_or_default();
-    for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
-        check.wrong(format!("tls_server_config.{key}: {name:?} cannot be used; {} can", known.join(", ")));
-    }
-    names
 }
 
 /// Beyond a day between requests it is a mistake, and beyond some centuries the
@@ -486,18 +311,23 @@ mod tests {
         let config = parse("http_server_config: {http2: true}\n").unwrap();
         assert!(config.warnings.concat().contains("HTTP/1.1 only"), "{config:?}");
         assert!(parse("http_server_config: {http2: false}\n").unwrap().warnings.is_empty());
-        for (name, auth) in [
-            ("RequestClientCert", ClientAuth::Requested),
-            ("RequireAnyClientCert", ClientAuth::RequiredAny),
-            ("RequireClientCert", ClientAuth::RequiredAny),
+        for (name, auth, may_name) in [
+            ("RequestClientCert", ClientAuth::Requested, false),
+            ("RequireAnyClientCert", ClientAuth::RequiredAny, true),
+            ("RequireClientCert", ClientAuth::RequiredAny, true),
         ] {
             let tls = format!("cert_file: a, key_file: b, client_auth_type: {name}");
             let config = parse(&format!("tls_server_config: {{{tls}}}")).unwrap();
             assert!(config.warnings.concat().contains("unverified"), "{config:?}");
             assert_eq!(config.tls.unwrap().client_auth, auth);
-            let error = parse(&format!("tls_server_config: {{{tls}, client_allowed_sans: [c]}}")).unwrap_err();
-            assert!(error.contains("keeps nobody out"), "{error}");
+            let named = parse(&format!("tls_server_config: {{{tls}, client_allowed_sans: [c]}}"));
+            assert_eq!(named.is_ok(), may_name, "{name}");
         }
+        let if_given = "cert_file: a, key_file: b, client_ca_file: c, client_auth_type: VerifyClientCertIfGiven";
+        let error = parse(&format!("tls_server_config: {{{if_given}, client_allowed_sans: [c]}}")).unwrap_err();
+        assert!(error.contains("must show a certificate"), "{error}");
+        let unset = parse("http_server_config: {headers: {X-Frame-Options: \"\"}}").unwrap();
+        assert!(unset.headers.is_empty());
     }
 
     /// A port whose owner believes it closed would be open.

@@ -6,8 +6,9 @@
 //! and the last good one stays in force: refusing every scrape until somebody
 //! mends a typo would blind the monitoring, and open nothing it closed.
 
+pub mod credentials;
 mod files;
-pub mod passwords;
+mod passwords;
 
 use std::{
     path::{Path, PathBuf},

@@ -26,7 +26,7 @@ use super::{
 const FIRST_BACK_OFF: Duration = Duration::from_millis(5);
 
 /// After so long without a question a connection gives back what it took.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a connection is read from when the end has been asked for. hyper closes
 /// one at once that it has read nothing from, though a request may have arrived.

@@ -149,6 +149,10 @@ impl Attack {
 }
 
 async fn connect(target: SocketAddr, source: Ipv4Addr) -> std::io::Result<TcpStream> {
+    if source == Ipv4Addr::LOCALHOST {
+        // To look for a port before the peer is known takes longer the more are taken.
+        return TcpStream::connect(target).await;
+    }
     let socket = TcpSocket::new_v4()?;
     socket.bind((IpAddr::V4(source), 0).into())?;
     socket.connect(target).await

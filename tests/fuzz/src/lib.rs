@@ -1,31 +1,42 @@
-//! Fuzz targets for the exporter's readers.
+//! Fuzz targets for the exporter's readers: of what AWS sends, of what clients send, and
+//! of the files that people and the exporter itself write.
 //!
 //! `cargo fuzz run --fuzz-dir tests/fuzz -s none TARGET`, with a stable compiler;
 //! `-s none` because nothing here is unsafe, so that a sanitizer would find nothing
-//! and needs a nightly one; `-- -dict=tests/fuzz/reply.dict` helps with replies.
+//! and needs a nightly one; `-- -dict=tests/fuzz/reply.dict` helps with replies, and
+//! the other dictionaries with what they are called after.
 //! What is found lands in `corpus/`: keep little of it there. What must hold stands
-//! in [`promises`], and the ordinary tests hold it against everything in `corpus/`
-//! without libFuzzer.
+//! in [`promises`] and [`outside`], and the ordinary tests hold it against everything in
+//! `corpus/` without libFuzzer.
 //!
 //! Only the rooms that read are compiled here, in a minute: the AWS SDK, which takes
 //! many times that, is not what is fuzzed.
 
 use crate as exporter;
 
-#[path = "../../../src/clock.rs"]
-pub mod clock;
+/// The rooms of the exporter that read, from where they are.
+#[path = "../../../src"]
+mod rooms {
+    pub mod config;
+    pub mod exposition;
+    pub mod model;
+    pub mod state;
 
-/// The pure readers: of the credential report and of serial numbers.
-#[path = "../../../src/facts"]
-pub mod facts {
-    pub mod device;
-    pub mod report;
+    pub mod aws {
+        //! The reader of raw replies.
+        pub mod wire;
+    }
+    pub mod http {
+        //! What is read of a request, and the web configuration.
+        pub mod config;
+        pub mod negotiate;
+        pub mod guard {
+            //! Who asks.
+            pub mod credentials;
+        }
+    }
 }
+pub use rooms::{aws, config, exposition, http, model, state};
 
-/// The reader of raw replies.
-#[path = "../../../src/aws"]
-pub mod aws {
-    pub mod wire;
-}
-
+pub mod outside;
 pub mod promises;
