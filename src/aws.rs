@@ -11,8 +11,9 @@
 pub mod call;
 pub mod fault;
 pub mod iam;
-pub mod meter;
+mod operation;
 pub mod organizations;
+pub mod reply;
 pub mod session;
 mod users;
 pub mod wire;
@@ -22,7 +23,6 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
 pub use call::Caller;
-pub use meter::Meter;
 pub use session::Session;
 
 /// IAM is global, but the SDK finds the partition's endpoint by a region.

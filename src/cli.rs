@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::{
     build_info,
     config::{
-        Names,
-        file::{DEVICES_INTERVALS, PASSWORD_AGES, ROOT_INTERVALS, USERS_INTERVALS, duration, is_role_name},
+        collectors::Collectors,
+        value::{HOUR, SECOND, duration, role_name},
     },
     http::{
         listen::ListenAddr,
@@ -48,7 +48,7 @@ pub struct Flags {
     pub auto_reload: bool,
 
     /// How often to look whether the configuration file has changed.
-    #[arg(long = "config.auto-reload-interval", value_name = "DURATION", default_value = "30s", value_parser = reload_interval, help_heading = "Accounts")]
+    #[arg(long = "config.auto-reload-interval", value_name = "DURATION", default_value = "30s", value_parser = duration(SECOND..=24 * HOUR), help_heading = "Accounts")]
     pub auto_reload_interval: Duration,
 
     /// Watch every account of the organization, by assuming this role in each.
@@ -72,7 +72,7 @@ pub struct Flags {
     pub state_file: Option<PathBuf>,
 
     /// How often to write the state file, where anything has changed.
-    #[arg(long = "state.interval", value_name = "DURATION", default_value = "10s", value_parser = state_interval, help_heading = "State")]
+    #[arg(long = "state.interval", value_name = "DURATION", default_value = "10s", value_parser = duration(SECOND / 100..=HOUR), help_heading = "State")]
     pub state_interval: Duration,
 
     /// Address to listen on, as HOST:PORT or :PORT for every address. Repeatable.
@@ -117,67 +117,9 @@ pub struct Flags {
     #[arg(long = "web.disable-exporter-metrics", help_heading = "Web")]
     pub disable_exporter_metrics: bool,
 
-    /// How often to read the account summary: root's MFA and credentials (default: 1m).
-    #[arg(long = "collector.root.interval", global = true, value_name = "DURATION", value_parser = root_interval, help_heading = "Collectors")]
-    pub root_interval: Option<Duration>,
-
-    /// Enable the devices collector (default: enabled).
-    #[arg(long = "collector.devices", global = true, overrides_with = "no_devices", help_heading = "Collectors")]
-    pub devices: bool,
-
-    /// Disable the devices collector: the hardware MFA control, IAM.6, stays unknown.
-    #[arg(long = "no-collector.devices", global = true, overrides_with = "devices", help_heading = "Collectors")]
-    pub no_devices: bool,
-
-    /// How often to list virtual devices where nothing has changed (default: 15m).
-    #[arg(long = "collector.devices.interval", global = true, value_name = "DURATION", value_parser = devices_interval, help_heading = "Collectors")]
-    pub devices_interval: Option<Duration>,
-
-    /// Enable the users collector (default: enabled).
-    #[arg(long = "collector.users", global = true, overrides_with = "no_users", help_heading = "Collectors")]
-    pub users: bool,
-
-    /// Disable the users collector: nothing is said of IAM users, their controls IAM.5 and IAM.19 included.
-    #[arg(long = "no-collector.users", global = true, overrides_with = "users", help_heading = "Collectors")]
-    pub no_users: bool,
-
-    /// How often to list users where nothing has changed (default: 15m).
-    #[arg(long = "collector.users.interval", global = true, value_name = "DURATION", value_parser = users_interval, help_heading = "Collectors")]
-    pub users_interval: Option<Duration>,
-
-    /// How old it may be that a user has no password; nothing but asking shows a new one (default: 4h30m).
-    #[arg(long = "collector.users.password-max-age", global = true, value_name = "DURATION", value_parser = password_max_age, help_heading = "Collectors")]
-    pub password_max_age: Option<Duration>,
-
-    /// How many users without a device to ask again for a password in each run (default: 5).
-    #[arg(long = "collector.users.live-budget", global = true, value_name = "N", help_heading = "Collectors")]
-    pub live_budget: Option<u32>,
-
-    /// Generate credential reports, every four hours (default: enabled).
-    #[arg(
-        long = "collector.users.generate-report",
-        global = true,
-        overrides_with = "no_generate_report",
-        help_heading = "Collectors"
-    )]
-    pub generate_report: bool,
-
-    /// Only read the credential reports that something else generates.
-    #[arg(
-        long = "no-collector.users.generate-report",
-        global = true,
-        overrides_with = "generate_report",
-        help_heading = "Collectors"
-    )]
-    pub no_generate_report: bool,
-
-    /// Which users to name in the metrics (default: none).
-    #[arg(long = "collector.users.names", global = true, value_enum, help_heading = "Collectors")]
-    pub names: Option<Names>,
-
-    /// How many users of an account to name at most (default: 500).
-    #[arg(long = "collector.users.names-limit", global = true, value_name = "N", help_heading = "Collectors")]
-    pub names_limit: Option<u32>,
+    /// What of the accounts is read, and how often.
+    #[command(flatten)]
+    pub collectors: Collectors,
 
     /// Only log messages of this severity or above.
     #[arg(long = "log.level", global = true, value_enum, default_value_t, help_heading = "Log")]
@@ -274,38 +216,6 @@ fn route_prefix(text: &str) -> Result<String, String> {
         _ if !text.starts_with('/') => Err("a path begins with /".to_owned()),
         _ if text.contains(['?', '#', ' ', '%']) => Err("a path has no query, fragment, space or escape".to_owned()),
         _ => Ok(text.to_owned()),
-    }
-}
-
-fn reload_interval(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_secs(1)..=Duration::from_secs(24 * 3_600))
-}
-
-fn root_interval(text: &str) -> Result<Duration, String> {
-    duration(text, ROOT_INTERVALS)
-}
-
-fn devices_interval(text: &str) -> Result<Duration, String> {
-    duration(text, DEVICES_INTERVALS)
-}
-
-fn users_interval(text: &str) -> Result<Duration, String> {
-    duration(text, USERS_INTERVALS)
-}
-
-fn password_max_age(text: &str) -> Result<Duration, String> {
-    duration(text, PASSWORD_AGES)
-}
-
-fn state_interval(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_millis(10)..=Duration::from_secs(3_600))
-}
-
-fn role_name(text: &str) -> Result<String, String> {
-    if is_role_name(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("the name of a role, with its path if it has one, and no ARN".to_owned())
     }
 }
 

@@ -1,9 +1,9 @@
 //! The program's clock, which only the shell reads. What is done with the time is
 //! in [`crate::model::time`].
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::model::time::{Moment, Timestamp};
+use crate::model::time::{Moment, Timestamp, Uptime};
 
 /// The program's two clocks.
 #[derive(Clone, Copy, Debug)]
@@ -19,13 +19,19 @@ impl Clock {
         Self { start: Instant::now() }
     }
 
+    /// How long the process has been up.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     /// Reads both clocks. A wall clock set before 1970 reads as 1970.
     #[must_use]
     pub fn now(&self) -> Moment {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Moment {
             wall: Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)),
-            mono: self.start.elapsed(),
+            mono: Uptime::after_start(self.start.elapsed()),
         }
     }
 }

@@ -5,8 +5,10 @@
 //! without `--organization.role-name` there is one account to watch, the one
 //! that the ambient credentials belong to.
 
+pub mod collectors;
 pub mod file;
 pub mod mistake;
+pub mod value;
 pub mod yaml;
 
 use std::{
@@ -16,13 +18,11 @@ use std::{
     time::Duration,
 };
 
-use clap::ValueEnum;
-use serde::Deserialize;
-
 use crate::model::{
     account::{AccountId, Partition},
     exemption::Exemption,
 };
+use collectors::Collectors;
 
 /// How often the accounts of an organization are listed where nothing else is said.
 pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -107,42 +107,6 @@ pub struct Role {
     pub session_name: String,
     /// What the role's trust policy may insist on.
     pub external_id: Option<String>,
-}
-
-/// What the file says of the collectors.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Collectors {
-    /// The heartbeat's interval.
-    pub root_interval: Option<Duration>,
-    /// Whether `devices` runs.
-    pub devices: Option<bool>,
-    /// The interval of `devices`.
-    pub devices_interval: Option<Duration>,
-    /// Whether `users` runs.
-    pub users: Option<bool>,
-    /// The interval of `users`.
-    pub users_interval: Option<Duration>,
-    /// How old it may be that a user has no password.
-    pub password_max_age: Option<Duration>,
-    /// How many users without a device are asked again for a password in each run.
-    pub live_budget: Option<u32>,
-    /// Whether credential reports are generated.
-    pub generate_report: Option<bool>,
-    /// Which users are named.
-    pub names: Option<Names>,
-    /// How many of an account at most.
-    pub names_limit: Option<u32>,
-}
-
-/// Which users are named in the metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Names {
-    /// None.
-    #[default]
-    None,
-    /// Those without an MFA device.
-    Failing,
 }
 
 /// What came of reading a file that a person writes, with an error that a person understands.

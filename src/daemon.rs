@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    aws::{Caller, Clients, Meter},
+    aws::{Caller, Clients},
     cli::{
         Flags,
         settings::{Settings, SettingsError},
@@ -73,8 +73,7 @@ pub struct Bound {
     listeners: Vec<TcpListener>,
     limits: Limits,
     guard: Option<Arc<Guard>>,
-    own: ExporterMetrics,
-    meter: Meter,
+    metrics: ExporterMetrics,
     /// What the configuration file held before it was read.
     seen: Digest,
 }
@@ -93,16 +92,15 @@ impl Bound {
     pub fn new(flags: Flags) -> Result<Self, StartError> {
         let seen = reload::digest(&flags);
         let settings = Settings::read(&flags)?;
-        let own = ExporterMetrics::new(flags.disable_exporter_metrics)?;
-        own.sharded(settings.shard);
-        let meter = Meter::register(own.registry())?;
+        let metrics = ExporterMetrics::new(flags.disable_exporter_metrics)?;
+        metrics.sharded(settings.shard);
         let clock = Clock::new();
         let (state, snapshot) = recall(&flags, &settings, clock)?;
         let guard =
-            flags.web_config.clone().map(|path| Guard::new(path, clock, own.clone())).transpose()?.map(Arc::new);
+            flags.web_config.clone().map(|path| Guard::new(path, clock, metrics.clone())).transpose()?.map(Arc::new);
         let listeners = if flags.systemd_socket { listen::passed() } else { listen::bind(&flags.listen) }?;
         let limits = Limits { scrapes: flags.max_requests, ..Limits::default() }.within(descriptors::raise());
-        Ok(Self { flags, settings, state, snapshot, clock, listeners, limits, guard, own, meter, seen })
+        Ok(Self { flags, settings, state, snapshot, clock, listeners, limits, guard, metrics, seen })
     }
 
     /// Serves and collects until a signal asks it to stop, then drains.
@@ -111,32 +109,32 @@ impl Bound {
     /// When a listener turns out to be unusable.
     pub async fn run(self, signals: Signals) -> io::Result<()> {
         let (reloader, settings) =
-            Reloader::new(self.flags.clone(), self.settings.clone(), self.own.clone(), self.clock);
+            Reloader::new(self.flags.clone(), self.settings.clone(), self.metrics.clone(), self.clock);
         let snapshot = self.snapshot.clone();
         let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
         let (published, exposition) = watch::channel(None);
         let (events, inbox) = mpsc::channel(256);
         let keeper = Keeper::new(self.clock, snapshot, inbox, latest);
         let mut tasks = JoinSet::new();
-        let own = self.own.clone();
-        tasks.spawn(forever("keeper", own.clone(), move || keeper.clone().run()));
-        let (encoding, counted) = (snapshots.clone(), own.clone());
-        tasks.spawn(forever("encoder", own.clone(), move || {
+        let metrics = self.metrics.clone();
+        tasks.spawn(forever("keeper", metrics.clone(), move || keeper.clone().run()));
+        let (encoding, counted) = (snapshots.clone(), metrics.clone());
+        tasks.spawn(forever("encoder", metrics.clone(), move || {
             publish::encode(encoding.clone(), published.clone(), counted.clone())
         }));
         let recalled = self.snapshot.clone();
-        let (caller, counted) = (caller(self.meter.clone(), self.clock).await, own.clone());
-        tasks.spawn(forever("fleet", own, move || {
+        let (caller, counted) = (caller(metrics.clone(), self.clock).await, metrics.clone());
+        tasks.spawn(forever("fleet", metrics, move || {
             let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone());
             fleet.expecting(&recalled).run(settings.clone())
         }));
         if let Some(file) = self.state.clone() {
             let snapshots = snapshots.clone();
-            tasks.spawn(forever("state", self.own.clone(), move || file.clone().follow(snapshots.clone())));
+            tasks.spawn(forever("state", self.metrics.clone(), move || file.clone().follow(snapshots.clone())));
         }
         if self.flags.auto_reload {
             let (reloader, interval, seen) = (reloader.clone(), self.flags.auto_reload_interval, self.seen);
-            tasks.spawn(forever("reload", self.own.clone(), move || reloader.clone().follow(interval, seen)));
+            tasks.spawn(forever("reload", self.metrics.clone(), move || reloader.clone().follow(interval, seen)));
         }
         self.announce();
         let site = self.site(exposition, snapshots.clone(), &reloader);
@@ -176,7 +174,7 @@ impl Bound {
             landing: Pages::new(move || page::page(&snapshots.borrow().clone(), &drawn, clock.now())),
             clock,
             max_age: MAX_EXPOSITION_AGE,
-            own: self.own.clone(),
+            metrics: self.metrics.clone(),
             reloading: Arc::default(),
             reload: self.flags.enable_lifecycle.then_some(reload),
             guard: self.guard.clone(),
@@ -184,7 +182,7 @@ impl Bound {
     }
 }
 
-/// The picture before anything has been asked.
+/// The snapshot before anything has been asked.
 #[must_use]
 pub fn first_snapshot(settings: &Settings, clock: Clock) -> Snapshot {
     let begin = if settings.config.is_single_account() { Snapshot::new } else { Snapshot::awaiting_accounts };
@@ -193,12 +191,13 @@ pub fn first_snapshot(settings: &Settings, clock: Clock) -> Snapshot {
     snapshot
 }
 
-/// The picture that an earlier run has left, if there is one.
+/// The snapshot that an earlier run has left, if there is one.
 fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<StateFile>, Snapshot), StartError> {
     let mut snapshot = first_snapshot(settings, clock);
     let Some(path) = flags.state_file.clone() else { return Ok((None, snapshot)) };
     let file = StateFile::new(path.clone(), flags.state_interval, settings.shard);
-    let state = file.load(settings.config.is_single_account()).map_err(|error| StartError::State(path, error))?;
+    let state =
+        file.load(settings.config.is_single_account(), clock.now()).map_err(|error| StartError::State(path, error))?;
     if let Some(state) = state {
         snapshot.restore(state.memories, state.listed, clock.now());
     }
@@ -206,6 +205,6 @@ fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<St
 }
 
 /// What calls AWS for everybody, each with a rate of their own.
-pub async fn caller(meter: Meter, clock: Clock) -> Caller {
-    Caller::new(Clients::from_environment().await, meter, clock)
+pub async fn caller(metrics: ExporterMetrics, clock: Clock) -> Caller {
+    Caller::new(Clients::from_environment().await, metrics, clock)
 }

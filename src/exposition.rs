@@ -7,6 +7,7 @@
 //! copies nothing: it is handed the two halves and, for gzip, ten bytes before
 //! and eight after them.
 
+#[cfg(test)]
 mod duplicates;
 mod gzip;
 mod openmetrics;
@@ -20,7 +21,6 @@ use prometheus::{
 };
 
 use crate::model::time::Moment;
-pub use duplicates::find_duplicate_series;
 use gzip::Deflated;
 
 /// The formats on offer.
@@ -213,14 +213,14 @@ impl Body {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Read, time::Duration};
+    use std::io::Read;
 
     use prometheus::{
         Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, core::Collector,
     };
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{duplicates::find_duplicate_series, *};
     use crate::model::time::Timestamp;
 
     fn exposition() -> Exposition {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn at() -> Moment {
-        Moment { wall: Timestamp::default(), mono: Duration::ZERO }
+        Moment { wall: Timestamp::default(), mono: crate::model::time::Uptime::default() }
     }
 
     fn text(body: &Body) -> String {

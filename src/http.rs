@@ -40,15 +40,17 @@ pub const DRAIN: Duration = Duration::from_secs(5);
 /// Reads the configuration again, or says why it cannot be used.
 pub type Reload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
-/// The content security policy of a page that loads nothing, and runs this script
-/// of its own.
-#[must_use]
-pub fn policy_with(script: &str) -> String {
-    let hash = aws_smithy_types::base64::encode(digest(&SHA256, script.as_bytes()));
-    format!(
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'"
-    )
+impl Landing {
+    /// A page that loads nothing, and runs this script of its own.
+    #[must_use]
+    pub fn new(html: String, script: &str) -> Self {
+        let hash = aws_smithy_types::base64::encode(digest(&SHA256, script.as_bytes()));
+        let policy = format!(
+            "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; base-uri 'none'; \
+             form-action 'none'; frame-ancestors 'none'"
+        );
+        Self { html: html.into(), policy }
+    }
 }
 
 /// All that the server serves, and from where it has it.
@@ -65,7 +67,7 @@ pub struct Site {
     /// How old an exposition may be; see [`MAX_EXPOSITION_AGE`].
     pub max_age: Duration,
     /// Counts answers and refusals.
-    pub own: ExporterMetrics,
+    pub metrics: ExporterMetrics,
     /// Reads the configuration again, or says why it could not; `None` where that
     /// may not be asked for over HTTP.
     pub reload: Option<Reload>,

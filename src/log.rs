@@ -49,9 +49,9 @@ pub fn start(level: LogLevel, format: LogFormat) {
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Error => LevelFilter::ERROR,
     };
-    let own = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
+    let targets = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
-    let registry = tracing_subscriber::registry().with(own);
+    let registry = tracing_subscriber::registry().with(targets);
     // A second start, as in tests, keeps the first.
     let _ = registry.with(lines.event_format(Lines(format))).try_init();
     std::panic::set_hook(Box::new(|panic| {

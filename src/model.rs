@@ -8,6 +8,7 @@
 pub mod account;
 pub mod exemption;
 pub mod facts;
+mod hash;
 pub mod judge;
 pub mod organization;
 pub mod shard;

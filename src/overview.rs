@@ -207,16 +207,18 @@ impl Note {
                 format!("{} IAM users {more}{exempt}", count.all)
             }
         };
-        let what = match (reason, &state.tally) {
-            (Reason::ConsoleUserWithoutMfa, Some(tally)) => of(
-                tally.console_without_mfa,
-                "has a console password and no MFA device",
-                "have a console password and no MFA device",
-            ),
-            (Reason::UserWithoutMfa, Some(tally)) => of(tally.without_mfa, "has no MFA device", "have no MFA device"),
-            _ => reason.to_string(),
+        let counts = state.user_counts();
+        let what = match reason {
+            Reason::ConsoleUserWithoutMfa => counts.and_then(|counts| counts.console_without_mfa).map(|count| {
+                of(count, "has a console password and no MFA device", "have a console password and no MFA device")
+            }),
+            Reason::UserWithoutMfa => {
+                let count = counts.and_then(|counts| counts.without_mfa);
+                count.map(|count| of(count, "has no MFA device", "have no MFA device"))
+            }
+            _ => None,
         };
-        Self { what, ..Self::of(reason, reader) }
+        Self { what: what.unwrap_or_else(|| reason.to_string()), ..Self::of(reason, reader) }
     }
 
     fn of(reason: Reason, reader: Reader) -> Self {

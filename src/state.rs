@@ -19,15 +19,15 @@ use users::FileUsers;
 use crate::model::{
     account::{Account, AccountId, AccountStatus, Partition},
     exemption::Bindings,
-    facts::{Fault, FaultClass, Known, RootReading, VirtualDevices},
+    facts::{Changes, Fault, FaultClass, Known, RootReading, Summary, VirtualDevices},
     judge::Control,
     shard::Shard,
     snapshot::{AccountState, Collector, Health, Memory, Snapshot},
-    time::{Moment, Timestamp},
+    time::{Moment, STEP_TOLERANCE, Timestamp},
 };
 
 /// The version of the file's form. A file of a newer one is not read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why a file is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,7 @@ struct FileAccount {
     reading: Option<Dated<RootReading>>,
     devices: Option<Dated<VirtualDevices>>,
     users: Option<Dated<FileUsers>>,
-    users_outdated: bool,
+    changes: FileChanges,
     exemptions: Bindings,
     collectors: BTreeMap<String, FileHealth>,
     controls: BTreeMap<String, FilePast>,
@@ -88,6 +88,15 @@ struct FileAccount {
 struct Dated<T> {
     as_of: i64,
     value: T,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct FileChanges {
+    shown: Summary,
+    began: Option<i64>,
+    last: Option<i64>,
+    departure: Option<i64>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -115,16 +124,28 @@ pub struct State {
     pub listed: Option<Moment>,
 }
 
+/// The clocks of whoever writes or reads a file. It holds wall clock times; what came
+/// before what is known by the other clock.
+#[derive(Clone, Copy)]
+struct Clock {
+    now: Moment,
+}
+
 /// The text of the file.
 #[must_use]
 pub fn write(snapshot: &Snapshot, shard: Shard) -> String {
+    let clock = Clock { now: snapshot.tick };
     let file = File {
         version: VERSION,
         shard: shard.ordinal(),
         total_shards: shard.total(),
         lone: snapshot.is_single_account(),
-        listed: snapshot.discovery.last_success.map(millis),
-        accounts: snapshot.accounts().filter_map(AccountState::memory).map(FileAccount::of).collect(),
+        listed: snapshot.discovery.last_success.map(|at| clock.fact(at)),
+        accounts: snapshot
+            .accounts()
+            .filter_map(AccountState::memory)
+            .map(|memory| FileAccount::of(memory, clock))
+            .collect(),
     };
     serde_json::to_string(&file).expect("a state of texts and numbers has a JSON form")
 }
@@ -133,7 +154,7 @@ pub fn write(snapshot: &Snapshot, shard: Shard) -> String {
 ///
 /// # Errors
 /// When nothing of it should be used.
-pub fn read(text: &str, shard: Shard, is_single_account: bool) -> Result<State, StateError> {
+pub fn read(text: &str, shard: Shard, is_single_account: bool, now: Moment) -> Result<State, StateError> {
     // The version first: a later form is no damage.
     #[derive(Deserialize)]
     struct Versioned {
@@ -151,31 +172,50 @@ pub fn read(text: &str, shard: Shard, is_single_account: bool) -> Result<State, 
     if file.lone != is_single_account {
         return Err(StateError::Scope(if file.lone { "the ambient account alone" } else { "a list of accounts" }));
     }
-    let memories = file.accounts.into_iter().map(FileAccount::memory).collect::<Result<_, _>>()?;
-    Ok(State { memories, listed: file.listed.map(moment) })
+    let clock = Clock { now };
+    let memories = file.accounts.into_iter().map(|account| account.memory(clock)).collect::<Result<_, _>>()?;
+    Ok(State { memories, listed: file.listed.map(|millis| clock.recall(millis)) })
 }
 
-fn millis(at: Moment) -> i64 {
-    at.wall.as_millis()
-}
+// === impl Clock ===
 
-const fn moment(millis: i64) -> Moment {
-    Moment::before_start(Timestamp::from_millis(millis))
+impl Clock {
+    /// When a fact was learnt. Where the wall clock was stepped since, the earlier of
+    /// both readings: a fact must not seem younger than it is.
+    fn fact(self, at: Moment) -> i64 {
+        self.as_of_now(at).map_or(at.wall, |wall| wall.min(at.wall)).as_millis()
+    }
+
+    /// When a change was seen; where the wall clock was stepped since, the later.
+    fn change(self, at: Moment) -> i64 {
+        self.as_of_now(at).map_or(at.wall, |wall| wall.max(at.wall)).as_millis()
+    }
+
+    /// What the wall clock as it goes now would have read at `at`, if that is another
+    /// time than it did read.
+    fn as_of_now(self, at: Moment) -> Option<Timestamp> {
+        let wall = self.now.wall_at(at.mono);
+        (wall.as_millis().abs_diff(at.wall.as_millis()) > STEP_TOLERANCE.as_millis() as u64).then_some(wall)
+    }
+
+    fn recall(self, millis: i64) -> Moment {
+        Moment::before_start(Timestamp::from_millis(millis), self.now)
+    }
 }
 
 impl<T> Dated<T> {
-    fn of(known: Known<T>) -> Self {
-        Self { as_of: millis(known.as_of), value: known.value }
+    fn of(known: Known<T>, clock: Clock) -> Self {
+        Self { as_of: clock.fact(known.as_of), value: known.value }
     }
 
-    fn known(self) -> Known<T> {
-        Known::new(self.value, moment(self.as_of))
+    fn known(self, clock: Clock) -> Known<T> {
+        Known::new(self.value, clock.recall(self.as_of))
     }
 }
 
 impl FileAccount {
-    fn of(memory: Memory) -> Self {
-        let Memory { account, reading, devices, users, has_moved_on, bindings, health, past } = memory;
+    fn of(memory: Memory, clock: Clock) -> Self {
+        let Memory { account, reading, devices, users, changes, bindings, health, past } = memory;
         let past = past.into_iter().map(|(control, (last_protected, last_failed))| {
             let [last_protected, last_failed] = [last_protected, last_failed].map(|at| at.map(Timestamp::as_millis));
             (control.as_str().to_owned(), FilePast { last_protected, last_failed })
@@ -187,17 +227,21 @@ impl FileAccount {
             partition: account.partition.map(|partition| partition.as_str().to_owned()),
             status: account.status.as_str().to_owned(),
             management: account.management,
-            reading: reading.map(Dated::of),
-            devices: devices.map(Dated::of),
-            users: users.map(|known| Dated { as_of: millis(known.as_of), value: FileUsers::of(&known.value) }),
-            users_outdated: has_moved_on,
+            reading: reading.map(|known| Dated::of(known, clock)),
+            devices: devices.map(|known| Dated::of(known, clock)),
+            users: users
+                .map(|known| Dated { as_of: clock.fact(known.as_of), value: FileUsers::of(&known.value, clock) }),
+            changes: FileChanges::of(changes, clock),
             exemptions: bindings,
-            collectors: health.into_iter().map(|(name, health)| (name.as_str().to_owned(), health.into())).collect(),
+            collectors: health
+                .into_iter()
+                .map(|(name, health)| (name.as_str().to_owned(), FileHealth::of(health, clock)))
+                .collect(),
             controls: past.collect(),
         }
     }
 
-    fn memory(self) -> Result<Memory, StateError> {
+    fn memory(self, clock: Clock) -> Result<Memory, StateError> {
         let id: AccountId = self.id.parse().map_err(|_| StateError::Value(self.id.clone()))?;
         let partition = match self.partition {
             Some(text) => Some(Partition::parse(&text).ok_or(StateError::Value(text))?),
@@ -206,7 +250,8 @@ impl FileAccount {
         let status = AccountStatus::ALL.into_iter().find(|status| status.as_str() == self.status);
         let status = status.ok_or(StateError::Value(self.status))?;
         let named = |name: &str| Collector::ALL.into_iter().find(|collector| collector.as_str() == name);
-        let health = self.collectors.into_iter().filter_map(|(name, health)| Some((named(&name)?, health.into())));
+        let health =
+            self.collectors.into_iter().filter_map(|(name, health)| Some((named(&name)?, health.health(clock))));
         let control = |name: &str| Control::ALL.into_iter().find(|control| control.as_str() == name);
         let past = self.controls.into_iter().filter_map(|(name, past)| {
             let at = |millis: Option<i64>| millis.map(Timestamp::from_millis);
@@ -214,10 +259,10 @@ impl FileAccount {
         });
         Ok(Memory {
             account: Account { id, partition, status, name: self.name, ou: self.ou, management: self.management },
-            reading: self.reading.map(Dated::known),
-            devices: self.devices.map(Dated::known),
-            users: self.users.map(|file| Known::new(Arc::new(file.value.reading()), moment(file.as_of))),
-            has_moved_on: self.users_outdated,
+            reading: self.reading.map(|known| known.known(clock)),
+            devices: self.devices.map(|known| known.known(clock)),
+            users: self.users.map(|file| Known::new(Arc::new(file.value.reading(clock)), clock.recall(file.as_of))),
+            changes: self.changes.changes(clock),
             bindings: self.exemptions,
             health: health.collect(),
             past: past.collect(),
@@ -225,28 +270,45 @@ impl FileAccount {
     }
 }
 
-impl From<Health> for FileHealth {
-    fn from(health: Health) -> Self {
+impl FileChanges {
+    fn of(changes: Changes, clock: Clock) -> Self {
+        let at = |at: Option<Moment>| at.map(|at| clock.change(at));
         Self {
-            last_attempt: health.last_attempt.map(millis),
-            last_success: health.last_success.map(millis),
+            shown: changes.shown,
+            began: at(changes.began),
+            last: at(changes.last),
+            departure: at(changes.departure),
+        }
+    }
+
+    fn changes(self, clock: Clock) -> Changes {
+        let at = |millis: Option<i64>| millis.map(|millis| clock.recall(millis));
+        Changes { shown: self.shown, began: at(self.began), last: at(self.last), departure: at(self.departure) }
+    }
+}
+
+impl FileHealth {
+    fn of(health: Health, clock: Clock) -> Self {
+        let at = |at: Option<Moment>| at.map(|at| clock.fact(at));
+        Self {
+            last_attempt: at(health.last_attempt),
+            last_success: at(health.last_success),
             duration_ms: health.duration.and_then(|took| u64::try_from(took.as_millis()).ok()),
             fault: health.fault.map(|fault| (fault.class.as_str().to_owned(), fault.detail)),
         }
     }
-}
 
-impl From<FileHealth> for Health {
-    fn from(file: FileHealth) -> Self {
+    fn health(self, clock: Clock) -> Health {
         // A class that is not known any more is still a fault.
         let fault = |(class, detail): (String, String)| {
             Fault::new(FaultClass::parse(&class).unwrap_or(FaultClass::Pending), detail)
         };
-        Self {
-            last_attempt: file.last_attempt.map(moment),
-            last_success: file.last_success.map(moment),
-            duration: file.duration_ms.map(Duration::from_millis),
-            fault: file.fault.map(fault),
+        let at = |millis: Option<i64>| millis.map(|millis| clock.recall(millis));
+        Health {
+            last_attempt: at(self.last_attempt),
+            last_success: at(self.last_success),
+            duration: self.duration_ms.map(Duration::from_millis),
+            fault: self.fault.map(fault),
         }
     }
 }
@@ -256,9 +318,10 @@ mod tests {
     use super::*;
     use crate::model::{
         account::Identity,
-        facts::{Confirmation, Summary},
+        facts::Confirmation,
         judge::{Cadence, Status},
         snapshot::{Event, News, Outcome, Plan},
+        time::Uptime,
     };
 
     const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None };
@@ -266,11 +329,11 @@ mod tests {
 
     fn now(seconds: u64) -> Moment {
         let wall = Timestamp::from_millis(i64::try_from((TAKEN + seconds) * 1_000).unwrap());
-        Moment { wall, mono: Duration::from_secs(seconds) }
+        Moment { wall, mono: Uptime::after_start(Duration::from_secs(seconds)) }
     }
 
-    /// A picture of one account whose root has a hardware key.
-    fn picture() -> Snapshot {
+    /// A snapshot of one account whose root has a hardware key.
+    fn snapshot() -> Snapshot {
         let identity = Identity::parse("arn:aws-cn:iam::012345678901:root", "012345678901").unwrap();
         let account = identity.account;
         let mut snapshot = Snapshot::awaiting_accounts(PLAN, now(0));
@@ -291,7 +354,14 @@ mod tests {
         for (collector, news, fault) in
             [(Collector::Root, News::Root(reading), None), (Collector::Devices, News::Devices(list), fault)]
         {
-            let outcome = Outcome { collector, started: now(3), duration: Duration::from_millis(80), news, fault };
+            let outcome = Outcome {
+                collector,
+                started: now(3),
+                duration: Duration::from_millis(80),
+                news,
+                fault,
+                changes: Changes::default(),
+            };
             snapshot.fold(Event::Collected { account, outcome }, now(4));
         }
         snapshot
@@ -305,13 +375,13 @@ mod tests {
 
     /// A new process, some seconds later by the wall clock.
     fn later(seconds: u64) -> Moment {
-        Moment { wall: now(seconds).wall, mono: Duration::from_millis(5) }
+        Moment { wall: now(seconds).wall, mono: Uptime::after_start(Duration::from_millis(5)) }
     }
 
     #[test]
     fn what_is_written_is_read_and_judged_again() {
-        let text = write(&picture(), Shard::WHOLE);
-        let state = read(&text, Shard::WHOLE, false).unwrap();
+        let text = write(&snapshot(), Shard::WHOLE);
+        let state = read(&text, Shard::WHOLE, false, later(0)).unwrap();
         let young = restored(state.clone(), later(60));
         assert_eq!(write(&young, Shard::WHOLE), text, "nothing is lost");
         assert!(!young.initial_pass_complete(), "nothing has run since the start");
@@ -326,29 +396,35 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_ours_is_not_used() {
-        let text = write(&picture(), Shard::WHOLE);
+        let text = write(&snapshot(), Shard::WHOLE);
         let other = Shard::new(1, 2).unwrap();
-        assert_eq!(read(&text, other, false), Err(StateError::Shard(0, 1)));
-        assert!(matches!(read(&text, Shard::WHOLE, true), Err(StateError::Scope(_))));
+        assert_eq!(read(&text, other, false, later(0)), Err(StateError::Shard(0, 1)));
+        assert!(matches!(read(&text, Shard::WHOLE, true, later(0)), Err(StateError::Scope(_))));
         assert_eq!(
-            read(&text.replace(r#""version":1"#, r#""version":2"#), Shard::WHOLE, false),
-            Err(StateError::Version(2))
+            read(&text.replace(r#""version":2"#, r#""version":3"#), Shard::WHOLE, false, later(0)),
+            Err(StateError::Version(3))
         );
-        assert_eq!(read(r#"{"version":3,"new":[]}"#, Shard::WHOLE, false), Err(StateError::Version(3)));
-        for damage in ["", "{}", "[]", "null", "\0\0\0", "{\"version\":1}", &text[..text.len() / 2], &text[1..]] {
-            assert!(matches!(read(damage, Shard::WHOLE, false), Err(StateError::Damaged { .. })), "{damage:.40}");
+        assert_eq!(read(r#"{"version":4,"new":[]}"#, Shard::WHOLE, false, later(0)), Err(StateError::Version(4)));
+        for damage in ["", "{}", "[]", "null", "\0\0\0", "{\"version\":2}", &text[..text.len() / 2], &text[1..]] {
+            assert!(
+                matches!(read(damage, Shard::WHOLE, false, later(0)), Err(StateError::Damaged { .. })),
+                "{damage:.40}"
+            );
         }
         for (good, bad) in [("012345678901", "01234567890"), ("aws-cn", "azure"), ("suspended", "asleep")] {
-            assert_eq!(read(&text.replace(good, bad), Shard::WHOLE, false), Err(StateError::Value(bad.to_owned())));
+            assert_eq!(
+                read(&text.replace(good, bad), Shard::WHOLE, false, later(0)),
+                Err(StateError::Value(bad.to_owned()))
+            );
         }
     }
 
     /// No prefix of a file is taken for a file.
     #[test]
     fn half_a_file_is_never_read() {
-        let text = write(&picture(), Shard::WHOLE);
+        let text = write(&snapshot(), Shard::WHOLE);
         for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
-            assert!(read(&text[..end], Shard::WHOLE, false).is_err(), "{end}");
+            assert!(read(&text[..end], Shard::WHOLE, false, later(0)).is_err(), "{end}");
         }
     }
 }

@@ -17,8 +17,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Clients, Meter, fault};
-use crate::{clock::Clock, limit::Bucket, model::facts::Fault, schedule};
+use super::{
+    Clients, fault,
+    operation::{Answer, Only, Operation},
+    wire::{ReplyError, ReplyTap},
+};
+use crate::{clock::Clock, limit::Bucket, metrics::exporter_metrics::ExporterMetrics, model::facts::Fault, schedule};
 
 /// How often a request is sent at most, the first time included.
 const TRIES: u32 = 3;
@@ -37,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub(super) clients: Clients,
-    meter: Meter,
+    metrics: Arc<ExporterMetrics>,
     bucket: Arc<Mutex<Bucket>>,
     places: Arc<Semaphore>,
     clock: Clock,
@@ -46,10 +50,10 @@ pub struct Caller {
 impl Caller {
     /// A caller of no great rate; see [`Self::with_rate`].
     #[must_use]
-    pub fn new(clients: Clients, meter: Meter, clock: Clock) -> Self {
+    pub fn new(clients: Clients, metrics: ExporterMetrics, clock: Clock) -> Self {
         let bucket = Bucket::new(5.0, 10.0);
         let places = Arc::new(Semaphore::new(CONCURRENCY));
-        Self { clients, meter, bucket: Arc::new(Mutex::new(bucket)), places, clock }
+        Self { clients, metrics: Arc::new(metrics), bucket: Arc::new(Mutex::new(bucket)), places, clock }
     }
 
     /// A caller with a rate of its own, that shares everything else with this one.
@@ -64,27 +68,32 @@ impl Caller {
         &self.clock
     }
 
-    /// Sends what `request` makes, again after a transient fault, until it has
-    /// been answered or [`TRIES`] are used up. The time allowed for all of it is
-    /// the caller's to set.
+    /// Asks AWS for one operation with these credentials and no others: the only form
+    /// of a request that there is. What `request` makes is sent, again after a
+    /// transient fault, until it has been answered or [`TRIES`] are used up; what the
+    /// answer means, `read` says. The time allowed for all of it is the caller's to
+    /// set.
     ///
     /// # Errors
     /// The fault of the last try.
-    pub(super) async fn send<T, E, F>(
+    pub(super) async fn ask<T, O, E, F>(
         &self,
-        service: &'static str,
-        operation: &'static str,
-        request: impl Fn() -> F,
+        credentials: &Credentials,
+        operation: Operation,
+        request: impl Fn(Only) -> F,
+        read: impl Fn(Answer<'_>) -> Result<T, ReplyError>,
     ) -> Result<T, Fault>
     where
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + 'static,
     {
         let mut tries = 1;
         loop {
-            match self.try_once(service, operation, request()).await {
+            let tap = ReplyTap::new(operation.cap);
+            let request = request(Only { credentials: credentials.clone(), tap: tap.clone() });
+            match self.try_once(&operation, &tap, request, &read).await {
                 Err(fault) if fault.class.is_transient() && tries < TRIES => {
-                    tracing::debug!(operation, %fault, tries, "A request to AWS is tried again.");
+                    tracing::debug!(operation = operation.name, %fault, tries, "A request to AWS is tried again.");
                     sleep(schedule::retry_delay(tries)).await;
                     tries += 1;
                 }
@@ -93,14 +102,21 @@ impl Caller {
         }
     }
 
-    async fn try_once<T, E, F>(&self, service: &'static str, operation: &'static str, request: F) -> Result<T, Fault>
+    async fn try_once<T, O, E, F>(
+        &self,
+        operation: &Operation,
+        tap: &ReplyTap,
+        request: F,
+        read: impl Fn(Answer<'_>) -> Result<T, ReplyError>,
+    ) -> Result<T, Fault>
     where
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + 'static,
     {
+        let Operation { service, name, .. } = *operation;
         sleep(self.take_token()).await;
         let place = self.places.acquire().await.expect("the semaphore is never closed");
-        self.meter.sent(service, operation);
+        self.metrics.request_sent(service, name);
         let sent = self.clock.now();
         let mut request = pin!(request);
         let answered = timeout(PATIENCE, request.as_mut()).await;
@@ -109,29 +125,15 @@ impl Caller {
             Ok(result) => result,
             Err(_) => request.await,
         };
-        let result = result.map_err(|error| fault::of(operation, &error));
-        let took = self.clock.now().mono.saturating_sub(sent.mono);
-        self.meter.ended(service, operation, took, result.as_ref().err().map(|fault| fault.class));
+        let received = self.clock.now();
+        let answer = operation.answer(tap, received, result).map_err(|error| fault::of(name, &error));
+        let result = answer.and_then(|answer| read(answer).map_err(|error| fault::of_reply(name, &error)));
+        let took = received.mono.since(sent.mono);
+        self.metrics.request_ended(service, name, took, result.as_ref().err().map(|fault| fault.class));
         result
     }
 
     fn take_token(&self) -> Duration {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.now().mono)
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.uptime())
     }
-}
-
-/// The credentials of one operation, as an override of IAM's configuration.
-pub(super) fn iam_as(credentials: &Credentials) -> aws_sdk_iam::config::Builder {
-    aws_sdk_iam::Config::builder().credentials_provider(credentials.clone())
-}
-
-/// The credentials of one operation, as an override of STS's configuration.
-pub(super) fn sts_as(credentials: &Credentials) -> aws_sdk_sts::config::Builder {
-    aws_sdk_sts::Config::builder().credentials_provider(credentials.clone())
-}
-
-/// The credentials of one operation, as an override of Organizations'
-/// configuration.
-pub(super) fn organizations_as(credentials: &Credentials) -> aws_sdk_organizations::config::Builder {
-    aws_sdk_organizations::Config::builder().credentials_provider(credentials.clone())
 }

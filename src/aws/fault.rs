@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::wire::ShapeError;
+use super::wire::ReplyError;
 use crate::model::facts::{Fault, FaultClass};
 
 /// Reduces what came of `operation` to a fault.
@@ -36,10 +36,10 @@ where
 
 /// A fault of the reply to `operation` that the SDK did not see.
 #[must_use]
-pub fn of_shape(operation: &'static str, error: &ShapeError) -> Fault {
+pub fn of_reply(operation: &'static str, error: &ReplyError) -> Fault {
     let class = match error {
-        ShapeError::Missing(_) => FaultClass::IncompleteReply,
-        ShapeError::Malformed | ShapeError::Unreadable(_) | ShapeError::DuplicateKey => FaultClass::MalformedReply,
+        ReplyError::Missing(_) => FaultClass::IncompleteReply,
+        ReplyError::Malformed | ReplyError::Ambiguous | ReplyError::Unreadable(_) => FaultClass::MalformedReply,
     };
     Fault::new(class, format!("{operation}: {error}"))
 }

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use aws_sdk_iam::types::{AssignmentStatusType, SummaryKeyType};
+use aws_sdk_iam::types::AssignmentStatusType;
 
 use super::{
-    call::iam_as,
-    fault,
+    operation::{Answer, Only, Operation},
+    reply,
     session::{Session, Verified},
-    wire::{Page, ReplyTap, ShapeError},
 };
 use crate::{
-    collect::iam::{DevicePage, Iam, Owner},
-    model::facts::{Fault, Summary},
+    collect::iam::{DevicePage, Iam},
+    model::{
+        facts::{Fault, Summary},
+        time::Moment,
+    },
 };
 
 /// As many as a page can have: most accounts then have one.
@@ -31,78 +33,37 @@ impl AccountIam {
     pub fn new(session: Session, verified: Verified) -> Self {
         Self { session, verified }
     }
+
+    pub(super) fn client(&self) -> &aws_sdk_iam::Client {
+        &self.session.caller().clients.iam
+    }
 }
 
 impl Iam for AccountIam {
+    fn now(&self) -> Moment {
+        self.session.caller().clock().now()
+    }
+
     async fn summary(&self) -> Result<Summary, Fault> {
-        const OPERATION: &str = "GetAccountSummary";
-        let caller = self.session.caller();
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = caller.clients.iam.get_account_summary().customize();
-            request.config_override(iam_as(&self.verified.credentials)).interceptor(tap.clone()).send()
-        };
-        let reply = caller.send("iam", OPERATION, request).await?;
-        let shape = tap.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
-        shape
-            .require("SummaryMap")
-            .and_then(|()| shape.require_unique_keys())
-            .map_err(|error| fault::of_shape(OPERATION, &error))?;
-        let number = |key: &SummaryKeyType| {
-            let value = reply.summary_map().and_then(|map| map.get(key)).copied();
-            value.and_then(|value| u32::try_from(value).ok())
-        };
-        let present = |key: &SummaryKeyType| number(key).map(|value| value > 0);
-        Ok(Summary {
-            mfa_enabled: present(&SummaryKeyType::AccountMfaEnabled),
-            password: present(&SummaryKeyType::AccountPasswordPresent),
-            access_keys: present(&SummaryKeyType::AccountAccessKeysPresent),
-            signing_certificates: present(&SummaryKeyType::AccountSigningCertificatesPresent),
-            users: number(&SummaryKeyType::Users),
-            mfa_devices: number(&SummaryKeyType::MfaDevices),
-            mfa_devices_in_use: number(&SummaryKeyType::MfaDevicesInUse),
-        })
+        let request = |only: Only| self.client().get_account_summary().customize().config_override(only).send();
+        let read = |answer: Answer<'_>| answer.xml(reply::summary);
+        self.session.caller().ask(&self.verified.credentials, Operation::iam("GetAccountSummary"), request, read).await
     }
 
     async fn assigned_devices(&self, marker: Option<String>) -> Result<DevicePage, Fault> {
-        const OPERATION: &str = "ListVirtualMFADevices";
-        let caller = self.session.caller();
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = caller.clients.iam.list_virtual_mfa_devices();
-            let request = request
-                .assignment_status(AssignmentStatusType::Assigned)
-                .max_items(PAGE_SIZE)
-                .set_marker(marker.clone());
-            let request = request.customize().config_override(iam_as(&self.verified.credentials));
-            request.interceptor(tap.clone()).send()
+        let request = |only: Only| {
+            let request = self.client().list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Assigned);
+            request.max_items(PAGE_SIZE).set_marker(marker.clone()).customize().config_override(only).send()
         };
-        let reply = caller.send("iam", OPERATION, request).await?;
-        let next = next_page(OPERATION, &tap, "VirtualMFADevices")?;
-        let owner = |device: &aws_sdk_iam::types::VirtualMfaDevice| {
-            let user = device.user().filter(|user| !user.arn().is_empty())?;
-            // Nobody has an ARN for an id, so an owner without one is nobody's device.
-            let id = if user.user_id().is_empty() { user.arn() } else { user.user_id() };
-            Some(Owner { arn: user.arn().to_owned(), id: id.into() })
-        };
-        Ok(DevicePage { owners: reply.virtual_mfa_devices().iter().map(owner).collect(), next })
+        let identity = &self.verified.identity;
+        let read = |answer: Answer<'_>| answer.xml(|result| reply::virtual_devices(result, identity, &answer.dates));
+        self.session
+            .caller()
+            .ask(&self.verified.credentials, Operation::iam("ListVirtualMFADevices"), request, read)
+            .await
     }
 
     async fn pause(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }
-}
-
-/// Where a list goes on, as the raw reply says.
-pub(super) fn next_page(operation: &'static str, tap: &ReplyTap, list: &'static str) -> Result<Option<String>, Fault> {
-    let page = tap.shape().and_then(|shape| shape.page(list));
-    match page.map_err(|error| fault::of_shape(operation, &error))? {
-        Page::Last => Ok(None),
-        Page::More(marker) => Ok(Some(marker)),
-    }
-}
-
-/// The fault of a reply without something that it must have.
-pub(super) fn without(operation: &'static str, what: &'static str) -> Fault {
-    fault::of_shape(operation, &ShapeError::Missing(what))
 }

@@ -1,28 +1,34 @@
 //! The reads of AWS Organizations: which accounts there are.
 //!
-//! The protocol is JSON, and a list that is not there decodes as an empty one
-//! here too. A reply without its list is therefore refused, as is a token that
-//! came before: an account that is left out would be an account that nobody
-//! watches. An empty page with a token is no end.
+//! The protocol is JSON. A reply without its list is refused, as is one whose list
+//! has an item that cannot be told, a field that stands twice, and a token that came
+//! before: an account that is left out would be an account that nobody watches. An
+//! empty page with a token is no end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    error::Error,
     future::Future,
 };
 
-use aws_sdk_organizations::types;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Caller, call::organizations_as, fault, session::Verified, wire::ReplyTap};
-use crate::model::{
-    account::{AccountId, AccountStatus},
-    facts::{Fault, FaultClass},
-    organization::{Entry, Unit},
+use super::{
+    Caller,
+    operation::{Answer, Only, Operation},
+    session::Verified,
+    wire::ReplyError,
 };
-
-const SERVICE: &str = "organizations";
-
-/// No list is longer than so many pages; a token that leads on for ever ends here.
-const MOST_PAGES: usize = 10_000;
+use crate::{
+    collect::pages::pages,
+    model::{
+        account::{AccountId, AccountStatus},
+        facts::{Fault, FaultClass},
+        organization::{Entry, Unit},
+    },
+};
 
 /// AWS Organizations, as the exporter's own credentials see it.
 #[derive(Clone, Debug)]
@@ -34,19 +40,80 @@ pub struct Directory {
 /// One page of some list, and the token of the next.
 type Page<T> = (Vec<T>, Option<String>);
 
-/// Sends one operation as `self.verified`, and insists on a field of its reply.
-macro_rules! send {
-    ($directory:ident, $name:literal, $field:literal, $request:expr) => {{
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = $request.customize().config_override(organizations_as(&$directory.verified.credentials));
-            request.interceptor(tap.clone()).send()
-        };
-        let reply = $directory.caller.send(SERVICE, $name, request).await?;
-        tap.require_json($field).map_err(|error| fault::of_shape($name, &error))?;
-        reply
-    }};
+/// An item of a list of accounts, as far as it is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Account {
+    id: String,
+    name: Option<String>,
+    state: Option<String>,
+    status: Option<String>,
 }
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Root {
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OrganizationalUnit {
+    id: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tag {
+    key: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Description {
+    organization: Option<Organization>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Organization {
+    master_account_id: Option<String>,
+}
+
+/// An item of a list, and the reply that holds a page of them.
+trait Item: Sized {
+    type Page: DeserializeOwned;
+    const LIST: &str;
+    fn parts(page: Self::Page) -> (Option<Vec<Self>>, Option<String>);
+}
+
+/// A page's type: serde refuses one with a field that stands twice.
+macro_rules! listing {
+    ($item:ident, $page:ident, $list:literal) => {
+        #[derive(Deserialize)]
+        struct $page {
+            #[serde(rename = $list)]
+            items: Option<Vec<$item>>,
+            #[serde(rename = "NextToken")]
+            next: Option<String>,
+        }
+
+        impl Item for $item {
+            type Page = $page;
+            const LIST: &str = $list;
+            fn parts(page: $page) -> (Option<Vec<Self>>, Option<String>) {
+                (page.items, page.next)
+            }
+        }
+    };
+}
+
+listing!(Account, Accounts, "Accounts");
+listing!(Root, Roots, "Roots");
+listing!(OrganizationalUnit, OrganizationalUnits, "OrganizationalUnits");
+listing!(Tag, Tags, "Tags");
 
 impl Directory {
     /// Organizations as `verified`'s owner sees it, asked through `caller`.
@@ -55,13 +122,20 @@ impl Directory {
         Self { caller, verified }
     }
 
+    fn client(&self) -> &aws_sdk_organizations::Client {
+        &self.caller.clients.organizations
+    }
+
     /// All accounts of the organization, in whatever state.
     ///
     /// # Errors
     /// When any page could not be read.
     pub async fn accounts(&self) -> Result<Vec<Entry>, Fault> {
-        let listed = pages("ListAccounts", |token| self.accounts_page(token)).await?;
-        let entries = listed.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let request = |token, only: Only| {
+            let request = self.client().list_accounts().max_results(20).set_next_token(token);
+            request.customize().config_override(only).send()
+        };
+        let entries = self.list("ListAccounts", request, entry).await?;
         let ids: BTreeSet<_> = entries.iter().map(|entry| entry.id).collect();
         match ids.len() {
             0 => Err(Fault::new(FaultClass::IncompleteReply, "ListAccounts: an organization without accounts")),
@@ -72,28 +146,14 @@ impl Directory {
         }
     }
 
-    async fn accounts_page(&self, token: Option<String>) -> Result<Page<types::Account>, Fault> {
-        let client = &self.caller.clients.organizations;
-        let request = || client.list_accounts().max_results(20).set_next_token(token.clone());
-        let reply = send!(self, "ListAccounts", "Accounts", request());
-        Ok((reply.accounts.unwrap_or_default(), reply.next_token))
-    }
-
     /// The organization's management account.
     ///
     /// # Errors
     /// When it could not be asked for, or the reply names none.
     pub async fn management(&self) -> Result<AccountId, Fault> {
-        let reply = send!(
-            self,
-            "DescribeOrganization",
-            "Organization",
-            self.caller.clients.organizations.describe_organization()
-        );
-        let id = reply.organization().and_then(|organization| organization.master_account_id());
-        id.and_then(|id| id.parse().ok()).ok_or_else(|| {
-            Fault::new(FaultClass::IncompleteReply, "DescribeOrganization: the reply names no management account")
-        })
+        let operation = Operation::organizations("DescribeOrganization");
+        let request = |only: Only| self.client().describe_organization().customize().config_override(only).send();
+        self.caller.ask(&self.verified.credentials, operation, request, management).await
     }
 
     /// The organizational unit of every account, by walking the tree.
@@ -102,16 +162,15 @@ impl Directory {
     /// When any part of it could not be read.
     pub async fn units(&self) -> Result<BTreeMap<AccountId, Unit>, Fault> {
         let mut open: Vec<(String, Unit)> = Vec::new();
-        for root in pages("ListRoots", |token| self.roots_page(token)).await? {
+        for root in self.roots().await? {
             open.push((root, Unit::default()));
         }
         let mut units = BTreeMap::new();
         while let Some((parent, unit)) = open.pop() {
-            for id in pages("ListAccountsForParent", |token| self.children_page(&parent, token)).await? {
+            for id in self.children(&parent).await? {
                 units.insert(id, unit.clone());
             }
-            for (id, name) in pages("ListOrganizationalUnitsForParent", |token| self.units_page(&parent, token)).await?
-            {
+            for (id, name) in self.units_below(&parent).await? {
                 let below = unit.below(&id, &name);
                 open.push((id, below));
             }
@@ -119,28 +178,28 @@ impl Directory {
         Ok(units)
     }
 
-    async fn roots_page(&self, token: Option<String>) -> Result<Page<String>, Fault> {
-        let client = &self.caller.clients.organizations;
-        let reply = send!(self, "ListRoots", "Roots", client.list_roots().set_next_token(token.clone()));
-        Ok((reply.roots().iter().filter_map(|root| root.id().map(str::to_owned)).collect(), reply.next_token))
-    }
-
-    async fn children_page(&self, parent: &str, token: Option<String>) -> Result<Page<AccountId>, Fault> {
-        let client = &self.caller.clients.organizations;
-        let request = || client.list_accounts_for_parent().parent_id(parent).set_next_token(token.clone());
-        let reply = send!(self, "ListAccountsForParent", "Accounts", request());
-        let ids = reply.accounts().iter().filter_map(|account| account.id().and_then(|id| id.parse().ok()));
-        Ok((ids.collect(), reply.next_token))
-    }
-
-    async fn units_page(&self, parent: &str, token: Option<String>) -> Result<Page<(String, String)>, Fault> {
-        let client = &self.caller.clients.organizations;
-        let request = || client.list_organizational_units_for_parent().parent_id(parent).set_next_token(token.clone());
-        let reply = send!(self, "ListOrganizationalUnitsForParent", "OrganizationalUnits", request());
-        let unit = |unit: &types::OrganizationalUnit| {
-            Some((unit.id()?.to_owned(), unit.name().unwrap_or_default().to_owned()))
+    async fn roots(&self) -> Result<Vec<String>, Fault> {
+        let request = |token, only: Only| {
+            self.client().list_roots().set_next_token(token).customize().config_override(only).send()
         };
-        Ok((reply.organizational_units().iter().filter_map(unit).collect(), reply.next_token))
+        self.list("ListRoots", request, |root: Root| Ok(root.id)).await
+    }
+
+    async fn children(&self, parent: &str) -> Result<Vec<AccountId>, Fault> {
+        let request = |token, only: Only| {
+            let request = self.client().list_accounts_for_parent().parent_id(parent).set_next_token(token);
+            request.customize().config_override(only).send()
+        };
+        self.list("ListAccountsForParent", request, |account| id(&account)).await
+    }
+
+    async fn units_below(&self, parent: &str) -> Result<Vec<(String, String)>, Fault> {
+        let request = |token, only: Only| {
+            let request = self.client().list_organizational_units_for_parent().parent_id(parent).set_next_token(token);
+            request.customize().config_override(only).send()
+        };
+        let read = |unit: OrganizationalUnit| Ok((unit.id, unit.name));
+        self.list("ListOrganizationalUnitsForParent", request, read).await
     }
 
     /// The tags of one account.
@@ -148,55 +207,73 @@ impl Directory {
     /// # Errors
     /// When any page of them could not be read.
     pub async fn tags(&self, account: AccountId) -> Result<BTreeMap<String, String>, Fault> {
-        let tags = pages("ListTagsForResource", |token| self.tags_page(account, token)).await?;
+        let request = |token, only: Only| {
+            let request = self.client().list_tags_for_resource().resource_id(account.as_str()).set_next_token(token);
+            request.customize().config_override(only).send()
+        };
+        let tags = self.list("ListTagsForResource", request, |tag: Tag| Ok((tag.key, tag.value))).await?;
         Ok(tags.into_iter().collect())
     }
 
-    async fn tags_page(&self, account: AccountId, token: Option<String>) -> Result<Page<(String, String)>, Fault> {
-        let client = &self.caller.clients.organizations;
-        let request = || client.list_tags_for_resource().resource_id(account.as_str()).set_next_token(token.clone());
-        let reply = send!(self, "ListTagsForResource", "Tags", request());
-        let tags = reply.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
-        Ok((tags, reply.next_token))
+    /// All items of a list, each as `read` has it.
+    async fn list<I: Item, T, O, E, F>(
+        &self,
+        operation: &'static str,
+        request: impl Fn(Option<String>, Only) -> F,
+        read: impl Fn(I) -> Result<T, ReplyError>,
+    ) -> Result<Vec<T>, Fault>
+    where
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let (request, read, mut all) = (&request, &read, Vec::new());
+        let asked = Operation::organizations(operation);
+        let next = |token: Option<String>| {
+            let request = move |only| request(token.clone(), only);
+            self.caller.ask(&self.verified.credentials, asked, request, move |answer| page(answer, read))
+        };
+        pages(operation, next, |(items, next)| {
+            all.extend(items);
+            next
+        })
+        .await?;
+        Ok(all)
     }
 }
 
-/// All pages of a list.
-async fn pages<T, F>(operation: &'static str, page: impl Fn(Option<String>) -> F) -> Result<Vec<T>, Fault>
-where
-    F: Future<Output = Result<Page<T>, Fault>>,
-{
-    let mut all = Vec::new();
-    let mut tokens = BTreeSet::new();
-    let mut token = None;
-    loop {
-        let (items, next) = page(token).await?;
-        all.extend(items);
-        let Some(next) = next.filter(|next| !next.is_empty()) else { return Ok(all) };
-        if !tokens.insert(next.clone()) || tokens.len() > MOST_PAGES {
-            return Err(Fault::new(FaultClass::MalformedReply, format!("{operation}: the list never ends")));
-        }
-        token = Some(next);
+/// The items of a page, each as `read` has it, and the token of the next.
+fn page<I: Item, T>(answer: Answer<'_>, read: impl Fn(I) -> Result<T, ReplyError>) -> Result<Page<T>, ReplyError> {
+    let (items, next) = I::parts(answer.json()?);
+    let items = items.ok_or(ReplyError::Missing(I::LIST))?;
+    if next.as_ref().is_some_and(String::is_empty) {
+        return Err(ReplyError::Unreadable("NextToken"));
     }
+    Ok((items.into_iter().map(read).collect::<Result<_, _>>()?, next))
 }
 
-fn entry(account: &types::Account) -> Result<Entry, Fault> {
-    let id = account.id().and_then(|id| id.parse().ok()).ok_or_else(|| {
-        Fault::new(FaultClass::MalformedReply, "ListAccounts: an account has no id, or one that is not twelve digits")
-    })?;
-    let name = account.name().unwrap_or_default().to_owned();
-    Ok(Entry { id, name, status: status(account), unit: None, tags: None })
+fn management(answer: Answer<'_>) -> Result<AccountId, ReplyError> {
+    let organization = answer.json::<Description>()?.organization.ok_or(ReplyError::Missing("Organization"))?;
+    let id = organization.master_account_id.ok_or(ReplyError::Missing("MasterAccountId"))?;
+    id.parse().map_err(|_| ReplyError::Unreadable("MasterAccountId"))
+}
+
+fn id(account: &Account) -> Result<AccountId, ReplyError> {
+    account.id.parse().map_err(|_| ReplyError::Unreadable("account Id"))
+}
+
+fn entry(account: Account) -> Result<Entry, ReplyError> {
+    let (id, status) = (id(&account)?, status(&account));
+    Ok(Entry { id, name: account.name.unwrap_or_default(), status, unit: None, tags: None })
 }
 
 /// `State` has replaced `Status` (retired on 2026-09-09), which an older endpoint
 /// may still send alone. Whatever neither of them rules out is scanned: also
 /// `PENDING_CLOSURE`, for such an account can still be used.
-fn status(account: &types::Account) -> AccountStatus {
-    match (account.state(), account.status()) {
-        (Some(types::AccountState::Suspended), _) => AccountStatus::Suspended,
-        (Some(types::AccountState::Closed), _) => AccountStatus::Closed,
-        (Some(types::AccountState::PendingActivation), _) => AccountStatus::Pending,
-        (None, Some(types::AccountStatus::Suspended)) => AccountStatus::Suspended,
+fn status(account: &Account) -> AccountStatus {
+    match (account.state.as_deref(), account.status.as_deref()) {
+        (Some("SUSPENDED"), _) | (None, Some("SUSPENDED")) => AccountStatus::Suspended,
+        (Some("CLOSED"), _) => AccountStatus::Closed,
+        (Some("PENDING_ACTIVATION"), _) => AccountStatus::Pending,
         _ => AccountStatus::Scanned,
     }
 }

@@ -12,7 +12,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aws_config::{default_provider::credentials::DefaultCredentialsChain, profile::ProfileFileCredentialsProvider};
@@ -22,7 +22,11 @@ use aws_credential_types::{
 };
 use tokio::sync::Mutex;
 
-use super::{Caller, call::sts_as, fault, wire::ReplyTap};
+use super::{
+    Caller,
+    operation::{Answer, Only, Operation},
+    wire::{ReplyError, xml::Element},
+};
 use crate::{
     config::Role,
     model::{
@@ -138,7 +142,7 @@ impl Session {
     /// they belong to another account than the wanted, or than the first ones did.
     pub async fn verified(&self) -> Result<Verified, Fault> {
         let mut held = self.held.lock().await;
-        let now = self.caller.clock().now().mono;
+        let now = self.caller.clock().uptime();
         if let Some(verified) = held.verified.as_ref().filter(|_| now < held.until) {
             return Ok(verified.clone());
         }
@@ -146,7 +150,7 @@ impl Session {
             return Err(fault.clone());
         }
         let renewed = self.renew(&mut held, now).await;
-        let ended = self.caller.clock().now().mono;
+        let ended = self.caller.clock().uptime();
         let kept = held.verified.clone().filter(|_| ended < held.expiry);
         match (renewed, kept) {
             // They are good for a while yet, and STS may be back before that is over.
@@ -227,57 +231,46 @@ impl Session {
     }
 
     async fn identify(&self, credentials: &Credentials) -> Result<Identity, Fault> {
-        const OPERATION: &str = "GetCallerIdentity";
+        let operation = Operation::sts("GetCallerIdentity");
         let sts = &self.caller.clients.sts;
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = sts.get_caller_identity().customize().config_override(sts_as(credentials));
-            request.interceptor(tap.clone()).send()
-        };
-        let reply = self.caller.send("sts", OPERATION, request).await?;
-        tap.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
-        let (Some(arn), Some(account)) = (reply.arn(), reply.account()) else {
-            return Err(incomplete(OPERATION, "Arn or no Account"));
-        };
-        Identity::parse(arn, account).map_err(|error| malformed(OPERATION, &error))
+        let request = |only: Only| sts.get_caller_identity().customize().config_override(only).send();
+        let read = |result: Element<'_>| Ok((result.text("Arn")?.to_owned(), result.text("Account")?.to_owned()));
+        let (arn, account) = self.caller.ask(credentials, operation, request, |answer| answer.xml(read)).await?;
+        Identity::parse(&arn, &account).map_err(|error| malformed(operation, &error))
     }
 
     /// The answer names the account whose credentials it holds: the ARN of the
     /// session, not the one that was asked for, is believed.
     async fn assume_role(&self, role: &Role, base: &Verified) -> Result<Verified, Fault> {
-        const OPERATION: &str = "AssumeRole";
+        let operation = Operation::sts("AssumeRole");
         let caller = match &self.source {
             Source::Role(_, base) => &base.caller,
             _ => &self.caller,
         };
-        let tap = ReplyTap::default();
-        let request = || {
+        let request = |only: Only| {
             let request = caller.clients.sts.assume_role().role_arn(&role.arn).role_session_name(&role.session_name);
             let request = request.set_external_id(role.external_id.clone()).duration_seconds(SESSION_SECONDS);
-            let request = request.customize().config_override(sts_as(&base.credentials));
-            request.interceptor(tap.clone()).send()
+            request.customize().config_override(only).send()
         };
-        let reply = caller.send("sts", OPERATION, request).await?;
-        tap.shape().map_err(|error| fault::of_shape(OPERATION, &error))?;
-        let Some(given) = reply.credentials() else { return Err(incomplete(OPERATION, "Credentials")) };
-        let Some(session) = reply.assumed_role_user() else { return Err(incomplete(OPERATION, "AssumedRoleUser")) };
-        let identity = Identity::of_arn(session.arn()).map_err(|error| malformed(OPERATION, &error))?;
-        let expiry = SystemTime::try_from(*given.expiration()).ok();
-        let (id, secret, token) = (given.access_key_id(), given.secret_access_key(), given.session_token());
-        if [id, secret, token].contains(&"") {
-            return Err(incomplete(OPERATION, "usable Credentials"));
-        }
-        let credentials = Credentials::new(id, secret, Some(token.to_owned()), expiry, OPERATION);
+        let read = |answer: Answer<'_>| answer.xml(assumed);
+        let (arn, credentials) = caller.ask(&base.credentials, operation, request, read).await?;
+        let identity = Identity::of_arn(&arn).map_err(|error| malformed(operation, &error))?;
         Ok(Verified { credentials, identity })
     }
 }
 
-fn incomplete(operation: &str, missing: &str) -> Fault {
-    Fault::new(FaultClass::IncompleteReply, format!("{operation}: the reply has no {missing}"))
+/// The ARN of a session that was granted, and its credentials.
+fn assumed(result: Element<'_>) -> Result<(String, Credentials), ReplyError> {
+    let given = result.child("Credentials")?;
+    let [id, secret, token] = [given.text("AccessKeyId")?, given.text("SecretAccessKey")?, given.text("SessionToken")?];
+    let expiry = u64::try_from(given.instant("Expiration")?.as_millis()).ok();
+    let expiry = expiry.and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
+    let arn = result.child("AssumedRoleUser")?.text("Arn")?;
+    Ok((arn.to_owned(), Credentials::new(id, secret, Some(token.to_owned()), expiry, "AssumeRole")))
 }
 
-fn malformed(operation: &str, error: &dyn std::fmt::Display) -> Fault {
-    Fault::new(FaultClass::MalformedReply, format!("{operation}: {error}"))
+fn malformed(operation: Operation, error: &dyn std::fmt::Display) -> Fault {
+    Fault::new(FaultClass::MalformedReply, format!("{}: {error}", operation.name))
 }
 
 /// How long until credentials are renewed, and for how long they may be used.

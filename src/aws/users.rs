@@ -1,192 +1,104 @@
 //! The reads about users, made of real requests.
-//!
-//! Some of IAM's errors are answers: that a user has no password, that a report
-//! is not ready. They come out of the request itself as such, so that they are
-//! neither counted as failures nor tried again; and only as IAM sends them, with
-//! the code *and* the status, for some other 404 is no proof of anything.
-
-use aws_sdk_iam::types::ReportStateType;
-use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 
 use super::{
-    call::iam_as,
-    iam::{AccountIam, PAGE_SIZE, next_page, without},
-    wire::ReplyTap,
+    iam::{AccountIam, PAGE_SIZE},
+    operation::{Answer, Only, Operation, Refusal},
+    reply::{self, Serials},
 };
 use crate::{
-    collect::iam::{ListedUser, Making, ReportReply, UserPage, UsersIam},
+    collect::{
+        iam::{Iam as _, Making, ReportReply, UserDevices, UserPage, UsersIam},
+        pages::pages,
+    },
     model::{
-        facts::{Devices, Fault, FaultClass},
-        time::{Moment, Timestamp},
+        facts::{Devices, Fault},
+        time::Uptime,
     },
 };
 
+/// There is no such user, or no such password.
+const NO_SUCH_ENTITY: Refusal = (404, "NoSuchEntity");
+/// Too many reports are being made.
+const LIMIT_EXCEEDED: Refusal = (409, "LimitExceeded");
+/// The report is being made.
+const IN_PROGRESS: Refusal = (404, "ReportInProgress");
+/// There is no report.
+const NOT_PRESENT: Refusal = (410, "ReportNotPresent");
+/// There is none that is young enough to be given.
+const EXPIRED: Refusal = (410, "ReportExpired");
+
 impl UsersIam for AccountIam {
-    fn now(&self) -> Moment {
-        self.session.caller().clock().now()
-    }
-
     async fn users(&self, marker: Option<String>) -> Result<UserPage, Fault> {
-        const OPERATION: &str = "ListUsers";
-        let caller = self.session.caller();
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = caller.clients.iam.list_users().max_items(PAGE_SIZE).set_marker(marker.clone());
-            let request = request.customize().config_override(iam_as(&self.verified.credentials));
-            request.interceptor(tap.clone()).send()
+        let request = |only: Only| {
+            let request = self.client().list_users().max_items(PAGE_SIZE).set_marker(marker.clone());
+            request.customize().config_override(only).send()
         };
-        let reply = caller.send("iam", OPERATION, request).await?;
-        let next = next_page(OPERATION, &tap, "Users")?;
-        Ok(UserPage { users: reply.users().iter().map(listed).collect::<Result<_, _>>()?, next })
+        let read = |answer: Answer<'_>| answer.xml(|result| reply::users(result, &self.verified.identity));
+        self.session.caller().ask(&self.verified.credentials, Operation::iam("ListUsers"), request, read).await
     }
 
-    async fn devices_of(&self, user: &str) -> Result<Option<Devices>, Fault> {
-        const OPERATION: &str = "ListMFADevices";
-        let caller = self.session.caller();
-        let mut devices = Devices::default();
-        let mut marker: Option<String> = None;
-        loop {
-            let tap = ReplyTap::default();
-            let request = || {
-                let request = caller.clients.iam.list_mfa_devices().user_name(user).set_marker(marker.clone());
-                let request = request.customize().config_override(iam_as(&self.verified.credentials));
-                let sent = request.interceptor(tap.clone()).send();
-                async {
-                    unless(
-                        sent.await,
-                        404,
-                        aws_sdk_iam::operation::list_mfa_devices::ListMFADevicesError::is_no_such_entity_exception,
-                    )
-                }
+    async fn devices_of(&self, user: &str) -> Result<Option<UserDevices>, Fault> {
+        let mut all = Some(Serials::new());
+        let page = |marker| self.devices_page(user, marker);
+        pages("ListMFADevices", page, |page| {
+            let Some((more, next)) = page else {
+                all = None;
+                return None;
             };
-            let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(None) };
-            let next = next_page(OPERATION, &tap, "MFADevices")?;
-            for device in reply.mfa_devices() {
-                if device.user_name() != user {
-                    let detail = format!("{OPERATION}: the reply is about another user");
-                    return Err(Fault::new(FaultClass::MalformedReply, detail));
-                }
-                devices.add(crate::model::facts::DeviceKind::of_serial(device.serial_number()), 1);
+            if let Some(all) = &mut all {
+                all.extend(more);
             }
-            match next {
-                None => return Ok(Some(devices)),
-                // A user has eight devices at most, and a page holds a hundred.
-                Some(next) if marker.as_ref() == Some(&next) => {
-                    let detail = format!("{OPERATION}: the list leads back to a page already read");
-                    return Err(Fault::new(FaultClass::MalformedReply, detail));
-                }
-                Some(next) => marker = Some(next),
-            }
-        }
+            next
+        })
+        .await?;
+        let Some(all) = all else { return Ok(None) };
+        let since = all.values().copied().min().unwrap_or(self.now().mono);
+        Ok(Some(UserDevices { devices: Devices::of_serials(all.keys().map(String::as_str)), since }))
     }
 
-    async fn has_password(&self, user: &str) -> Result<bool, Fault> {
-        const OPERATION: &str = "GetLoginProfile";
-        let caller = self.session.caller();
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = caller.clients.iam.get_login_profile().user_name(user);
-            let request = request.customize().config_override(iam_as(&self.verified.credentials));
-            let sent = request.interceptor(tap.clone()).send();
-            async {
-                unless(
-                    sent.await,
-                    404,
-                    aws_sdk_iam::operation::get_login_profile::GetLoginProfileError::is_no_such_entity_exception,
-                )
-            }
-        };
-        let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(false) };
-        match reply.login_profile() {
-            Some(profile) if profile.user_name() == user => Ok(true),
-            _ => Err(without(OPERATION, "LoginProfile of this user")),
-        }
+    async fn password_of(&self, user: &str) -> Result<Option<Uptime>, Fault> {
+        let operation = Operation::iam("GetLoginProfile").or(&[NO_SUCH_ENTITY]);
+        let request =
+            |only: Only| self.client().get_login_profile().user_name(user).customize().config_override(only).send();
+        let read =
+            |answer: Answer<'_>| answer.xml_or_refusal(|result| reply::login_profile(result, user, &answer.dates));
+        Ok(self.session.caller().ask(&self.verified.credentials, operation, request, read).await?.ok())
     }
 
     async fn generate_report(&self) -> Result<Making, Fault> {
-        const OPERATION: &str = "GenerateCredentialReport";
-        let caller = self.session.caller();
-        let tap = ReplyTap::default();
-        let request = || {
-            let request = caller.clients.iam.generate_credential_report().customize();
-            let request = request.config_override(iam_as(&self.verified.credentials));
-            let sent = request.interceptor(tap.clone()).send();
-            async {
-                unless(sent.await, 409, aws_sdk_iam::operation::generate_credential_report::GenerateCredentialReportError::is_limit_exceeded_exception)
-            }
-        };
-        let Some(reply) = caller.send("iam", OPERATION, request).await? else { return Ok(Making::Limited) };
-        match reply.state() {
-            Some(ReportStateType::Complete) => Ok(Making::Complete),
-            Some(ReportStateType::Started | ReportStateType::Inprogress) => Ok(Making::UnderWay),
-            _ => Err(without(OPERATION, "State that is known")),
-        }
+        let operation = Operation::iam("GenerateCredentialReport").or(&[LIMIT_EXCEEDED]);
+        let request = |only: Only| self.client().generate_credential_report().customize().config_override(only).send();
+        let read = |answer: Answer<'_>| answer.xml_or_refusal(reply::making);
+        let asked = self.session.caller().ask(&self.verified.credentials, operation, request, read);
+        Ok(asked.await?.unwrap_or(Making::Limited))
     }
 
     async fn report(&self) -> Result<ReportReply, Fault> {
-        use aws_sdk_iam::operation::get_credential_report::GetCredentialReportError as Refusal;
-        const OPERATION: &str = "GetCredentialReport";
-        let caller = self.session.caller();
-        let tap = ReplyTap::over_a_report();
-        let request = || {
-            let request = caller.clients.iam.get_credential_report().customize();
-            let request = request.config_override(iam_as(&self.verified.credentials));
-            let sent = request.interceptor(tap.clone()).send();
-            async {
-                match unless(sent.await, 404, Refusal::is_credential_report_not_ready_exception) {
-                    Ok(Some(reply)) => Ok(Ok(reply)),
-                    Ok(None) => Ok(Err(ReportReply::InProgress)),
-                    Err(error) => {
-                        let is_absent = |error: &Refusal| {
-                            error.is_credential_report_not_present_exception()
-                                || error.is_credential_report_expired_exception()
-                        };
-                        unless(Err(error), 410, is_absent).map(|reply| reply.ok_or(ReportReply::Absent))
-                    }
-                }
-            }
-        };
-        let reply = match caller.send("iam", OPERATION, request).await? {
-            Ok(reply) => reply,
-            Err(answer) => return Ok(answer),
-        };
-        let text = reply.content().ok_or_else(|| without(OPERATION, "Content"))?;
-        let generated = reply.generated_time().ok_or_else(|| without(OPERATION, "GeneratedTime"))?;
-        let text = text.as_ref().to_vec();
-        Ok(ReportReply::Ready { text, generated: Timestamp::from_millis(generated.secs().saturating_mul(1_000)) })
+        let operation = Operation::iam("GetCredentialReport").or(&[IN_PROGRESS, NOT_PRESENT, EXPIRED]).with_report();
+        let request = |only: Only| self.client().get_credential_report().customize().config_override(only).send();
+        let read = |answer: Answer<'_>| answer.xml_or_refusal(reply::report);
+        let asked = self.session.caller().ask(&self.verified.credentials, operation, request, read);
+        Ok(asked.await?.unwrap_or_else(|refused| match refused {
+            IN_PROGRESS => ReportReply::InProgress,
+            _ => ReportReply::Absent,
+        }))
     }
 }
 
-/// A reply, or `None` where IAM's refusal is an answer: of this status, and of the
-/// code that `is_answer` looks for.
-#[expect(clippy::result_large_err, reason = "it is the SDK's own error, on its way to becoming a fault")]
-fn unless<T, E>(
-    sent: Result<T, SdkError<E, HttpResponse>>,
-    status: u16,
-    is_answer: impl Fn(&E) -> bool,
-) -> Result<Option<T>, SdkError<E, HttpResponse>> {
-    match sent {
-        Ok(reply) => Ok(Some(reply)),
-        Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == status && is_answer(error.err()) => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
+impl AccountIam {
+    /// One page of a user's devices, by serial number, and from when on each was there;
+    /// `None` where there is no such user.
+    async fn devices_page(
+        &self,
+        user: &str,
+        marker: Option<String>,
+    ) -> Result<Option<(Serials, Option<String>)>, Fault> {
+        let operation = Operation::iam("ListMFADevices").or(&[NO_SUCH_ENTITY]);
+        let request = |only: Only| {
+            let request = self.client().list_mfa_devices().user_name(user).set_marker(marker.clone());
+            request.customize().config_override(only).send()
+        };
+        let read = |answer: Answer<'_>| answer.xml_or_refusal(|result| reply::devices(result, user, &answer.dates));
+        Ok(self.session.caller().ask(&self.verified.credentials, operation, request, read).await?.ok())
     }
-}
-
-fn listed(user: &aws_sdk_iam::types::User) -> Result<ListedUser, Fault> {
-    const OPERATION: &str = "ListUsers";
-    for (what, text) in [("UserId", user.user_id()), ("UserName", user.user_name()), ("Arn", user.arn())] {
-        if text.is_empty() {
-            return Err(without(OPERATION, what));
-        }
-    }
-    let seconds = |at: &aws_smithy_types::DateTime| Timestamp::from_millis(at.secs().saturating_mul(1_000));
-    Ok(ListedUser {
-        id: user.user_id().into(),
-        name: user.user_name().to_owned(),
-        arn: user.arn().to_owned(),
-        created: seconds(user.create_date()),
-        password_last_used: user.password_last_used().map(seconds),
-    })
 }

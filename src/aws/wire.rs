@@ -1,14 +1,19 @@
-//! What the SDK does not say of a reply.
+//! What AWS sent, byte by byte, and the one reading of it that is believed.
 //!
-//! The generated decoders are lenient where leniency is a false pass: a list
-//! that is missing becomes an empty one, a missing `IsTruncated` becomes false,
-//! a key that stands twice in a map is taken once. So an interceptor caps the
-//! body while it arrives and keeps the shape of the raw reply, and a caller can
-//! ask the shape before it believes the decoded output.
+//! The SDK's decoders are lenient where leniency is a false pass: a list that is
+//! missing becomes an empty one, of two elements the last counts, a text is taken
+//! to its first comment, a field that must be there is made up, and at a character
+//! that XML does not have a list just ends. So the SDK only carries requests and
+//! replies: an interceptor caps the body while it arrives and keeps it, and what a
+//! reply says is read from the body itself, strictly, by [`xml`] and by serde. What
+//! can be read in two ways is not read in either.
+
+pub mod xml;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use aws_smithy_runtime_api::{
@@ -21,10 +26,13 @@ use aws_smithy_runtime_api::{
         runtime_components::RuntimeComponents,
     },
 };
-use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+use aws_smithy_types::{DateTime, body::SdkBody, config_bag::ConfigBag, date_time::Format};
 use http_body_util::Limited;
-use quick_xml::{Reader, escape::unescape, events::Event};
-use serde::de::IgnoredAny;
+use serde::de::DeserializeOwned;
+
+use xml::Element;
+
+use crate::model::time::{MOST_SKEW, Moment, Timestamp, Uptime};
 
 /// No honest reply of the operations in use comes near this, a report aside.
 pub const BODY_CAP: usize = 8 << 20;
@@ -32,212 +40,111 @@ pub const BODY_CAP: usize = 8 << 20;
 /// Nor does a credential report: five thousand users make one of two megabytes.
 pub const REPORT_CAP: usize = 64 << 20;
 
-/// The shape of one successful reply: which fields its result has.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shape {
-    has_result: bool,
-    /// How often each stands there; a text with something else in it counts twice.
-    fields: BTreeMap<String, u32>,
-    is_truncated: Option<String>,
-    marker: Option<String>,
-    map_keys: Vec<String>,
-}
-
-/// The fields that hold a text and nothing else.
-const TEXTS: [&str; 2] = ["IsTruncated", "Marker"];
-
-/// Whether, and from where, a list goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Page {
-    /// This was the last page.
-    Last,
-    /// The next page begins at this marker.
-    More(String),
-}
-
 /// The reply cannot be believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ShapeError {
-    /// The reply is not well-formed XML.
-    #[error("the reply is not well-formed XML")]
+pub enum ReplyError {
+    /// The reply is not well-formed, or not of the form that all replies have.
+    #[error("the reply is not in the form of an answer to this operation")]
     Malformed,
-    /// An element that must be there is not.
+    /// The reply can be read in two ways.
+    #[error("the reply can be read in two ways: something stands in it twice, or mixed with something else")]
+    Ambiguous,
+    /// Something that must be there is not, or is empty.
     #[error("the reply has no {0}")]
     Missing(&'static str),
-    /// An element holds what it cannot hold.
+    /// Something holds what it cannot hold.
     #[error("the reply's {0} cannot be read")]
     Unreadable(&'static str),
-    /// The same key stands twice in the summary.
-    #[error("the reply names a summary key twice")]
-    DuplicateKey,
 }
 
-/// Caps the body of one reply, and keeps it until its shape has been asked for.
-#[derive(Clone, Debug)]
+/// AWS's clock and ours, at one reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// When the reply had come.
+    pub received: Moment,
+    /// What AWS's clock read, by the reply's `Date` header, cut to the second.
+    pub sent: Option<Timestamp>,
+}
+
+/// Caps the body of one reply, and keeps it until it is read.
+#[derive(Clone)]
 pub struct ReplyTap {
     seen: Arc<Mutex<Option<Vec<u8>>>>,
+    date: Arc<Mutex<Option<Timestamp>>>,
     cap: usize,
 }
 
-// === impl Shape ===
+// === impl Dates ===
 
-impl Shape {
-    /// Reads `<Action>Response><ActionResult>…`: the elements of the result, and
-    /// the keys of a map in it.
-    ///
-    /// # Errors
-    /// When the text is not well-formed, or ends early.
-    pub fn read(xml: &[u8]) -> Result<Self, ShapeError> {
-        let mut shape = Self::default();
-        let mut path: Vec<String> = Vec::new();
-        let mut text = String::new();
-        let mut reader = Reader::from_reader(xml);
-        reader.config_mut().expand_empty_elements = true;
-        loop {
-            match reader.read_event().map_err(|_| ShapeError::Malformed)? {
-                Event::Start(element) => {
-                    path.push(String::from_utf8_lossy(element.local_name().as_ref()).into_owned());
-                    text.clear();
-                    shape.open(&path);
-                }
-                Event::Text(part) => text.push_str(&part.decode().map_err(|_| ShapeError::Malformed)?),
-                Event::GeneralRef(part) => {
-                    text.push_str(&format!("&{};", part.decode().map_err(|_| ShapeError::Malformed)?));
-                }
-                Event::CData(_) => shape.spoil(&path),
-                Event::End(_) => {
-                    shape.close(&path, text.trim());
-                    path.pop();
-                }
-                Event::Eof => break,
-                _ => {}
-            }
-        }
-        if path.is_empty() && shape.has_result { Ok(shape) } else { Err(ShapeError::Malformed) }
+impl Dates {
+    /// From when on something is known to have been so that AWS dates with `date`: its
+    /// age by AWS's own clock before the reply came. Where that clock is not shown, ours
+    /// may be off by as much as AWS allows. What has no date was so when the reply came.
+    #[must_use]
+    pub fn since(&self, date: Option<Timestamp>) -> Uptime {
+        let (now, margin) = match self.sent {
+            Some(sent) => (sent, Duration::from_secs(1)),
+            None => (self.received.wall, MOST_SKEW),
+        };
+        let age = date.and_then(|date| now.since(date)).unwrap_or_default();
+        let received = self.received.mono;
+        received.minus(age).plus(margin).min(received)
     }
-
-    fn open(&mut self, path: &[String]) {
-        match path {
-            [_, result] if is_result(result) => self.has_result = true,
-            [_, result, field] if is_result(result) => self.count(field),
-            _ => self.spoil(path),
-        }
-    }
-
-    /// What stands in a text and is no text makes two readings of it possible.
-    fn spoil(&mut self, path: &[String]) {
-        if let [_, result, field, ..] = path
-            && is_result(result)
-            && TEXTS.contains(&&**field)
-        {
-            self.count(field);
-        }
-    }
-
-    fn count(&mut self, field: &str) {
-        *self.fields.entry(field.to_owned()).or_default() += 1;
-    }
-
-    fn close(&mut self, path: &[String], text: &str) {
-        match path {
-            [_, result, field] if is_result(result) && field == "IsTruncated" => {
-                self.is_truncated = Some(text.to_owned());
-            }
-            // It is sent back as it was meant, not as it was written.
-            [_, result, field] if is_result(result) && field == "Marker" => match unescape(text) {
-                Ok(marker) => self.marker = Some(marker.into_owned()),
-                Err(_) => self.count(field),
-            },
-            [_, _, _, entry, key] if entry == "entry" && key == "key" => self.map_keys.push(text.to_owned()),
-            _ => {}
-        }
-    }
-
-    /// Insists on a field of the result, and on one only: of two, whichever were
-    /// taken could be the wrong one.
-    ///
-    /// # Errors
-    /// When the field is not there, or is there twice.
-    pub fn require(&self, field: &'static str) -> Result<(), ShapeError> {
-        match self.fields.get(field) {
-            None => Err(ShapeError::Missing(field)),
-            Some(1) => Ok(()),
-            Some(_) => Err(ShapeError::Unreadable(field)),
-        }
-    }
-
-    /// Insists that no key of the result's map stands twice: whichever of two
-    /// values were taken could be the wrong one.
-    ///
-    /// # Errors
-    /// When one does.
-    pub fn require_unique_keys(&self) -> Result<(), ShapeError> {
-        let unique: BTreeSet<_> = self.map_keys.iter().collect();
-        if unique.len() == self.map_keys.len() { Ok(()) } else { Err(ShapeError::DuplicateKey) }
-    }
-
-    /// Whether the list `field` goes on, as `IsTruncated` and `Marker` say; only
-    /// an explicit `false` ends a list.
-    ///
-    /// # Errors
-    /// When the list, `IsTruncated`, or the marker of a truncated list is
-    /// missing or unreadable.
-    pub fn page(&self, field: &'static str) -> Result<Page, ShapeError> {
-        self.require(field)?;
-        self.require("IsTruncated")?;
-        match self.is_truncated.as_deref() {
-            Some("false") => Ok(Page::Last),
-            Some("true") => {
-                self.require("Marker")?;
-                let marker = self.marker.as_deref().filter(|marker| !marker.is_empty());
-                marker.map(|marker| Page::More(marker.to_owned())).ok_or(ShapeError::Missing("Marker"))
-            }
-            _ => Err(ShapeError::Unreadable("IsTruncated")),
-        }
-    }
-}
-
-/// Whether this is the element that holds the result, and not what a reply says
-/// of itself.
-fn is_result(element: &str) -> bool {
-    element.ends_with("Result")
 }
 
 // === impl ReplyTap ===
 
-impl Default for ReplyTap {
-    fn default() -> Self {
-        Self { seen: Arc::default(), cap: BODY_CAP }
+/// The body is not shown: that of an assumed role holds its credentials.
+impl fmt::Debug for ReplyTap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyTap").field("cap", &self.cap).finish_non_exhaustive()
     }
 }
 
 impl ReplyTap {
-    /// A watch over the reply that holds a credential report.
+    /// A tap for a reply of at most `cap` bytes.
     #[must_use]
-    pub fn over_a_report() -> Self {
-        Self { cap: REPORT_CAP, ..Self::default() }
+    pub fn new(cap: usize) -> Self {
+        Self { seen: Arc::default(), date: Arc::default(), cap }
     }
 
-    /// The shape of the XML reply that passed.
+    /// The clocks at the reply that has just come, at `received`.
+    #[must_use]
+    pub fn dates(&self, received: Moment) -> Dates {
+        Dates { received, sent: *self.date.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// What `read` makes of the result in the XML reply to `operation` that passed.
     ///
     /// # Errors
-    /// When it was not well-formed, or none passed.
-    pub fn shape(&self) -> Result<Shape, ShapeError> {
-        Shape::read(&self.take().ok_or(ShapeError::Malformed)?)
+    /// When it was no such reply, or `read` says so.
+    pub fn xml<T>(
+        &self,
+        operation: &str,
+        read: impl FnOnce(Element<'_>) -> Result<T, ReplyError>,
+    ) -> Result<T, ReplyError> {
+        xml::result(&self.take()?, operation, read)
     }
 
-    /// Insists on a field of the JSON reply that passed.
+    /// The code in the XML error that passed.
     ///
     /// # Errors
-    /// When it has none of that name, is no JSON object, or none passed.
-    pub fn require_json(&self, field: &'static str) -> Result<(), ShapeError> {
-        let body = self.take().ok_or(ShapeError::Malformed)?;
-        let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(&body).map_err(|_| ShapeError::Malformed)?;
-        if fields.contains_key(field) { Ok(()) } else { Err(ShapeError::Missing(field)) }
+    /// When it was no error that can be believed.
+    pub fn xml_error(&self) -> Result<String, ReplyError> {
+        xml::error_code(&self.take()?)
     }
 
-    fn take(&self) -> Option<Vec<u8>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The JSON reply that passed. No field that `T` knows may be missing, or there
+    /// twice.
+    ///
+    /// # Errors
+    /// When it was no such reply.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ReplyError> {
+        serde_json::from_slice(&self.take()?).map_err(|_| ReplyError::Malformed)
+    }
+
+    fn take(&self) -> Result<Vec<u8>, ReplyError> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(ReplyError::Malformed)
     }
 }
 
@@ -264,8 +171,38 @@ impl Intercept for ReplyTap {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        *self.date.lock().unwrap_or_else(PoisonError::into_inner) =
+            date.map(|date| Timestamp::from_millis(date.secs().saturating_mul(1_000)));
         let body = context.response().body().bytes().map(<[u8]>::to_vec);
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = body;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten seconds after the start of the process, by a clock that reads as many
+    /// seconds as are given.
+    fn dates(wall: i64, sent: Option<i64>) -> Dates {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        let received = Moment { wall: at(wall), mono: Uptime::after_start(Duration::from_secs(10)) };
+        Dates { received, sent: sent.map(at) }
+    }
+
+    #[test]
+    fn what_aws_dates_was_so_for_its_age_by_awss_own_clock() {
+        let since = |dates: Dates, date: i64| dates.since(Some(Timestamp::from_millis(date * 1_000)));
+        let received = Uptime::after_start(Duration::from_secs(10));
+        let ago = |seconds: u64| received.minus(Duration::from_secs(seconds));
+        assert_eq!(since(dates(99_999, Some(1_000)), 900), ago(99), "both are cut to the second");
+        assert_eq!(since(dates(99_999, Some(1_000)), 1_000), received, "enabled within the second");
+        assert_eq!(since(dates(99_999, Some(1_000)), 1_100), received, "a date of the future");
+        assert_eq!(since(dates(1_000, None), 100), ago(600), "our clock may be off by five minutes");
+        assert_eq!(since(dates(1_000, None), 800), received);
+        assert_eq!(dates(1_000, Some(1_000)).since(None), received);
     }
 }

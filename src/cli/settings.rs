@@ -7,11 +7,10 @@ use std::{fmt, fs, io, path::PathBuf};
 
 use crate::{
     cli::Flags,
-    config::{Config, Names, Organization, as_text, file::FileError},
+    config::{Config, Organization, as_text, file::FileError},
     model::{
-        judge::Cadence,
         shard::{Shard, ShardError, ordinal_of_pod},
-        snapshot::{Plan, UsersPlan},
+        snapshot::Plan,
     },
 };
 
@@ -77,41 +76,11 @@ impl Settings {
                 Config::parse(&text, &path.display().to_string())?
             }
         };
-        let settings = Self { plan: plan(flags, &config), config: with_role(config, flags), shard: shard(flags)? };
+        let plan = flags.collectors.plan(&config.collectors, flags.asks_for_names());
+        let settings = Self { plan, config: with_role(config, flags), shard: shard(flags)? };
         let is_idle = flags.external_id.is_some() && settings.config.organization.is_none();
         if is_idle { Err(SettingsError::IdleExternalId) } else { Ok(settings) }
     }
-}
-
-fn plan(flags: &Flags, config: &Config) -> Plan {
-    let file = &config.collectors;
-    let cadence = Cadence {
-        root: flags.root_interval.or(file.root_interval).unwrap_or(Cadence::DEFAULT.root),
-        devices: flags.devices_interval.or(file.devices_interval).unwrap_or(Cadence::DEFAULT.devices),
-    };
-    let devices = either(flags.devices, flags.no_devices).or(file.devices).unwrap_or(true);
-    let users = either(flags.users, flags.no_users).or(file.users).unwrap_or(true);
-    Plan { cadence, devices, users: users.then(|| users_plan(flags, config)) }
-}
-
-fn users_plan(flags: &Flags, config: &Config) -> UsersPlan {
-    const NAMES_LIMIT: u32 = 500;
-    let (file, default) = (&config.collectors, UsersPlan::DEFAULT);
-    let generate = either(flags.generate_report, flags.no_generate_report);
-    let limit = flags.names_limit.or(file.names_limit).unwrap_or(NAMES_LIMIT);
-    let is_named = flags.names.or(file.names).unwrap_or_default() == Names::Failing || flags.asks_for_names();
-    UsersPlan {
-        interval: flags.users_interval.or(file.users_interval).unwrap_or(default.interval),
-        password_max_age: flags.password_max_age.or(file.password_max_age).unwrap_or(default.password_max_age),
-        live_budget: flags.live_budget.or(file.live_budget).unwrap_or(default.live_budget),
-        generate_report: generate.or(file.generate_report).unwrap_or(default.generate_report),
-        names: is_named.then_some(limit),
-    }
-}
-
-/// What a flag and its contrary say, of which clap leaves one.
-fn either(on: bool, off: bool) -> Option<bool> {
-    [(on, true), (off, false)].into_iter().find_map(|(said, value)| said.then_some(value))
 }
 
 fn with_role(mut config: Config, flags: &Flags) -> Config {

@@ -18,25 +18,28 @@ use std::collections::BTreeMap;
 
 use super::{
     Finding,
+    changes::SharedChanges,
     iam::{DevicePage, Iam},
     pages,
+    root::summary,
 };
 use crate::model::{
-    facts::{Counters, Fault, FaultClass, Summary, UserId, VirtualDevices},
+    facts::{Fault, FaultClass, Summary, UserId, VirtualDevices, user::Virtual},
     snapshot::News,
     time::Moment,
 };
 
-/// The list as far as it is about users: who has how many virtual devices.
+/// The list as far as it is about users: who has which virtual devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// When the first request behind it was sent.
+    /// When its first page was asked for.
     pub at: Moment,
-    /// The account's counters before and after it was read; `None` where the
-    /// summary lacked one.
-    pub counters: Option<Counters>,
+    /// The account before and after it was read.
+    pub summary: Summary,
+    /// How many devices it holds, root's and those of nobody known included.
+    pub assigned: u32,
     /// The users with a virtual device.
-    pub owners: BTreeMap<UserId, u8>,
+    pub owners: BTreeMap<UserId, Virtual>,
 }
 
 /// What is known when a run begins.
@@ -50,50 +53,63 @@ pub struct Prior {
 
 /// Reads the list: once more where the account changed meanwhile, and once more
 /// where it speaks for a pass that the list of the run before does not confirm.
-pub async fn collect(iam: &impl Iam, root_arn: &str, at: Moment, known: Prior) -> (Finding, Option<Listed>) {
-    let read = match read(iam, root_arn, known).await {
-        Err(fault) if fault.class == FaultClass::Changed => read(iam, root_arn, Prior { summary: None, ..known }).await,
+pub async fn collect(
+    iam: &impl Iam,
+    root_arn: &str,
+    prior: Prior,
+    changes: &SharedChanges,
+) -> (Finding, Option<Listed>) {
+    let read = match read(iam, root_arn, prior, changes).await {
+        Err(fault) if fault.class == FaultClass::Changed => {
+            read(iam, root_arn, Prior { summary: None, ..prior }, changes).await
+        }
         read => read,
     };
     match read {
-        Ok((summary, (devices, owners))) => {
-            let listed = Listed { at, counters: summary.counters(), owners };
-            (Finding { fault: super::missing_keys(&summary), news: News::Devices(devices) }, Some(listed))
+        Ok((devices, listed)) => {
+            let fault = super::missing_keys(&listed.summary);
+            (Finding { fault, news: News::Devices(devices) }, Some(listed))
         }
         Err(fault) => (Finding::nothing(fault), None),
     }
 }
 
-type List = (VirtualDevices, BTreeMap<UserId, u8>);
-
-async fn read(iam: &impl Iam, root_arn: &str, known: Prior) -> Result<(Summary, List), Fault> {
-    let summary = match known.summary {
+async fn read(
+    iam: &impl Iam,
+    root_arn: &str,
+    prior: Prior,
+    changes: &SharedChanges,
+) -> Result<(VirtualDevices, Listed), Fault> {
+    let before = match prior.summary {
         Some(summary) => summary,
-        None => iam.summary().await?,
+        None => summary(iam, changes).await?,
     };
-    let (devices, owners) = between(iam, root_arn, summary).await?;
-    let speaks_for_a_pass = summary.mfa_enabled == Some(true) && devices.root_owned == 0 && devices.unowned == 0;
-    if speaks_for_a_pass && known.list != Some(devices) && between(iam, root_arn, summary).await?.0 != devices {
+    let (devices, listed) = between(iam, root_arn, before, changes).await?;
+    let speaks_for_a_pass = before.mfa_enabled == Some(true) && devices.root_owned == 0 && devices.unowned == 0;
+    if speaks_for_a_pass && prior.list != Some(devices) && between(iam, root_arn, before, changes).await?.0 != devices {
         return Err(changed());
     }
-    Ok((summary, (devices, owners)))
+    Ok((devices, listed))
 }
 
 /// Reads the pages, after `before` and before a summary that must equal it.
-async fn between(iam: &impl Iam, root_arn: &str, before: Summary) -> Result<List, Fault> {
+async fn between(
+    iam: &impl Iam,
+    root_arn: &str,
+    before: Summary,
+    changes: &SharedChanges,
+) -> Result<(VirtualDevices, Listed), Fault> {
     let mut devices = VirtualDevices { root_owned: 0, unowned: 0, fingerprint: before.fingerprint() };
-    let mut owners = BTreeMap::new();
+    let mut listed = Listed { at: iam.now(), summary: before, assigned: 0, owners: BTreeMap::new() };
     pages(
         "ListVirtualMFADevices",
         |marker| iam.assigned_devices(marker),
         |page: DevicePage| {
             for owner in page.owners {
+                listed.assigned += 1;
                 match owner {
                     Some(owner) if owner.arn == root_arn => devices.root_owned += 1,
-                    Some(owner) => {
-                        let count = owners.entry(owner.id).or_insert(0u8);
-                        *count = count.saturating_add(1);
-                    }
+                    Some(owner) => listed.owners.entry(owner.id).or_default().add(owner.since),
                     None => devices.unowned += 1,
                 }
             }
@@ -101,7 +117,7 @@ async fn between(iam: &impl Iam, root_arn: &str, before: Summary) -> Result<List
         },
     )
     .await?;
-    if iam.summary().await? == before { Ok((devices, owners)) } else { Err(changed()) }
+    if summary(iam, changes).await? == before { Ok((devices, listed)) } else { Err(changed()) }
 }
 
 fn changed() -> Fault {

@@ -8,11 +8,14 @@ use std::{future::Future, time::Duration};
 
 use crate::model::{
     facts::{Devices, Fault, Summary, UserId},
-    time::{Moment, Timestamp},
+    time::{Moment, Timestamp, Uptime},
 };
 
 /// The reads of IAM that the collectors of root's evidence need.
 pub trait Iam {
+    /// The time, as the shell has it: a run may take long, and each fact has its own.
+    fn now(&self) -> Moment;
+
     /// `iam:GetAccountSummary`.
     fn summary(&self) -> impl Future<Output = Result<Summary, Fault>> + Send;
 
@@ -25,18 +28,16 @@ pub trait Iam {
 
 /// The reads of IAM that are about users.
 pub trait UsersIam: Iam {
-    /// The time, as the shell has it: a run may take long, and each fact has its own.
-    fn now(&self) -> Moment;
-
     /// One page of `iam:ListUsers`.
     fn users(&self, marker: Option<String>) -> impl Future<Output = Result<UserPage, Fault>> + Send;
 
     /// All of `iam:ListMFADevices(UserName)`; `None` where there is no such user.
-    fn devices_of(&self, user: &str) -> impl Future<Output = Result<Option<Devices>, Fault>> + Send;
+    fn devices_of(&self, user: &str) -> impl Future<Output = Result<Option<UserDevices>, Fault>> + Send;
 
-    /// Whether `iam:GetLoginProfile(UserName)` finds one. AWS answers alike for a
-    /// user without a password and for one that is not there.
-    fn has_password(&self, user: &str) -> impl Future<Output = Result<bool, Fault>> + Send;
+    /// From when on there was the console password that `iam:GetLoginProfile(UserName)`
+    /// finds; `None` where it finds none. AWS answers alike for a user without a
+    /// password and for one that is not there.
+    fn password_of(&self, user: &str) -> impl Future<Output = Result<Option<Uptime>, Fault>> + Send;
 
     /// `iam:GenerateCredentialReport`.
     fn generate_report(&self) -> impl Future<Output = Result<Making, Fault>> + Send;
@@ -69,10 +70,20 @@ pub struct ListedUser {
     pub password_last_used: Option<Timestamp>,
 }
 
+/// The devices of one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserDevices {
+    /// How many of each kind.
+    pub devices: Devices,
+    /// From when on the one that was enabled first was there, by AWS's date of it;
+    /// where there is none, or no date, when the answer came.
+    pub since: Uptime,
+}
+
 /// One page of assigned virtual devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DevicePage {
-    /// Each device's owner; `None` where the reply named none.
+    /// Each device's owner; `None` where it cannot be told.
     pub owners: Vec<Option<Owner>>,
     /// Where the list goes on; `None` when the reply said that it does not.
     pub next: Option<String>,
@@ -85,6 +96,9 @@ pub struct Owner {
     pub arn: String,
     /// The owner's unique id; root's is the account's.
     pub id: UserId,
+    /// From when on the device was there, by AWS's date of it; without a date, when
+    /// the answer came.
+    pub since: Uptime,
 }
 
 /// What became of the wish for a report.

@@ -5,12 +5,15 @@
 //! comes carries AWS's own time. Neither the SDK nor the caller's retries know
 //! its "not yet" answers, which are handled here.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::iam::{Making, ReportReply, UsersIam};
 use crate::model::{
-    facts::{Fault, FaultClass, report::Report},
-    time::Moment,
+    facts::{
+        Fault, FaultClass,
+        report::{PasswordUse, Report},
+    },
+    time::{MOST_SKEW, Moment, Timestamp},
 };
 
 /// AWS makes no new report before the last one is this old, and a little.
@@ -59,9 +62,12 @@ async fn read(iam: &impl UsersIam, is_being_made: bool) -> Result<(Report, Momen
     loop {
         let wait = match iam.report().await? {
             ReportReply::Ready { text, generated } => {
-                let report = Report::read(&text);
-                let report = report.map_err(|e| Fault::new(FaultClass::MalformedReply, format!("{OPERATION}: {e}")))?;
-                return Ok((report, iam.now().of_aws(generated)));
+                let malformed =
+                    |error: &dyn fmt::Display| Fault::new(FaultClass::MalformedReply, format!("{OPERATION}: {error}"));
+                let now = iam.now();
+                let report = Report::read(&text).map_err(|error| malformed(&error))?;
+                is_dated(&report, generated, now).map_err(|error| malformed(&error))?;
+                return Ok((report, now.of_aws(generated)));
             }
             ReportReply::InProgress => looks.next().ok_or_else(|| missing("GetCredentialReport: it is not ready yet")),
             ReportReply::Absent if is_being_made => {
@@ -71,6 +77,22 @@ async fn read(iam: &impl UsersIam, is_being_made: bool) -> Result<(Report, Momen
         };
         iam.pause(wait?).await;
     }
+}
+
+/// Insists that a report is not of the future, and tells of nothing that was not yet
+/// when it was made. A clock here may be behind AWS's, and AWS's behind each other,
+/// but not by more than [`MOST_SKEW`].
+fn is_dated(report: &Report, generated: Timestamp, now: Moment) -> Result<(), &'static str> {
+    let is_after = |at: Timestamp, limit: Timestamp| at.since(limit).is_some_and(|ahead| ahead > MOST_SKEW);
+    if is_after(generated, now.wall) {
+        return Err("the credential report's GeneratedTime lies in the future, or the clock of this host is behind");
+    }
+    let root_used = report.root_password_last_used.and_then(PasswordUse::at);
+    let mut dates = report.users.values().map(|row| row.created).chain(root_used);
+    if dates.any(|at| is_after(at, generated)) {
+        return Err("the credential report tells of a time after its GeneratedTime");
+    }
+    Ok(())
 }
 
 fn missing(detail: &str) -> Fault {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Finding, iam::Iam, missing_keys};
+use super::{Finding, changes::SharedChanges, iam::Iam, missing_keys};
 use crate::model::{
-    facts::{Confirmation, Fault, FaultClass, RootReading},
+    facts::{Confirmation, Fault, FaultClass, RootReading, Summary},
     snapshot::News,
 };
 
@@ -25,8 +25,8 @@ pub enum Doubt {
 }
 
 /// Reads the summary, and once more where it shows root unprotected.
-pub async fn collect(iam: &impl Iam, doubt: Doubt) -> Finding {
-    let first = match iam.summary().await {
+pub async fn collect(iam: &impl Iam, doubt: Doubt, changes: &SharedChanges) -> Finding {
+    let first = match summary(iam, changes).await {
         Ok(summary) => summary,
         Err(fault) => return Finding::nothing(fault),
     };
@@ -39,12 +39,19 @@ pub async fn collect(iam: &impl Iam, doubt: Doubt) -> Finding {
         return found(first, Confirmation::Agreed, missing_keys(&first));
     }
     iam.pause(CONFIRM_AFTER).await;
-    match iam.summary().await {
+    match summary(iam, changes).await {
         Ok(second) if second.is_unprotected() => found(second, Confirmation::Agreed, missing_keys(&second)),
         Ok(second) => found(second, Confirmation::Disagreed, Some(contradiction())),
         // What the first answer said against a "passed" of old is kept.
         Err(fault) => found(first, Confirmation::Lost, Some(fault)),
     }
+}
+
+/// Reads a summary, and notes what it shows of a change.
+pub(super) async fn summary(iam: &impl Iam, changes: &SharedChanges) -> Result<Summary, Fault> {
+    let summary = iam.summary().await?;
+    changes.summary(&summary, iam.now());
+    Ok(summary)
 }
 
 fn contradiction() -> Fault {

@@ -3,11 +3,22 @@
 //! Most users are settled by two lists, the users' and the virtual devices'. Of
 //! the others AWS is asked one by one: for their devices, and, where there are
 //! none, whether there is a password. Answers are kept from run to run as long
-//! as they may be: one that shows a device until the account's counters move,
+//! as they may be: one that shows a device until the account is seen to change,
 //! one that shows none for an hour, the absence of a password, which no counter
 //! shows, for as long as is configured. The credential report gives the latter
 //! for everybody at once. What one run has no time for is unknown, and goes
 //! first in the next, which then follows at once.
+//!
+//! A user is asked by name, and a name can be given to another user in the midst of
+//! a run. So a run that has asked anybody lists the users again at its end, and
+//! keeps the answers on those who still have the name that was asked for.
+//!
+//! What comes of a change: each answer that was given before it is asked again at
+//! once, so that a failure is seen soon, and once more a minute later, when replicas
+//! of IAM have heard of it too; only then it makes anybody pass. A change is what
+//! the account's counters show, and what a list or an answer shows that differs from
+//! the one before. What nobody can see: a device that goes from one user to another
+//! and back between two looks at both, and a name that does.
 
 mod run;
 
@@ -17,12 +28,14 @@ use run::Run;
 
 use super::{
     Finding,
+    changes::SharedChanges,
     devices::Listed,
     iam::{ListedUser, UserPage, UsersIam},
     pages,
 };
 use crate::model::{
-    facts::{Fault, FaultClass, UserId, UsersReading},
+    facts::{Fault, FaultClass, Known, UserId, UsersReading},
+    judge::users::Terms,
     snapshot::UsersPlan,
 };
 
@@ -33,15 +46,17 @@ pub const CONFIRM_ABSENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Order {
     /// What the runs before have learnt.
-    pub before: Option<Arc<UsersReading>>,
+    pub before: Option<Known<Arc<UsersReading>>>,
     /// The list of virtual devices, read just now.
     pub listed: Listed,
-    /// Whether something has changed, so that no answer of old is believed.
-    pub is_woken: bool,
-    /// Whether this is the only run, and what nobody needs is not asked for.
+    /// When the account was seen to change.
+    pub changes: SharedChanges,
+    /// Whether this is the only run, with which nothing is carried to a next.
     pub is_only: bool,
     /// What was configured.
     pub plan: UsersPlan,
+    /// How old what the verdicts rest on may be.
+    pub terms: Terms,
 }
 
 /// Reads all there is to know about the account's users.

@@ -14,7 +14,6 @@ use tokio::sync::mpsc;
 
 use super::{NOT_RUN, print};
 use crate::{
-    aws::Meter,
     cli::{Flags, Output, settings::Settings},
     clock::Clock,
     daemon::{self, StartError, fleet::Fleet, publish},
@@ -78,13 +77,12 @@ enum CheckError {
 }
 
 async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {
-    let own = ExporterMetrics::new(true)?;
-    let meter = Meter::register(own.registry())?;
+    let metrics = ExporterMetrics::new(true)?;
     let settings = Settings::read(flags)?;
-    let caller = daemon::caller(meter, clock).await;
+    let caller = daemon::caller(metrics.clone(), clock).await;
     let mut snapshot = daemon::first_snapshot(&settings, clock);
     let (events, mut inbox) = mpsc::channel(256);
-    let fleet = Fleet::new(caller, events, own);
+    let fleet = Fleet::new(caller, events, metrics);
     let fold = async {
         while let Some(event) = inbox.recv().await {
             snapshot.fold(event, clock.now());

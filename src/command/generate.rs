@@ -7,7 +7,7 @@ use clap_complete::{Shell, generate};
 
 use crate::{
     cli::{Document, Flags},
-    metrics::{CATALOGUE, Kind, Stability},
+    metrics::catalogue,
 };
 
 /// The text of a document.
@@ -43,15 +43,9 @@ fn metrics() -> String {
          read in the background says when in a metric beside it. Text 0.0.4 and OpenMetrics 1.0 hold the same samples.\n\n\
          | metric | type | labels | meaning |\n| --- | --- | --- | --- |\n",
     );
-    for metric in CATALOGUE {
-        let kind = match metric.kind {
-            Kind::Gauge => "gauge",
-            Kind::Counter => "counter",
-            Kind::Histogram => "histogram",
-        };
+    for metric in catalogue() {
         let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-        let note = if metric.stability == Stability::Experimental { " *Experimental.*" } else { "" };
-        let _ = writeln!(page, "| `{}` | {kind} | {labels} | {}{note} |", metric.name, metric.help);
+        let _ = writeln!(page, "| `{}` | {} | {labels} | {} |", metric.name, metric.kind.as_str(), metric.help);
     }
     page.push_str(
         "\nBeside these, the `process_*` metrics of the Prometheus client library. `--web.disable-exporter-metrics` hides them \

@@ -9,33 +9,26 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     ops::RangeInclusive,
-    time::{Duration, UNIX_EPOCH},
+    time::Duration,
 };
 
 use serde::Deserialize;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Access, Collectors, Config, DISCOVERY_INTERVAL, Filter, Names, Organization, Role, SESSION_NAME, StaticAccount,
+    Access, Config, DISCOVERY_INTERVAL, Filter, Organization, Role, SESSION_NAME, StaticAccount,
+    collectors::{Collectors, Section},
     mistake::{Mistake, Mistakes},
+    value::{date, duration, is_word, role_name},
     yaml::{Given, Quoting, read},
 };
 use crate::model::{
     account::{AccountId, Identity},
     exemption::Exemption,
-    time::Timestamp,
 };
 
-/// Intervals of the heartbeat that make sense.
-pub const ROOT_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
-/// Intervals of collector `devices` that make sense.
-pub const DEVICES_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
-/// Intervals of collector `users` that make sense.
-pub const USERS_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
-/// Ages of the absence of a password that make sense.
-pub const PASSWORD_AGES: RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(24 * 3_600);
 /// Intervals between two lists of accounts that make sense.
-const DISCOVERY_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(24 * 3_600);
+const INTERVALS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(24 * 3_600);
 
 /// The file cannot be used.
 pub type FileError = Mistakes;
@@ -45,7 +38,7 @@ pub type FileError = Mistakes;
 struct File {
     organization: Given<FileOrganization>,
     accounts: Given<Vec<FileAccount>>,
-    collectors: Given<FileCollectors>,
+    collectors: Given<Section>,
     exemptions: Given<Vec<FileExemption>>,
 }
 
@@ -89,39 +82,6 @@ struct FileAccount {
     session_name: Given<Text>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileCollectors {
-    root: Given<FileRoot>,
-    devices: Given<FileDevices>,
-    users: Given<FileUsers>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileRoot {
-    interval: Given<Text>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileDevices {
-    enabled: Given<bool>,
-    interval: Given<Text>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileUsers {
-    enabled: Given<bool>,
-    interval: Given<Text>,
-    password_max_age: Given<Text>,
-    live_budget: Given<u32>,
-    generate_report: Given<bool>,
-    names: Given<Names>,
-    names_limit: Given<u32>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileExemption {
@@ -147,10 +107,11 @@ impl Config {
         let wrong = |list| Mistakes::new(name, text, list);
         let file: File = read(text, Quoting::Allowed).map_err(|mistake| wrong(vec![mistake]))?;
         let mut check = Validator(Vec::new());
+        let section = file.collectors.0.unwrap_or_default();
         let config = Self {
             organization: file.organization.0.map(|organization| check.organization(organization)),
             accounts: check.accounts(file.accounts.0.unwrap_or_default()),
-            collectors: check.collectors(file.collectors.0.unwrap_or_default()),
+            collectors: Collectors::of_section(&section, |at, what| check.wrong_at(at, what)),
             exemptions: check.exemptions(file.exemptions.0.unwrap_or_default()).into(),
         };
         if check.0.is_empty() { Ok(config) } else { Err(wrong(check.0)) }
@@ -163,23 +124,29 @@ struct Validator(Vec<Mistake>);
 impl Validator {
     /// Notes a mistake at the place of `text`.
     fn wrong(&mut self, at: &Text, what: impl fmt::Display) {
-        let [line, column] = [at.referenced.line(), at.referenced.column()].map(|n| usize::try_from(n).unwrap_or(1));
+        self.wrong_at(at.referenced, what);
+    }
+
+    fn wrong_at(&mut self, at: Location, what: impl fmt::Display) {
+        let [line, column] = [at.line(), at.column()].map(|n| usize::try_from(n).unwrap_or(1));
         self.0.push(Mistake { place: Some((line, column)), what: what.to_string() });
     }
 
+    /// Reads a value as a flag's would be; `None` when that is a mistake.
+    fn read<T>(&mut self, key: &str, text: &Text, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        read(&text.value).map_err(|error| self.wrong(text, format_args!("{key}: {error}"))).ok()
+    }
+
     fn organization(&mut self, file: FileOrganization) -> Organization {
-        if !is_role_name(&file.role_name.value) {
-            let what = "organization.role_name: the name of a role is wanted, with its path if it has one, and no ARN";
-            self.wrong(&file.role_name, what);
-        }
-        let interval = self.interval("organization.interval", file.interval, DISCOVERY_INTERVALS);
+        let interval = file.interval.0;
+        let interval = interval.map(|text| self.read("organization.interval", &text, duration(INTERVALS)));
         Organization {
+            role_name: self.read("organization.role_name", &file.role_name, role_name).unwrap_or_default(),
             external_id: self.external_id(file.external_id.0),
             session_name: self.session_name(file.session_name.0),
-            interval: interval.unwrap_or(DISCOVERY_INTERVAL),
+            interval: interval.flatten().unwrap_or(DISCOVERY_INTERVAL),
             include: self.filter(file.include.0.unwrap_or_default()),
             exclude: self.filter(file.exclude.0.unwrap_or_default()),
-            role_name: file.role_name.value,
         }
     }
 
@@ -252,23 +219,6 @@ impl Validator {
         text.value
     }
 
-    fn collectors(&mut self, file: FileCollectors) -> Collectors {
-        let (root, devices) = (file.root.0.unwrap_or_default(), file.devices.0.unwrap_or_default());
-        let users = file.users.0.unwrap_or_default();
-        Collectors {
-            root_interval: self.interval("collectors.root.interval", root.interval, ROOT_INTERVALS),
-            devices: devices.enabled.0,
-            devices_interval: self.interval("collectors.devices.interval", devices.interval, DEVICES_INTERVALS),
-            users: users.enabled.0,
-            users_interval: self.interval("collectors.users.interval", users.interval, USERS_INTERVALS),
-            password_max_age: self.interval("collectors.users.password_max_age", users.password_max_age, PASSWORD_AGES),
-            live_budget: users.live_budget.0,
-            generate_report: users.generate_report.0,
-            names: users.names.0,
-            names_limit: users.names_limit.0,
-        }
-    }
-
     fn exemptions(&mut self, file: Vec<FileExemption>) -> Vec<Exemption> {
         let mut ids = BTreeSet::new();
         let mut exemptions = Vec::new();
@@ -317,44 +267,6 @@ impl Validator {
             until,
         }
     }
-
-    fn interval(&mut self, key: &str, text: Given<Text>, allowed: RangeInclusive<Duration>) -> Option<Duration> {
-        let text = text.0?;
-        duration(&text.value, allowed).map_err(|error| self.wrong(&text, format_args!("{key}: {error}"))).ok()
-    }
-}
-
-/// Reads a duration as people write it.
-///
-/// # Errors
-/// When it is none, or out of range.
-pub fn duration(text: &str, allowed: RangeInclusive<Duration>) -> Result<Duration, String> {
-    let duration =
-        humantime::parse_duration(text).map_err(|_| "no duration: write 30s, 5m or 1h30m, say".to_owned())?;
-    if allowed.contains(&duration) {
-        return Ok(duration);
-    }
-    let [least, most] = [allowed.start(), allowed.end()].map(|end| humantime::format_duration(*end));
-    Err(format!("out of range: between {least} and {most}"))
-}
-
-/// Reads an instant, or a day, which begins at midnight UTC.
-fn date(text: &str) -> Option<Timestamp> {
-    let time = humantime::parse_rfc3339(text).or_else(|_| humantime::parse_rfc3339(&format!("{text}T00:00:00Z")));
-    let millis = time.ok()?.duration_since(UNIX_EPOCH).ok()?.as_millis();
-    i64::try_from(millis).ok().map(Timestamp::from_millis)
-}
-
-/// Whether `text` can be the name of a role, with its path before it.
-#[must_use]
-pub fn is_role_name(text: &str) -> bool {
-    let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
-    let is_path = path.split('/').all(|part| part.bytes().all(is_word));
-    (1..=64).contains(&name.len()) && name.bytes().all(is_word) && is_path && !text.starts_with('/')
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
 }
 
 #[cfg(test)]
@@ -418,16 +330,6 @@ mod tests {
             let error = parse(&format!("exemptions: [{wrong}]\n")).unwrap_err();
             assert!(error.contains(what), "{wrong}: {error}");
         }
-    }
-
-    #[test]
-    fn users_are_collected_as_the_file_says() {
-        let text = "collectors: {users: {interval: 5m, password_max_age: 15m, live_budget: 0, generate_report: false, names: failing, names_limit: 9}}";
-        let collectors = parse(text).unwrap().collectors;
-        assert_eq!((collectors.names, collectors.names_limit), (Some(Names::Failing), Some(9)));
-        assert_eq!(collectors.password_max_age, Some(Duration::from_secs(900)));
-        assert!(parse("collectors: {users: {names: all}}").is_err());
-        assert!(parse("collectors: {users: {password_max_age: 1s}}").unwrap_err().contains("between 30s and 1day"));
     }
 
     #[test]

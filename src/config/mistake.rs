@@ -29,9 +29,11 @@ impl Mistake {
 }
 
 impl Mistakes {
-    /// `list` is what is wrong in `text`, the file called `name`.
+    /// `list` is what is wrong in `text`, the file called `name`. They are told from top to
+    /// bottom, after those without a place.
     #[must_use]
-    pub fn new(name: &str, text: &str, list: Vec<Mistake>) -> Self {
+    pub fn new(name: &str, text: &str, mut list: Vec<Mistake>) -> Self {
+        list.sort_by_key(|mistake| mistake.place);
         let lines: Vec<_> = text.lines().collect();
         let quote = |mistake: &Mistake| {
             let (line, column) = mistake.place?;
@@ -94,8 +96,8 @@ mod tests {
     fn a_log_gets_one_line_and_a_person_the_places() {
         let at = |line, column, what: &str| Mistake { place: Some((line, column)), what: what.to_owned() };
         let all = Mistakes::new("x.yml", "a: 1\n\tb: 2\n", vec![at(2, 2, "no b"), Mistake::nowhere("no c".into())]);
-        assert_eq!(all.to_string(), "x.yml:2:2: no b; x.yml: no c");
-        assert_eq!(format!("{all:#}"), "x.yml:2:2: no b\n  |  b: 2\n  |  ^\nx.yml: no c");
+        assert_eq!(all.to_string(), "x.yml: no c; x.yml:2:2: no b");
+        assert_eq!(format!("{all:#}"), "x.yml: no c\nx.yml:2:2: no b\n  |  b: 2\n  |  ^");
         let outside = Mistakes::new("x.yml", "", vec![at(7, 1, "no d")]);
         assert_eq!(format!("{outside:#}"), "x.yml:7:1: no d");
     }

@@ -23,7 +23,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
     }
 }
 
-const EMPTY: &str = "this key has no value. Give it one, or remove the key";
+/// What is said of a key without a value.
+pub(super) const EMPTY: &str = "this key has no value. Give it one, or remove the key";
 
 /// Whether a mistake may quote what stands in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

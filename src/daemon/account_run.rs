@@ -8,16 +8,10 @@
 //! never overlaps the next of its own kind, for the loop awaits it; and it always
 //! ends, for a deadline is set on it.
 
+mod knowledge;
 mod trigger;
 
-use std::{
-    future::Future,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -35,7 +29,7 @@ use crate::{
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::Identity,
-        facts::{Confirmation, Fault, FaultClass, RootReading, Summary, UsersReading, VirtualDevices},
+        facts::{Changes, Confirmation, Fault, FaultClass, Known, RootReading, Summary, VirtualDevices},
         judge::SLOW_HEARTBEAT,
         snapshot::{Collector, Event, LONGEST_RUN, News, Outcome, Plan, UsersPlan},
         time::Moment,
@@ -43,7 +37,8 @@ use crate::{
     schedule,
 };
 
-pub use trigger::{Trigger, Wake};
+pub use knowledge::Knowledge;
+pub use trigger::Trigger;
 
 /// Two takings of inventory are at least this far apart, however often the heartbeat
 /// wakes them.
@@ -71,10 +66,8 @@ pub struct AccountRun {
     events: mpsc::Sender<Event>,
     own: ExporterMetrics,
     wake: Arc<Notify>,
-    has_changed: Arc<AtomicBool>,
     beats: watch::Sender<Option<(Moment, Summary)>>,
-    /// What the users' runs have learnt so far, for the next of them.
-    users: Arc<Mutex<Option<Arc<UsersReading>>>>,
+    knowledge: Knowledge,
 }
 
 /// What one taking of inventory hands to the next.
@@ -84,6 +77,8 @@ struct Inventory {
     list: Option<VirtualDevices>,
     /// When the users are due.
     users_due: Option<Instant>,
+    /// When they were last begun with.
+    users_began: Option<Moment>,
     /// How often in a row either collector was denied.
     denials: [u32; 2],
 }
@@ -93,36 +88,58 @@ struct Inventory {
 struct Turn {
     /// A summary to begin with, and when it was asked for.
     beat: Option<(Moment, Summary)>,
-    /// Whether something has changed, so that no answer of old is believed.
-    is_woken: bool,
     /// Whether the users are settled too.
     with_users: bool,
     /// Whether there will be no other.
     is_only: bool,
 }
 
-impl AccountRun {
-    /// The collectors of the account that `session`'s credentials belong to.
-    #[must_use]
-    pub fn new(session: Session, plan: Plan, events: mpsc::Sender<Event>, own: ExporterMetrics) -> Self {
-        let (wake, beats) = (Arc::new(Notify::new()), watch::Sender::new(None));
-        Self { session, plan, events, own, wake, has_changed: Arc::default(), beats, users: Arc::default() }
-    }
+/// How a run ended.
+struct Ran<T> {
+    /// When its first request was about to be sent.
+    started: Moment,
+    /// What it told the snapshot.
+    news: News,
+    /// What was wrong.
+    fault: Option<Fault>,
+    /// What it found for the runs after it.
+    found: Option<T>,
+}
 
-    /// The same, and the users' runs begin with what an earlier one has learnt.
+impl<T> Ran<T> {
+    fn reading(&self) -> Option<RootReading> {
+        if let News::Root(reading) = self.news { Some(reading) } else { None }
+    }
+}
+
+impl Inventory {
+    /// Whether the account was seen to change since the users were last begun with.
+    fn has_changed(&self, changes: &Changes) -> bool {
+        changes.last.is_some_and(|last| self.users_began.is_none_or(|began| last.mono > began.mono))
+    }
+}
+
+impl AccountRun {
+    /// The collectors of the account that `session`'s credentials belong to, which
+    /// begin with what is known of it.
     #[must_use]
-    pub fn knowing(self, users: Option<Arc<UsersReading>>) -> Self {
-        Self { users: Arc::new(Mutex::new(users)), ..self }
+    pub fn new(
+        session: Session,
+        plan: Plan,
+        events: mpsc::Sender<Event>,
+        own: ExporterMetrics,
+        knowledge: Knowledge,
+    ) -> Self {
+        let (wake, beats) = (Arc::new(Notify::new()), watch::Sender::new(None));
+        Self { session, plan, events, own, wake, beats, knowledge }
     }
 
     /// Runs each collector once.
     pub async fn once(self) {
-        let heartbeat =
-            |iam: AccountIam, id: Identity| async move { collect::root::collect(&iam, doubt(&id, None)).await };
-        let (started, news) = self.run(Collector::Root, ROOT_DEADLINE, &mut 0, heartbeat).await;
-        let beat = if let News::Root(reading) = news { Some((started, reading.summary)) } else { None };
+        let ran = self.beat(None, &mut 0).await;
+        let beat = ran.reading().map(|reading| (ran.started, reading.summary));
         if self.plan.takes_inventory() {
-            let turn = Turn { beat, is_woken: false, with_users: true, is_only: true };
+            let turn = Turn { beat, with_users: true, is_only: true };
             self.take_inventory(&mut Inventory::default(), turn).await;
         }
     }
@@ -136,24 +153,28 @@ impl AccountRun {
         let mut denials = 0;
         loop {
             let began = Instant::now();
-            let collect = move |iam: AccountIam, id: Identity| async move {
-                collect::root::collect(&iam, doubt(&id, before)).await
-            };
             // Boxed, so that between two runs an account is small.
-            let (started, news) = Box::pin(self.run(Collector::Root, ROOT_DEADLINE, &mut denials, collect)).await;
-            before = None;
-            if let News::Root(reading) = news {
-                self.beats.send_replace(Some((started, reading.summary)));
-                let wake = trigger.beat(reading.summary.fingerprint());
-                self.has_changed.fetch_or(wake == Wake::Everything, Ordering::SeqCst);
-                if wake != Wake::Nothing {
+            let ran = Box::pin(self.beat(before, &mut denials)).await;
+            before = ran.reading();
+            if let Some(reading) = before {
+                self.beats.send_replace(Some((ran.started, reading.summary)));
+                if trigger.beat(reading.summary.fingerprint()) {
                     self.wake.notify_one();
                 }
-                (last, before) = (Some(reading), Some(reading));
+                last = before;
             }
             let interval = last.map_or(self.plan.cadence.root, |reading| self.plan.cadence.heartbeat(&reading));
             sleep(self.next(interval, denials).saturating_sub(began.elapsed())).await;
         }
+    }
+
+    /// One heartbeat, after the one that read `before`.
+    async fn beat(&self, before: Option<RootReading>, denials: &mut u32) -> Ran<()> {
+        let changes = self.knowledge.changes.clone();
+        let collect = move |iam: AccountIam, id: Identity| async move {
+            (collect::root::collect(&iam, doubt(&id, before), &changes).await, None)
+        };
+        self.run(Collector::Root, ROOT_DEADLINE, denials, None, collect).await
     }
 
     /// Takes inventory of devices and users for ever: at their intervals, and when woken.
@@ -169,9 +190,8 @@ impl AccountRun {
                 self.await_beat(&mut beats).await;
             }
             let users_due = inventory.users_due.is_none_or(|due| due <= Instant::now());
-            let is_woken = self.has_changed.swap(false, Ordering::SeqCst);
-            let beat = *beats.borrow_and_update();
-            let turn = Turn { beat, is_woken, with_users: is_woken || users_due, is_only: false };
+            let with_users = users_due || inventory.has_changed(&self.knowledge.changes.get());
+            let turn = Turn { beat: *beats.borrow_and_update(), with_users, is_only: false };
             // Boxed, so that between two runs an account is small.
             pause = Box::pin(self.take_inventory(&mut inventory, turn)).await;
             sleep(INVENTORY_GAP).await;
@@ -191,13 +211,15 @@ impl AccountRun {
     /// Lists the devices, and settles the users if it is their turn; tells how long
     /// the next run may wait.
     async fn take_inventory(&self, inventory: &mut Inventory, turn: Turn) -> Duration {
-        let now = self.session.caller().clock().now();
-        let beat = turn.beat.filter(|(at, _)| now.mono.saturating_sub(at.mono) <= SUMMARY_LASTS);
+        let (began, start) = (self.session.caller().clock().now(), Instant::now());
+        let beat = turn.beat.filter(|(at, _)| began.mono.since(at.mono) <= SUMMARY_LASTS);
         let listed = self.list_devices(inventory, beat).await;
-        let pause = self.next(self.plan.inventory_interval(), inventory.denials[0]);
+        let interval = self.next(self.plan.inventory_interval(), inventory.denials[0]);
+        let pause = interval.saturating_sub(start.elapsed()).min(self.second_look(began));
         let Some(plan) = self.plan.users.filter(|_| turn.with_users) else { return pause };
+        inventory.users_began = Some(began);
         let follow_up = self.settle_users(inventory, plan, listed, turn).await;
-        let next = self.next(plan.interval, inventory.denials[1]);
+        let next = self.next(plan.interval, inventory.denials[1]).saturating_sub(start.elapsed());
         // Users that are nearly due are settled along with the list of devices, which
         // would be read for them alone otherwise.
         let follow_up = follow_up.map(|time| time.min(next));
@@ -205,25 +227,26 @@ impl AccountRun {
         pause.min(follow_up.unwrap_or(next))
     }
 
+    /// After what time the list is worth a second look: a replica of IAM may not have
+    /// heard of the last change, or of the first look at all. Not if `began` was late
+    /// enough.
+    fn second_look(&self, began: Moment) -> Duration {
+        let due = self.knowledge.changes.get().second_look().filter(|due| due.mono > began.mono);
+        due.map_or(Duration::MAX, |due| due.mono.since(self.session.caller().clock().now().mono))
+    }
+
     /// The list of devices, as a collector of its own where it is one.
     async fn list_devices(&self, inventory: &mut Inventory, beat: Option<(Moment, Summary)>) -> Result<Listed, Fault> {
-        let slot = Arc::new(Mutex::new(None));
-        let (known, found) =
-            (Prior { summary: beat.map(|(_, summary)| summary), list: inventory.list }, Arc::clone(&slot));
-        let clock = *self.session.caller().clock();
+        let prior = Prior { summary: beat.map(|(_, summary)| summary), list: inventory.list };
+        let changes = self.knowledge.changes.clone();
         let collect = move |iam: AccountIam, id: Identity| async move {
-            let at = beat.map_or_else(|| clock.now(), |(at, _)| at);
-            let (finding, listed) = collect::devices::collect(&iam, &id.root_arn(), at, known).await;
-            *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed.ok_or(finding.fault.clone()));
-            finding
+            collect::devices::collect(&iam, &id.root_arn(), prior, &changes).await
         };
         let since = beat.map(|(at, _)| at);
-        let (_, news) =
-            self.run_since(Collector::Devices, LONGEST_RUN, &mut inventory.denials[0], since, collect).await;
-        inventory.list = if let News::Devices(devices) = news { Some(devices) } else { None };
-        let listed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ran = self.run(Collector::Devices, LONGEST_RUN, &mut inventory.denials[0], since, collect).await;
+        inventory.list = if let News::Devices(devices) = ran.news { Some(devices) } else { None };
         let unheard = || Fault::new(FaultClass::Pending, "ListVirtualMFADevices: the list was not read to its end");
-        listed.unwrap_or(Err(None)).map_err(|fault| fault.unwrap_or_else(unheard))
+        ran.found.ok_or_else(|| ran.fault.unwrap_or_else(unheard))
     }
 
     /// Settles the users by the list of devices, if there is one.
@@ -234,18 +257,20 @@ impl AccountRun {
         listed: Result<Listed, Fault>,
         turn: Turn,
     ) -> Option<Duration> {
-        let Turn { is_woken, is_only, .. } = turn;
-        let before = self.users.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (before, changes, terms) =
+            (self.knowledge.users(), self.knowledge.changes.clone(), self.plan.users_terms());
         let collect = move |iam: AccountIam, _: Identity| async move {
-            match listed {
-                Ok(listed) => collect::users::collect(&iam, Order { before, listed, is_woken, is_only, plan }).await,
-                Err(fault) => Finding::nothing(fault),
-            }
+            let listed = match listed {
+                Ok(listed) => listed,
+                Err(fault) => return (Finding::nothing(fault), None::<()>),
+            };
+            let order = Order { before, listed, changes, is_only: turn.is_only, plan, terms };
+            (collect::users::collect(&iam, order).await, None)
         };
-        let (_, news) = self.run(Collector::Users, LONGEST_RUN, &mut inventory.denials[1], collect).await;
-        let News::Users(reading) = news else { return None };
+        let ran = self.run(Collector::Users, LONGEST_RUN, &mut inventory.denials[1], None, collect).await;
+        let News::Users(reading) = ran.news else { return None };
         let follow_up = reading.follow_up;
-        *self.users.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
+        self.knowledge.learn(Known::new(reading, ran.started));
         follow_up
     }
 
@@ -253,28 +278,20 @@ impl AccountRun {
         schedule::jittered(if denials > 0 { schedule::denial_delay(interval, denials) } else { interval })
     }
 
-    /// One run: credentials, requests, report. Whatever goes wrong is reported. Tells
-    /// when it began, and what it learnt.
-    async fn run<C, F>(&self, collector: Collector, deadline: Duration, denials: &mut u32, collect: C) -> (Moment, News)
-    where
-        C: FnOnce(AccountIam, Identity) -> F,
-        F: Future<Output = Finding> + Send + 'static,
-    {
-        self.run_since(collector, deadline, denials, None, collect).await
-    }
-
-    /// As [`Self::run`], of which the first request was sent at `since` already.
-    async fn run_since<C, F>(
+    /// One run: credentials, requests, report. Whatever goes wrong is reported. It
+    /// began at `since`, where its first request was sent before.
+    async fn run<T, C, F>(
         &self,
         collector: Collector,
         deadline: Duration,
         denials: &mut u32,
         since: Option<Moment>,
         collect: C,
-    ) -> (Moment, News)
+    ) -> Ran<T>
     where
         C: FnOnce(AccountIam, Identity) -> F,
-        F: Future<Output = Finding> + Send + 'static,
+        F: Future<Output = (Finding, Option<T>)> + Send + 'static,
+        T: Send + 'static,
     {
         let clock = self.session.caller().clock();
         let asked = clock.now();
@@ -282,48 +299,52 @@ impl AccountRun {
             Ok(verified) => verified,
             Err(fault) => {
                 *denials = if fault.class == FaultClass::AccessDenied { *denials + 1 } else { 0 };
-                self.tell(Event::Unidentified { account: self.session.wanted(), fault, at: asked }).await;
-                return (asked, News::None);
+                self.tell(Event::Unidentified { account: self.session.wanted(), fault: fault.clone(), at: asked })
+                    .await;
+                return Ran { started: asked, news: News::None, fault: Some(fault), found: None };
             }
         };
         let account = verified.identity.account;
+        self.knowledge.is_of(&verified.identity);
         self.tell(Event::Identified { identity: verified.identity.clone(), at: asked }).await;
         let begun = clock.now();
         let started = since.unwrap_or(begun);
         let iam = AccountIam::new(self.session.clone(), verified.clone());
-        let finding = self.watch_over(collector, deadline, collect(iam, verified.identity)).await;
+        let (finding, found) = self.watch_over(collector, deadline, collect(iam, verified.identity)).await;
         let class = finding.fault.as_ref().map(|fault| fault.class);
         *denials = if class == Some(FaultClass::AccessDenied) { *denials + 1 } else { 0 };
         if class == Some(FaultClass::InvalidCredentials) {
             self.session.forget().await;
         }
-        let duration = clock.now().mono.saturating_sub(begun.mono);
+        let duration = clock.now().mono.since(begun.mono);
         let Finding { news, fault } = finding;
-        let outcome = Outcome { collector, started, duration, news: news.clone(), fault };
+        let changes = self.knowledge.changes.get();
+        let outcome = Outcome { collector, started, duration, news: news.clone(), fault: fault.clone(), changes };
         self.tell(Event::Collected { account, outcome }).await;
-        (started, news)
+        Ran { started, news, fault, found }
     }
 
     /// A run has a task of its own, so that its panic ends it and nothing else.
-    async fn watch_over(
+    async fn watch_over<T: Send + 'static>(
         &self,
         collector: Collector,
         deadline: Duration,
-        run: impl Future<Output = Finding> + Send + 'static,
-    ) -> Finding {
+        run: impl Future<Output = (Finding, Option<T>)> + Send + 'static,
+    ) -> (Finding, Option<T>) {
         let mut task = tokio::spawn(run);
-        match timeout(deadline, &mut task).await {
-            Ok(Ok(finding)) => finding,
+        let fault = match timeout(deadline, &mut task).await {
+            Ok(Ok(ran)) => return ran,
             Ok(Err(_)) => {
                 self.own.task_panicked(collector.as_str());
-                Finding::nothing(Fault::new(FaultClass::Panicked, "the collector panicked; the log says where"))
+                Fault::new(FaultClass::Panicked, "the collector panicked; the log says where")
             }
             Err(_) => {
                 task.abort();
                 let detail = format!("the run was cut off after {}", humantime::format_duration(deadline));
-                Finding::nothing(Fault::new(FaultClass::Timeout, detail))
+                Fault::new(FaultClass::Timeout, detail)
             }
-        }
+        };
+        (Finding::nothing(fault), None)
     }
 
     /// Nobody listens only while the program is going down.
@@ -351,12 +372,11 @@ mod tests {
     async fn a_sleeping_account_is_small() {
         let environment = aws_config::SdkConfig::builder().behavior_version(crate::aws::behavior()).build();
         let (clock, own) = (crate::clock::Clock::new(), ExporterMetrics::new(true).unwrap());
-        let meter = crate::aws::Meter::register(own.registry()).unwrap();
-        let caller = crate::aws::Caller::new(crate::aws::Clients::new(&environment), meter, clock);
+        let caller = crate::aws::Caller::new(crate::aws::Clients::new(&environment), own.clone(), clock);
         let (events, _) = mpsc::channel(1);
         let plan =
             Plan { cadence: crate::model::judge::Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT) };
-        let run = AccountRun::new(Session::ambient(caller), plan, events, own);
+        let run = AccountRun::new(Session::ambient(caller), plan, events, own, Knowledge::default());
         let sizes = [size_of_val(&run.clone().heartbeat()), size_of_val(&run.inventory())];
         assert!(sizes.iter().all(|size| *size < 2_048), "{sizes:?}");
     }

@@ -23,7 +23,7 @@ use crate::{
     cli::settings::Settings,
     config::{Access, Organization},
     daemon::{
-        account_run::AccountRun,
+        account_run::{AccountRun, Knowledge},
         roster::{Listing, Roster, Watched},
         supervise::forever,
     },
@@ -31,9 +31,9 @@ use crate::{
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::AccountId,
-        facts::{Fault, FaultClass, UsersReading},
+        facts::{Fault, FaultClass},
         organization::Entry,
-        snapshot::{AccountState, Event, Plan, Snapshot},
+        snapshot::{Event, Plan, Snapshot},
     },
     schedule,
 };
@@ -66,13 +66,13 @@ const SPREAD: (Duration, Duration) = (Duration::from_secs(60), Duration::from_mi
 pub struct Fleet {
     caller: Caller,
     events: mpsc::Sender<Event>,
-    own: ExporterMetrics,
+    metrics: ExporterMetrics,
     /// The exporter's own credentials, and those of the profiles that assume roles.
     bases: BTreeMap<Option<String>, Session>,
     roster: Roster,
     runs: BTreeMap<Option<AccountId>, Running>,
-    /// What an earlier run of the program knew of the accounts' users.
-    users: BTreeMap<AccountId, Arc<UsersReading>>,
+    /// What is known of each account when its next run begins.
+    knowledge: BTreeMap<Option<AccountId>, Knowledge>,
 }
 
 /// An account's collectors; they end when this is dropped.
@@ -86,9 +86,9 @@ struct Running {
 impl Fleet {
     /// A fleet of nobody. All calls are made through `caller`'s clients.
     #[must_use]
-    pub fn new(caller: Caller, events: mpsc::Sender<Event>, own: ExporterMetrics) -> Self {
+    pub fn new(caller: Caller, events: mpsc::Sender<Event>, metrics: ExporterMetrics) -> Self {
         let (bases, roster, runs) = (BTreeMap::new(), Roster::default(), BTreeMap::new());
-        Self { caller, events, own, bases, roster, runs, users: BTreeMap::new() }
+        Self { caller, events, metrics, bases, roster, runs, knowledge: BTreeMap::new() }
     }
 
     /// The same, and the first list of an organization is held against the accounts
@@ -98,9 +98,13 @@ impl Fleet {
     pub fn expecting(self, earlier: &Snapshot) -> Self {
         let accounts = earlier.accounts().filter_map(|state| state.account.as_ref());
         let roster = Roster::expecting(accounts);
-        let users =
-            |state: &AccountState| Some((state.account.as_ref()?.id, Arc::clone(state.uncontradicted_users()?)));
-        Self { roster, users: earlier.accounts().filter_map(users).collect(), ..self }
+        let is_single = earlier.is_single_account();
+        let knowledge = earlier.accounts().filter_map(|state| {
+            let (account, (users, changes)) = (state.account.as_ref()?, state.knowledge());
+            let recalled = Knowledge::recalled(account.identity()?, users, changes);
+            Some(((!is_single).then_some(account.id), recalled))
+        });
+        Self { roster, knowledge: knowledge.collect(), ..self }
     }
 
     /// Watches what the settings say, for ever.
@@ -172,13 +176,13 @@ impl Fleet {
     /// detail, that is a fault, and the list is taken in all the same.
     async fn list(&mut self, organization: &Organization) -> Result<(), Fault> {
         let verified = self.base(None).verified().await?;
-        let own = verified.identity.clone();
+        let listed_by = verified.identity.clone();
         let directory = Directory::new(self.caller.with_rate(ORGANIZATIONS_RATE), verified);
         let mut entries = directory.accounts().await?;
         let management = directory.management().await;
         let details = detail(&directory, organization, &mut entries).await;
         let details = management.as_ref().map(|_| ()).map_err(Fault::clone).and(details);
-        let listing = Listing { own, entries, management: management.ok() };
+        let listing = Listing { listed_by, entries, management: management.ok() };
         self.roster.take(listing, self.caller.clock().now().mono).and(details)
     }
 
@@ -188,7 +192,13 @@ impl Fleet {
         if settings.config.is_single_account() {
             wanted.insert(None, Access::Ambient);
         }
-        self.runs.retain(|id, running| wanted.get(id) == Some(&running.access) && running.plan == settings.plan);
+        self.runs.retain(|id, running| {
+            let access = wanted.get(id);
+            if access.is_none() {
+                self.knowledge.remove(id);
+            }
+            access == Some(&running.access) && running.plan == settings.plan
+        });
         let missing: BTreeSet<_> = wanted.keys().filter(|id| !self.runs.contains_key(*id)).copied().collect();
         let count = u32::try_from(missing.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let spread = SPREAD.0.min(SPREAD.1.saturating_mul(count));
@@ -203,9 +213,9 @@ impl Fleet {
         let run = self.account(id, &access, plan);
         let mut tasks = JoinSet::new();
         let heartbeat = run.clone();
-        tasks.spawn(forever("root", self.own.clone(), move || after(phase, heartbeat.clone().heartbeat())));
+        tasks.spawn(forever("root", self.metrics.clone(), move || after(phase, heartbeat.clone().heartbeat())));
         if plan.takes_inventory() {
-            tasks.spawn(forever("inventory", self.own.clone(), move || after(phase, run.clone().inventory())));
+            tasks.spawn(forever("inventory", self.metrics.clone(), move || after(phase, run.clone().inventory())));
         }
         self.runs.insert(id, Running { access, plan, _tasks: tasks });
     }
@@ -221,10 +231,8 @@ impl Fleet {
             Some(id) => session.wanting(id),
             None => session,
         };
-        // Where it is not known yet whose the credentials are, it is not known whose
-        // users an earlier run knew of, either.
-        let users = id.and_then(|id| self.users.remove(&id));
-        AccountRun::new(session, plan, self.events.clone(), self.own.clone()).knowing(users)
+        let knowledge = self.knowledge.entry(id).or_default().clone();
+        AccountRun::new(session, plan, self.events.clone(), self.metrics.clone(), knowledge)
     }
 
     /// The credentials that assume roles: one session, whoever they are for.

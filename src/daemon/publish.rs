@@ -99,7 +99,7 @@ impl Keeper {
 pub async fn encode(
     snapshots: watch::Receiver<Arc<Snapshot>>,
     published: watch::Sender<Option<Arc<Exposition>>>,
-    own: ExporterMetrics,
+    metrics: ExporterMetrics,
 ) {
     let mut head: Option<(Arc<Snapshot>, Arc<Half>)> = None;
     let mut due = Instant::now();
@@ -114,11 +114,11 @@ pub async fn encode(
             head =
                 Some((snapshot, Arc::new(half.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))));
             let took = began.elapsed();
-            own.encoded(took);
+            metrics.encoded(took);
             due = began + (took * ENCODE_SHARE).clamp(TICK, ENCODE_LATEST).saturating_sub(TICK / 4);
         }
         if let Some((snapshot, half)) = &head {
-            published.send_replace(Some(Arc::new(Exposition::new(half, &encode_tail(half, &own), snapshot.tick))));
+            published.send_replace(Some(Arc::new(Exposition::new(half, &encode_tail(half, &metrics), snapshot.tick))));
         }
         sleep_until(began + TICK).await;
     }
@@ -132,9 +132,9 @@ pub fn encode_head(snapshot: &Snapshot) -> Half {
     encoder.head()
 }
 
-fn encode_tail(head: &Half, own: &ExporterMetrics) -> Half {
+fn encode_tail(head: &Half, metrics: &ExporterMetrics) -> Half {
     let mut encoder = Encoder::after(head);
-    own.gather().iter().for_each(|family| log_refusal(encoder.family(family)));
+    metrics.gather().iter().for_each(|family| log_refusal(encoder.family(family)));
     encoder.tail()
 }
 

@@ -29,7 +29,7 @@ pub fn digest(flags: &Flags) -> Digest {
 pub struct Reloader {
     flags: Arc<Flags>,
     settings: watch::Sender<Arc<Settings>>,
-    own: ExporterMetrics,
+    metrics: ExporterMetrics,
     clock: Clock,
 }
 
@@ -39,12 +39,12 @@ impl Reloader {
     pub fn new(
         flags: Flags,
         first: Settings,
-        own: ExporterMetrics,
+        metrics: ExporterMetrics,
         clock: Clock,
     ) -> (Self, watch::Receiver<Arc<Settings>>) {
         let (settings, followed) = watch::channel(Arc::new(first));
-        own.reloaded(Some(clock.now().wall));
-        (Self { flags: Arc::new(flags), settings, own, clock }, followed)
+        metrics.reloaded(Some(clock.now().wall));
+        (Self { flags: Arc::new(flags), settings, metrics, clock }, followed)
     }
 
     /// Looks at the file for ever, and reads it again when it is another than it was. A file
@@ -75,7 +75,7 @@ impl Reloader {
             let began_alone = self.settings.borrow().config.is_single_account();
             if settings.config.is_single_account() == began_alone { Ok(settings) } else { Err(SettingsError::Restart) }
         });
-        self.own.reloaded(read.is_ok().then(|| self.clock.now().wall));
+        self.metrics.reloaded(read.is_ok().then(|| self.clock.now().wall));
         let settings = read.inspect_err(|error| {
             tracing::error!(%error, "The configuration cannot be used; the last good one stays in force.");
         })?;

@@ -17,6 +17,7 @@ use crate::{
         account::{Account, AccountId, AccountStatus, Identity},
         facts::{Fault, FaultClass},
         organization::Entry,
+        time::Uptime,
     },
 };
 
@@ -35,16 +36,16 @@ pub struct Watched {
 /// The accounts that were listed, now or not long ago.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
-    entries: BTreeMap<AccountId, (Entry, Duration)>,
+    entries: BTreeMap<AccountId, (Entry, Uptime)>,
     management: Option<AccountId>,
-    own: Option<Identity>,
+    listed_by: Option<Identity>,
 }
 
 /// What AWS Organizations answered.
 #[derive(Clone, Debug)]
 pub struct Listing {
     /// Whose credentials asked.
-    pub own: Identity,
+    pub listed_by: Identity,
     /// All accounts.
     pub entries: Vec<Entry>,
     /// The management account; `None` if that could not be asked.
@@ -82,7 +83,7 @@ impl Roster {
     /// earlier run of the program knew.
     #[must_use]
     pub fn expecting<'a>(accounts: impl Iterator<Item = &'a Account>) -> Self {
-        let entries = accounts.map(|account| (account.id, (Entry::of(account), Duration::ZERO)));
+        let entries = accounts.map(|account| (account.id, (Entry::of(account), Uptime::default())));
         Self { entries: entries.collect(), ..Self::default() }
     }
 
@@ -94,7 +95,7 @@ impl Roster {
     /// Whether a list was ever taken in.
     #[must_use]
     pub fn is_listed(&self) -> bool {
-        self.own.is_some()
+        self.listed_by.is_some()
     }
 
     /// Takes a new list in. Who is missing stays for [`GRACE`]; the list is taken
@@ -102,11 +103,11 @@ impl Roster {
     ///
     /// # Errors
     /// When over a tenth of the accounts are missing, and more than one.
-    pub fn take(&mut self, listing: Listing, now: Duration) -> Result<(), Fault> {
+    pub fn take(&mut self, listing: Listing, now: Uptime) -> Result<(), Fault> {
         let before = self.entries.len();
         let listed: BTreeSet<_> = listing.entries.iter().map(|entry| entry.id).collect();
         self.management = listing.management.or(self.management);
-        self.own = Some(listing.own);
+        self.listed_by = Some(listing.listed_by);
         for mut entry in listing.entries {
             // What could not be asked this time is what it was.
             if let Some((known, _)) = self.entries.remove(&entry.id) {
@@ -115,7 +116,7 @@ impl Roster {
             }
             self.entries.insert(entry.id, (entry, now));
         }
-        self.entries.retain(|_, (_, seen)| now.saturating_sub(*seen) < GRACE);
+        self.entries.retain(|_, (_, seen)| now.since(*seen) < GRACE);
         let missing = self.entries.keys().filter(|id| !listed.contains(id)).count();
         if missing > 1 && missing * 10 > before {
             let detail = format!("ListAccounts: {missing} of {before} accounts are no longer listed");
@@ -129,8 +130,9 @@ impl Roster {
     #[must_use]
     pub fn watched(&self, config: &Config) -> Vec<Watched> {
         let mut all: BTreeMap<AccountId, Watched> = BTreeMap::new();
-        if let (Some(organization), Some(own)) = (&config.organization, &self.own) {
-            let members = self.entries.values().map(|(entry, _)| (entry.id, self.member(entry, organization, own)));
+        if let (Some(organization), Some(listed_by)) = (&config.organization, &self.listed_by) {
+            let members =
+                self.entries.values().map(|(entry, _)| (entry.id, self.member(entry, organization, listed_by)));
             all.extend(members);
         }
         for account in &config.accounts {
@@ -146,7 +148,7 @@ impl Roster {
         all.into_values().collect()
     }
 
-    fn member(&self, entry: &Entry, organization: &Organization, own: &Identity) -> Watched {
+    fn member(&self, entry: &Entry, organization: &Organization, listed_by: &Identity) -> Watched {
         let status = match entry.status {
             AccountStatus::Scanned if !organization.wants(entry) => AccountStatus::Excluded,
             status => status,
@@ -158,10 +160,10 @@ impl Roster {
             management: self.management == Some(entry.id),
             ..Account::named(entry.id, String::new())
         };
-        let access = if own.account == entry.id {
+        let access = if listed_by.account == entry.id {
             Access::Ambient
         } else {
-            Access::Role { profile: None, role: organization.role_of(entry.id, &own.partition) }
+            Access::Role { profile: None, role: organization.role_of(entry.id, &listed_by.partition) }
         };
         Watched { account, access: (status == AccountStatus::Scanned).then_some(access) }
     }

@@ -10,7 +10,7 @@ use crate::metrics::exporter_metrics::ExporterMetrics;
 const RESTART: Duration = Duration::from_secs(1);
 
 /// Keeps a task going: a panic ends it, is counted, and a new one is made.
-pub async fn forever<F>(name: &'static str, own: ExporterMetrics, make: impl Fn() -> F)
+pub async fn forever<F>(name: &'static str, metrics: ExporterMetrics, make: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -19,7 +19,7 @@ where
         task.spawn(make());
         match task.join_next().await {
             Some(Err(error)) if error.is_panic() => {
-                own.task_panicked(name);
+                metrics.task_panicked(name);
                 tracing::error!(task = name, "A task panicked and is started again.");
                 sleep(RESTART).await;
             }
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_panicking_task_is_counted_and_started_again() {
-        let own = ExporterMetrics::new(true).unwrap();
+        let metrics = ExporterMetrics::new(true).unwrap();
         let starts = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&starts);
         let make = move || {
@@ -47,9 +47,9 @@ mod tests {
             async move { assert!(start > 0, "the first start panics") }
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(forever("example", own.clone(), make));
+        runtime.block_on(forever("example", metrics.clone(), make));
         assert_eq!(starts.load(Ordering::SeqCst), 2);
-        let families = own.gather();
+        let families = metrics.gather();
         let panics = families.iter().find(|family| family.name() == "aws_mfa_exporter_task_panics_total").unwrap();
         assert!((panics.get_metric()[0].get_counter().get_value() - 1.0).abs() < f64::EPSILON);
     }

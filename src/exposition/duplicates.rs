@@ -1,15 +1,12 @@
-//! Finding a series that an exposition holds twice.
-//!
-//! Neither the Prometheus library nor promtool's older checks notice one, and
-//! Prometheus itself drops a sample with a warning that nobody reads. Tests hold
-//! every exposition they meet against this.
+//! For tests: a series that an exposition holds twice. Neither the Prometheus library
+//! nor promtool's older checks notice one, and Prometheus itself drops a sample with a
+//! warning that nobody reads.
 
 use std::collections::HashSet;
 
 /// The first series of `text`, in either format, that it holds a second time,
 /// whatever the order of the labels.
-#[must_use]
-pub fn find_duplicate_series(text: &str) -> Option<String> {
+pub(super) fn find_duplicate_series(text: &str) -> Option<String> {
     let mut seen = HashSet::new();
     let samples = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     samples.map(series).find(|series| !seen.insert(series.clone()))

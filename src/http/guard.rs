@@ -67,7 +67,7 @@ pub fn check(path: &Path) -> Result<Vec<String>, GuardError> {
 pub struct Guard {
     path: PathBuf,
     clock: Clock,
-    own: ExporterMetrics,
+    metrics: ExporterMetrics,
     /// Held for as long as a clone takes, never while a file is read.
     state: Mutex<State>,
     passwords: Passwords,
@@ -93,21 +93,21 @@ impl Guard {
     ///
     /// # Errors
     /// When any of it cannot be used.
-    pub fn new(path: PathBuf, clock: Clock, own: ExporterMetrics) -> Result<Self, GuardError> {
+    pub fn new(path: PathBuf, clock: Clock, metrics: ExporterMetrics) -> Result<Self, GuardError> {
         let (rules, seen) = load(&path);
         let rules = Arc::new(rules?);
         let bucket = bucket(rules.config.rate_limit);
         let state = Mutex::new(State { rules: Arc::clone(&rules), seen: Arc::new(seen), bucket });
-        let guard = Self { path, clock, own, state, passwords: Passwords::default() };
+        let guard = Self { path, clock, metrics, state, passwords: Passwords::default() };
         guard.announce(&rules);
         Ok(guard)
     }
 
     /// What is in force from now on, in the metrics; and in the log what may surprise.
     fn announce(&self, rules: &Rules) {
-        self.own.web_reloaded(Some(self.clock.now().wall));
+        self.metrics.web_reloaded(Some(self.clock.now().wall));
         let expiries = rules.tls.as_ref().map(|tls| (tls.expiry, tls.client_ca_expiry)).unwrap_or_default();
-        self.own.certificates_expire(expiries.0, expiries.1);
+        self.metrics.certificates_expire(expiries.0, expiries.1);
         for warning in &rules.config.warnings {
             tracing::warn!("{warning}");
         }
@@ -157,7 +157,7 @@ impl Guard {
         match loaded {
             Ok(new) => self.take_over(new, &rules),
             Err(error) => {
-                self.own.web_reloaded(None);
+                self.metrics.web_reloaded(None);
                 tracing::error!(%error, "The web configuration has changed and cannot be used; the last good one stays in force.");
             }
         }
@@ -193,7 +193,7 @@ impl Guard {
     }
 
     fn is_too_often(&self) -> bool {
-        let now = self.clock.now().mono;
+        let now = self.clock.uptime();
         let mut state = self.state();
         let Some(bucket) = &mut state.bucket else { return false };
         // A refused request is no debt: only what is let in is paid for.

@@ -81,7 +81,7 @@ impl Site {
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        self.own.http_requests().with_label_values(&[response.status().as_str()]).inc();
+        self.metrics.http_requests().with_label_values(&[response.status().as_str()]).inc();
     }
 
     async fn answer<B>(&self, request: &Request<B>, seat: &Arc<Seat>) -> Response<Frames> {
@@ -151,7 +151,7 @@ impl Site {
     fn healthy(&self) -> Response<Frames> {
         match self.fit() {
             Ok(_) => text(StatusCode::OK, "Healthy\n"),
-            Err(Unfit::NotYet) if self.clock.now().mono <= self.max_age => text(StatusCode::OK, "Healthy\n"),
+            Err(Unfit::NotYet) if self.clock.uptime() <= self.max_age => text(StatusCode::OK, "Healthy\n"),
             Err(unfit) => text(StatusCode::SERVICE_UNAVAILABLE, unfit.to_string()),
         }
     }

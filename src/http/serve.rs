@@ -44,7 +44,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (stop, stopping) = watch::channel(false);
-    let door = Door::new(limits, site.own.http_refusals().clone());
+    let door = Door::new(limits, site.metrics.http_refusals().clone());
     let server = Server { site: Arc::new(site), limits, door, stopping };
     let mut helpers = JoinSet::new();
     if let Some(guard) = &server.site.guard {
@@ -238,7 +238,7 @@ impl Server {
         };
         ticket.refuse(refusal);
         if let Some(code) = code {
-            self.site.own.http_requests().with_label_values(&[code]).inc();
+            self.site.metrics.http_requests().with_label_values(&[code]).inc();
         }
     }
 }

@@ -1,33 +1,42 @@
 //! The exporter's own metrics: long-lived counters in a registry, rendered once
 //! a second beside the snapshot, never in a scrape.
+//!
+//! The row of a metric stands where the metric is made, in [`ExporterMetrics::new`].
 
 use std::time::Duration;
 
-use prometheus::{Gauge, GaugeVec, IntCounterVec, Opts, Registry, proto::MetricFamily};
-
-use crate::model::{shard::Shard, time::Timestamp};
-
-use super::{
-    BUILD_INFO, CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_SUCCESSFUL, ENCODE_DURATION, HTTP_REFUSALS, HTTP_REQUESTS, Metric,
-    SHARD_INFO, TASK_PANICS, TOTAL_SHARDS, WEB_CERTIFICATE_EXPIRY, WEB_CONFIG_RELOAD_SUCCESS,
-    WEB_CONFIG_RELOAD_SUCCESSFUL,
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, Result, core::Collector,
+    proto::MetricFamily,
 };
 
-/// What the exporter counts of itself.
+use super::{Kind, Metric};
+use crate::{
+    build_info::BUILD,
+    model::{facts::FaultClass, shard::Shard, time::Timestamp},
+};
+
+/// In seconds: a reply of IAM comes after 50 ms, say, and a slow one after seconds.
+const REQUEST_BUCKETS: [f64; 9] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// What the exporter counts of itself, and of its requests to AWS.
 #[derive(Clone, Debug)]
 pub struct ExporterMetrics {
     registry: Registry,
-    panics: IntCounterVec,
+    aws_request_duration: Histogram,
+    aws_request_failures: IntCounterVec,
+    aws_requests: IntCounterVec,
+    encode_duration: Gauge,
     http_refusals: IntCounterVec,
     http_requests: IntCounterVec,
-    encode_duration: Gauge,
-    reload_successful: Gauge,
     reload_success: Gauge,
+    reload_successful: Gauge,
     shard: GaugeVec,
+    task_panics: IntCounterVec,
     total_shards: Gauge,
     web_certificate_expiry: GaugeVec,
-    web_reload_successful: GaugeVec,
     web_reload_success: GaugeVec,
+    web_reload_successful: GaugeVec,
 }
 
 impl ExporterMetrics {
@@ -35,46 +44,116 @@ impl ExporterMetrics {
     /// left out, which is what `--web.disable-exporter-metrics` asks for.
     ///
     /// # Errors
-    /// When two metrics of the catalogue have one name.
-    pub fn new(quiet: bool) -> prometheus::Result<Self> {
-        let registry = Registry::new();
-        let own = Self {
-            panics: counters(&TASK_PANICS)?,
-            http_refusals: counters(&HTTP_REFUSALS)?,
-            http_requests: counters(&HTTP_REQUESTS)?,
-            encode_duration: gauge(&ENCODE_DURATION)?,
-            reload_successful: gauge(&CONFIG_RELOAD_SUCCESSFUL)?,
-            reload_success: gauge(&CONFIG_RELOAD_SUCCESS)?,
-            shard: gauges(&SHARD_INFO)?,
-            total_shards: gauge(&TOTAL_SHARDS)?,
-            web_certificate_expiry: gauges(&WEB_CERTIFICATE_EXPIRY)?,
-            web_reload_successful: gauges(&WEB_CONFIG_RELOAD_SUCCESSFUL)?,
-            web_reload_success: gauges(&WEB_CONFIG_RELOAD_SUCCESS)?,
-            registry,
-        };
-        own.registry.register(Box::new(own.panics.clone()))?;
-        own.registry.register(Box::new(own.encode_duration.clone()))?;
-        own.registry.register(Box::new(own.reload_successful.clone()))?;
-        own.registry.register(Box::new(own.reload_success.clone()))?;
-        own.registry.register(Box::new(own.shard.clone()))?;
-        own.registry.register(Box::new(own.total_shards.clone()))?;
-        own.registry.register(Box::new(own.web_certificate_expiry.clone()))?;
-        own.registry.register(Box::new(own.web_reload_successful.clone()))?;
-        own.registry.register(Box::new(own.web_reload_success.clone()))?;
-        own.registry.register(Box::new(build_info()?))?;
-        if !quiet {
-            own.registry.register(Box::new(own.http_refusals.clone()))?;
-            own.registry.register(Box::new(own.http_requests.clone()))?;
+    /// When two metrics have one name.
+    pub fn new(quiet: bool) -> Result<Self> {
+        let metrics = Self::register(&mut Rows::default())?;
+        if quiet {
+            metrics.registry.unregister(Box::new(metrics.http_refusals.clone()))?;
+            metrics.registry.unregister(Box::new(metrics.http_requests.clone()))?;
+        } else {
             #[cfg(target_os = "linux")]
-            own.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+            metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         }
-        Ok(own)
+        Ok(metrics)
     }
 
-    /// Where other rooms register what they count.
-    #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    /// Every row, in the order of exposition: by name.
+    pub(super) fn metrics() -> Vec<Metric> {
+        let mut rows = Rows::default();
+        Self::register(&mut rows).expect("each metric has a name of its own, or the exporter would not start");
+        rows.metrics.sort_unstable_by_key(|metric| metric.name);
+        rows.metrics
+    }
+
+    fn register(rows: &mut Rows) -> Result<Self> {
+        let build_info = rows.gauges(
+            "aws_mfa_exporter_build_info",
+            &["version", "revision", "rustversion", "os", "arch"],
+            "What this exporter was built from. Always 1.",
+        )?;
+        build_info.with_label_values(&[BUILD.version, BUILD.revision, BUILD.rustc, BUILD.os, BUILD.arch]).set(1.0);
+        Ok(Self {
+            registry: rows.registry.clone(),
+            aws_request_duration: rows.histogram(
+                "aws_mfa_exporter_aws_request_duration_seconds",
+                &REQUEST_BUCKETS,
+                "How long requests to AWS took, from sending to the last byte or the failure.",
+            )?,
+            aws_request_failures: rows.counters(
+                "aws_mfa_exporter_aws_request_failures_total",
+                &["service", "operation", "fault"],
+                "Requests to AWS that brought no usable answer, by class of fault.",
+            )?,
+            aws_requests: rows.counters(
+                "aws_mfa_exporter_aws_requests_total",
+                &["service", "operation"],
+                "Requests sent to AWS, retries included. Each is an event in CloudTrail.",
+            )?,
+            encode_duration: rows.gauge(
+                "aws_mfa_exporter_encode_duration_seconds",
+                "How long the last encoding of all accounts took, in both formats and compressed; it is done beside scrapes, never in one.",
+            )?,
+            http_refusals: rows.counters(
+                "aws_mfa_exporter_http_refusals_total",
+                &["reason"],
+                "Connections that were closed and requests that were refused, by reason: address, crowded, handshake, headers, header_size, malformed, password_queue, rate_limit, scrapes, stalled, unauthorized, unpublished. deploy/web.md explains them.",
+            )?,
+            http_requests: rows.counters(
+                "aws_mfa_exporter_http_requests_total",
+                &["code"],
+                "Requests answered over HTTP, by status code, those included that are no HTTP.",
+            )?,
+            reload_success: rows.gauge(
+                "aws_mfa_exporter_config_last_reload_success_timestamp_seconds",
+                "When the configuration was last read and put to use.",
+            )?,
+            reload_successful: rows.gauge(
+                "aws_mfa_exporter_config_last_reload_successful",
+                "Whether the configuration could be used when it was last read. If not, the last good one is in force.",
+            )?,
+            shard: rows.gauges(
+                "aws_mfa_exporter_shard_info",
+                &["shard"],
+                "Which shard of the accounts this exporter watches, from 0. Always 1.",
+            )?,
+            task_panics: rows.counters(
+                "aws_mfa_exporter_task_panics_total",
+                &["task"],
+                "Panics of the exporter's own tasks, each of which was started again. Any is a bug.",
+            )?,
+            total_shards: rows.gauge(
+                "aws_mfa_exporter_total_shards",
+                "Among how many shards the accounts are divided.",
+            )?,
+            web_certificate_expiry: rows.gauges(
+                "aws_mfa_exporter_web_certificate_expiry_timestamp_seconds",
+                &["certificate"],
+                "When the TLS certificates of the web server expire: for server the first of its chain, for client_ca the last of the authorities. Absent where none is configured.",
+            )?,
+            web_reload_success: rows.gauges(
+                "aws_mfa_exporter_web_config_last_reload_success_timestamp_seconds",
+                &[],
+                "When the web configuration and the certificates that it names were last read and put to use. Absent without --web.config.file.",
+            )?,
+            web_reload_successful: rows.gauges(
+                "aws_mfa_exporter_web_config_last_reload_successful",
+                &[],
+                "Whether the web configuration and the certificates that it names could be used when they were last read. If not, the last good ones are in force. Absent without --web.config.file.",
+            )?,
+        })
+    }
+
+    /// Counts one request to AWS that is about to be sent.
+    pub fn request_sent(&self, service: &str, operation: &str) {
+        self.aws_requests.with_label_values(&[service, operation]).inc();
+    }
+
+    /// Counts how a request to AWS ended.
+    pub fn request_ended(&self, service: &str, operation: &str, took: Duration, fault: Option<FaultClass>) {
+        self.aws_request_duration.observe(took.as_secs_f64());
+        if let Some(fault) = fault {
+            self.aws_request_failures.with_label_values(&[service, operation, fault.as_str()]).inc();
+        }
     }
 
     /// The counter of HTTP requests by status code.
@@ -110,7 +189,7 @@ impl ExporterMetrics {
 
     /// Counts a panic of `task`.
     pub fn task_panicked(&self, task: &str) {
-        self.panics.with_label_values(&[task]).inc();
+        self.task_panics.with_label_values(&[task]).inc();
     }
 
     /// Notes how long an encoding took.
@@ -120,7 +199,7 @@ impl ExporterMetrics {
 
     /// Notes that the configuration was read at this time, or could not be used.
     pub fn reloaded(&self, at: Option<Timestamp>) {
-        self.reload_successful.set(f64::from(u8::from(at.is_some())));
+        self.reload_successful.set(f64::from(at.is_some()));
         if let Some(at) = at {
             self.reload_success.set(at.as_seconds());
         }
@@ -139,21 +218,37 @@ impl ExporterMetrics {
     }
 }
 
-fn gauge(metric: &Metric) -> prometheus::Result<Gauge> {
-    Gauge::with_opts(Opts::new(metric.name, metric.help))
+/// The rows that have been written so far, and where their metrics are registered.
+#[derive(Default)]
+struct Rows {
+    registry: Registry,
+    metrics: Vec<Metric>,
 }
 
-fn gauges(metric: &Metric) -> prometheus::Result<GaugeVec> {
-    GaugeVec::new(Opts::new(metric.name, metric.help), metric.labels)
-}
+type Text = &'static str;
 
-fn counters(metric: &Metric) -> prometheus::Result<IntCounterVec> {
-    IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)
-}
+impl Rows {
+    fn counters(&mut self, name: Text, labels: &'static [Text], help: Text) -> Result<IntCounterVec> {
+        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+        self.add(Metric { name, help, kind: Kind::Counter, labels }, counters)
+    }
 
-fn build_info() -> prometheus::Result<GaugeVec> {
-    let info = gauges(&BUILD_INFO)?;
-    let build = crate::build_info::BUILD;
-    info.with_label_values(&[build.version, build.revision, build.rustc, build.os, build.arch]).set(1.0);
-    Ok(info)
+    fn gauge(&mut self, name: Text, help: Text) -> Result<Gauge> {
+        self.add(Metric { name, help, kind: Kind::Gauge, labels: &[] }, Gauge::new(name, help)?)
+    }
+
+    fn gauges(&mut self, name: Text, labels: &'static [Text], help: Text) -> Result<GaugeVec> {
+        self.add(Metric { name, help, kind: Kind::Gauge, labels }, GaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn histogram(&mut self, name: Text, buckets: &[f64], help: Text) -> Result<Histogram> {
+        let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
+        self.add(Metric { name, help, kind: Kind::Histogram, labels: &[] }, histogram)
+    }
+
+    fn add<C: Collector + Clone + 'static>(&mut self, metric: Metric, collector: C) -> Result<C> {
+        self.metrics.push(metric);
+        self.registry.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
 }

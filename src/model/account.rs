@@ -1,7 +1,7 @@
 //! Which AWS account a fact is about, and how sure we are of it.
 //!
 //! An account id and a partition become values of these types by parsing only,
-//! so that no other room ever asks whether a string "looks like" an account.
+//! so that no other module ever asks whether a string "looks like" an account.
 //! The partition is never configured: it is read from the ARN that STS gave for
 //! the very credentials in use, because a rule that is right in one partition
 //! (root cannot have MFA in GovCloud) is a false pass in another.
@@ -177,6 +177,13 @@ impl Identity {
     pub fn root_arn(&self) -> String {
         format!("arn:{}:iam::{}:root", self.partition, self.account)
     }
+
+    /// Whether `arn` is that of an IAM user of the account, whatever its path.
+    #[must_use]
+    pub fn is_user_arn(&self, arn: &str) -> bool {
+        let start = format!("arn:{}:iam::{}:user/", self.partition, self.account);
+        arn.strip_prefix(&start).is_some_and(|name| !name.is_empty() && !name.ends_with('/'))
+    }
 }
 
 impl Account {
@@ -190,6 +197,12 @@ impl Account {
     #[must_use]
     pub fn named(id: AccountId, name: String) -> Self {
         Self { id, partition: None, status: AccountStatus::Scanned, name, ou: String::new(), management: false }
+    }
+
+    /// Whose its credentials proved to be, once they have.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        Some(Identity { account: self.id, partition: self.partition.clone()? })
     }
 
     /// Whether a list describes the account as `other` does. The partition is not
@@ -239,6 +252,26 @@ mod tests {
         assert!(
             Identity::parse("arn:aws-us-gov:iam::123456789012:user/a", "123456789012").unwrap().partition.is_us_gov()
         );
+    }
+
+    #[test]
+    fn users_are_told_by_the_whole_of_their_arn() {
+        let identity = Identity::of_arn("arn:aws:sts::123456789012:assumed-role/audit/x").unwrap();
+        for arn in ["arn:aws:iam::123456789012:user/ann", "arn:aws:iam::123456789012:user/team/root"] {
+            assert!(identity.is_user_arn(arn), "{arn}");
+        }
+        for arn in [
+            "arn:aws:iam::123456789012:root",
+            "arn:aws:iam::123456789012:user/",
+            "arn:aws:iam::123456789012:user/team/",
+            "arn:aws:iam::123456789012:role/ann",
+            "arn:aws:iam::999999999999:user/ann",
+            "arn:aws-cn:iam::123456789012:user/ann",
+            "arn:aws:sts::123456789012:user/ann",
+            "",
+        ] {
+            assert!(!identity.is_user_arn(arn), "{arn}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     account::AccountId,
     facts::{UserFacts, UserId},
-    shard::fnv1a,
+    hash::fnv1a,
     time::{Moment, Timestamp},
 };
 
@@ -100,6 +100,13 @@ impl Bindings {
         bindings.any(|binding| binding.users.contains(user))
     }
 
+    /// When the next exemption ends that holds at `now` and is for somebody here.
+    #[must_use]
+    pub fn next_end(&self, exemptions: &[Exemption], now: Moment) -> Option<Timestamp> {
+        let held = exemptions.iter().filter(|exemption| exemption.holds(now) && self.0.contains_key(&exemption.id));
+        held.filter_map(|exemption| exemption.until).min()
+    }
+
     /// Whether nothing is bound.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -123,11 +130,10 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+    use crate::model::time::Uptime;
 
-    const NOW: Moment = Moment { wall: Timestamp::from_millis(1_000_000), mono: Duration::from_secs(9) };
+    const NOW: Moment = Moment { wall: Timestamp::from_millis(1_000_000), mono: Uptime::MIN };
 
     fn exemption(users: &str) -> Exemption {
         Exemption {
@@ -145,7 +151,7 @@ mod tests {
     }
 
     fn user(id: &str, name: &str) -> UserFacts {
-        UserFacts::new(id.into(), name)
+        UserFacts::new(id.into(), name, Uptime::default(), Timestamp::default())
     }
 
     fn exempts(bindings: &Bindings, exemption: &Exemption, id: &str) -> bool {

@@ -4,6 +4,7 @@
 //! rule has said what its absence means. Nothing here has a default: a summary
 //! without `AccountPasswordPresent` is not a root user without a password.
 
+pub mod changes;
 pub mod device;
 pub mod fault;
 pub mod report;
@@ -11,10 +12,11 @@ pub mod user;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::time::Moment;
+use crate::model::time::{Moment, Uptime};
+pub use changes::Changes;
 pub use device::{DeviceKind, Devices};
 pub use fault::{Fault, FaultClass};
-pub use user::{Counters, UserFacts, UserId, UsersReading};
+pub use user::{UserFacts, UserId, UsersReading};
 
 /// A value and the moment it was true of AWS.
 ///
@@ -26,6 +28,23 @@ pub struct Known<T> {
     pub value: T,
     /// When the first request behind it was sent.
     pub as_of: Moment,
+}
+
+/// A value that was so when it was asked for, and from `since` until then without a
+/// break.
+///
+/// AWS tells it of what has a date: a device that was enabled on Monday and is
+/// there on Friday was there on Wednesday. Of what has none two answers tell it that
+/// say the same; a break between them that nobody saw is not known. Of one answer
+/// alone `since` is when it arrived, which is after [`Self::as_of`]: it covers nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lasting<T> {
+    /// What was learnt.
+    pub value: T,
+    /// When the request behind it was sent.
+    pub as_of: Moment,
+    /// From when on it was so.
+    pub since: Uptime,
 }
 
 /// The part of `iam:GetAccountSummary` that is about root and about change.
@@ -111,6 +130,21 @@ impl<T> Known<T> {
     }
 }
 
+// === impl Lasting ===
+
+impl<T> Lasting<T> {
+    /// A value learnt by a request sent at `as_of`, and so since `since`.
+    pub const fn new(value: T, as_of: Moment, since: Uptime) -> Self {
+        Self { value, as_of, since }
+    }
+
+    /// Whether it was so at `at`.
+    #[must_use]
+    pub fn covers(&self, at: Uptime) -> bool {
+        self.since <= at && at <= self.as_of.mono
+    }
+}
+
 // === impl Summary ===
 
 impl Summary {
@@ -158,15 +192,24 @@ impl Summary {
         })
     }
 
-    /// What of the fingerprint is about users and devices, or `None` while a key
-    /// of it is missing.
+    /// Whether every counter is there that moves when a user or a device comes or goes.
     #[must_use]
-    pub fn counters(&self) -> Option<Counters> {
-        Some(Counters {
-            users: self.users?,
-            mfa_devices: self.mfa_devices?,
-            mfa_devices_in_use: self.mfa_devices_in_use?,
-        })
+    pub fn shows_users_and_devices(&self) -> bool {
+        self.users.is_some() && self.mfa_devices.is_some() && self.mfa_devices_in_use.is_some()
+    }
+
+    /// The values of this summary, and those of `other` where this one lacks them.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self {
+            mfa_enabled: self.mfa_enabled.or(other.mfa_enabled),
+            password: self.password.or(other.password),
+            access_keys: self.access_keys.or(other.access_keys),
+            signing_certificates: self.signing_certificates.or(other.signing_certificates),
+            users: self.users.or(other.users),
+            mfa_devices: self.mfa_devices.or(other.mfa_devices),
+            mfa_devices_in_use: self.mfa_devices_in_use.or(other.mfa_devices_in_use),
+        }
     }
 
     fn credentials(&self) -> [Option<bool>; 3] {

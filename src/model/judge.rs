@@ -93,6 +93,10 @@ pub enum Reason {
     UsersHaveMfa,
     /// Nobody fails, and of some user too little is known.
     UsersUnknown,
+    /// The account has just changed, and a replica of IAM may not have heard of it.
+    Unsettled,
+    /// Everybody is covered, and it is not known that all of them were at one time.
+    NotAtOnce,
     /// The list of users and the summary's count of them differ.
     UsersIncomplete,
 }
@@ -168,12 +172,6 @@ impl Status {
             Self::Unknown => "unknown",
         }
     }
-
-    /// Whether nothing has to be done: passed or not applicable.
-    #[must_use]
-    pub const fn is_protected(self) -> bool {
-        matches!(self, Self::Passed | Self::NotApplicable)
-    }
 }
 
 impl fmt::Display for Status {
@@ -240,6 +238,10 @@ impl fmt::Display for Reason {
             Self::NoUsers => "there are no IAM users",
             Self::UsersHaveMfa => "every IAM user has an MFA device",
             Self::UsersUnknown => "of some IAM user it is not known yet whether there is a device or a password",
+            Self::Unsettled => "the account has just changed, and a second look is due within about a minute",
+            Self::NotAtOnce => {
+                "every IAM user was seen to be covered, but not all of them at the same time; the next run asks again"
+            }
             Self::UsersIncomplete => "the list of IAM users and the account's own count of them differ",
         })
     }

@@ -5,7 +5,7 @@
 //! without asking another, and when one shard is added, only the accounts that
 //! it takes over move.
 
-use crate::model::account::AccountId;
+use crate::model::{account::AccountId, hash::fnv1a};
 
 /// One of so many shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +61,6 @@ pub fn ordinal_of_pod(name: &str) -> Option<u32> {
     ordinal.parse().ok().filter(|_| is_canonical && !set.is_empty())
 }
 
-/// The 64-bit FNV-1a hash: small, and the same in every process for ever.
-#[must_use]
-pub fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -95,13 +89,6 @@ mod tests {
         let keepers: Vec<_> = (0..total).filter(|n| Shard::new(*n, total).unwrap().keeps(account)).collect();
         assert_eq!(keepers.len(), 1, "exactly one shard keeps an account");
         keepers[0]
-    }
-
-    /// The offset basis and a vector from the hash's own reference.
-    #[test]
-    fn the_hash_is_fnv_1a() {
-        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
     }
 
     #[test]

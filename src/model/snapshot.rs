@@ -21,7 +21,7 @@ pub use plan::{Collector, Plan, UsersPlan};
 use crate::model::{
     account::{Account, AccountId, Identity},
     exemption::Exemption,
-    facts::{Fault, FaultClass, RootReading, UsersReading, VirtualDevices},
+    facts::{Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices},
     judge::users,
     time::Moment,
 };
@@ -56,8 +56,9 @@ pub struct Snapshot {
 pub struct Failing<'a> {
     /// Their names, in order, each with whether a console password is known.
     pub named: Vec<(&'a str, Option<bool>)>,
-    /// How many there are beside those: over the limit, or of no known name.
-    pub omitted: usize,
+    /// How many there are beside those, over the limit or of no known name; `None`
+    /// while it is not known of every user whether there is a device.
+    pub omitted: Option<usize>,
 }
 
 /// What a run of a collector learnt.
@@ -87,6 +88,8 @@ pub struct Outcome {
     pub news: News,
     /// What was wrong.
     pub fault: Option<Fault>,
+    /// When the account was last seen to have changed, by this run or before it.
+    pub changes: Changes,
 }
 
 /// Something that happened.
@@ -188,13 +191,13 @@ impl Snapshot {
     #[must_use]
     pub fn failing<'a>(&self, state: &'a AccountState) -> Option<Failing<'a>> {
         let limit = usize::try_from(self.plan.users?.names?).unwrap_or(usize::MAX);
-        state.tally?;
         let all = users::failing(state.users_evidence(&self.plan, self.tick), &self.plan.users_terms(), self.tick);
         let named = all.iter().filter_map(|(user, password)| Some((user.name.as_deref()?, *password)));
         let mut named: Vec<_> = named.collect();
         named.sort_unstable();
         named.truncate(limit);
-        Some(Failing { omitted: all.len() - named.len(), named })
+        let is_whole = state.user_counts().is_some_and(|counts| counts.without_mfa.is_some());
+        Some(Failing { omitted: is_whole.then(|| all.len() - named.len()), named })
     }
 
     /// Whether the accounts are known and each of their collectors has run since
@@ -281,7 +284,7 @@ impl Snapshot {
     pub fn age(&mut self, now: Moment) {
         self.tick = now;
         let (plan, exemptions) = (&self.plan, &*self.exemptions);
-        for state in self.accounts.values_mut().filter(|state| state.would_age(plan, exemptions, now)) {
+        for state in self.accounts.values_mut().filter(|state| state.would_age(plan, now)) {
             Arc::make_mut(state).age(plan, exemptions, now);
         }
     }
@@ -318,7 +321,7 @@ mod tests {
     use crate::model::{
         facts::{Confirmation, Summary},
         judge::{Cadence, Control, Status},
-        time::Timestamp,
+        time::{Timestamp, Uptime},
     };
 
     const PLAN: Plan = Plan {
@@ -329,7 +332,7 @@ mod tests {
 
     fn at(mono: u64, step: i64) -> Moment {
         let wall = 1_764_000_000_000 + i64::try_from(mono).unwrap() * 1000 + step * 1000;
-        Moment { wall: Timestamp::from_millis(wall), mono: Duration::from_secs(mono) }
+        Moment { wall: Timestamp::from_millis(wall), mono: Uptime::after_start(Duration::from_secs(mono)) }
     }
 
     fn identity() -> Identity {
@@ -345,7 +348,9 @@ mod tests {
     fn beat(snapshot: &mut Snapshot, mfa: bool, started: Moment) {
         let summary = Summary { mfa_enabled: Some(mfa), password: Some(true), ..Summary::default() };
         let news = News::Root(RootReading { summary, confirmation: Confirmation::Agreed });
-        let outcome = Outcome { collector: Collector::Root, started, duration: Duration::ZERO, news, fault: None };
+        let changes = Changes::default();
+        let outcome =
+            Outcome { collector: Collector::Root, started, duration: Duration::ZERO, news, fault: None, changes };
         snapshot.fold(Event::Collected { account: identity().account, outcome }, started);
     }
 

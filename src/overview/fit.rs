@@ -1,13 +1,27 @@
-//! Text that has to fit a terminal.
+//! Text that has to fit a terminal, where a letter may take two columns.
 
 use std::fmt::Write as _;
 
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
 /// As much of `text` as there is room for.
 pub fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    text.chars().take(width.saturating_sub(1)).chain((width > 0).then_some('…')).collect()
+    let mut left = width;
+    let fitting = text.chars().take_while(|char| {
+        left = left.saturating_sub(char.width().unwrap_or(0));
+        left > 0
+    });
+    fitting.chain((width > 0).then_some('…')).collect()
+}
+
+/// `text`, cut or filled up with spaces to just this width.
+pub fn column(text: &str, width: usize) -> String {
+    let cut = cut(text, width);
+    let gap = width.saturating_sub(cut.width());
+    format!("{cut}{:gap$}", "")
 }
 
 /// Writes a line, broken between words where the terminal is not wide enough.
@@ -29,8 +43,8 @@ pub fn wrap(out: &mut String, indent: &str, text: &str, columns: Option<usize>) 
 /// How many columns a text takes, colours apart.
 fn visible(text: &str) -> usize {
     let mut parts = text.split("\x1b[");
-    let first = parts.next().map_or(0, |part| part.chars().count());
-    first + parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| rest.chars().count())).sum::<usize>()
+    let first = parts.next().map_or(0, |part| part.width());
+    first + parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| rest.width())).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -53,5 +67,14 @@ mod tests {
     #[test]
     fn what_is_cut_off_is_seen_to_be() {
         assert_eq!([cut("päyments", 8), cut("päyments", 4), cut("päyments", 0)], ["päyments", "päy…", ""]);
+    }
+
+    /// AWS lets an account have any name; a letter of Japanese takes two columns, an
+    /// accent of its own none.
+    #[test]
+    fn a_column_is_as_wide_as_it_is_seen_to_be() {
+        assert_eq!(column("決済アカウント", 14), "決済アカウント");
+        assert_eq!([column("決済アカウント", 8), column("決済アカウント", 7)], ["決済ア… ", "決済ア…"]);
+        assert_eq!(column("pa\u{308}y", 5), "pa\u{308}y  ");
     }
 }

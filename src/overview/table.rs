@@ -5,6 +5,8 @@ use std::{
     io::{self, IsTerminal as _},
 };
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::fit;
 use crate::{
     model::judge::Status,
@@ -113,8 +115,8 @@ fn names(out: &mut String, rows: &[Row<'_>]) {
             };
             let _ = writeln!(out, "  {name:<32}  {console}");
         }
-        if failing.omitted > 0 {
-            let _ = writeln!(out, "  and {} more; see --collector.users.names-limit", failing.omitted);
+        if let Some(omitted) = failing.omitted.filter(|omitted| *omitted > 0) {
+            let _ = writeln!(out, "  and {omitted} more; see --collector.users.names-limit");
         }
         out.push('\n');
     }
@@ -135,8 +137,8 @@ impl Widths {
             &mut rows.iter().flat_map(|row| &row.verdicts).map(|(_, verdict)| style.word(verdict.status).len());
         let status = widest(statuses);
         let status = status.max(controls.iter().map(|control| control.as_str().len()).max().unwrap_or(0));
-        let name = widest(&mut rows.iter().map(|row| name(row).chars().count())).max(4);
-        let why = widest(&mut rows.iter().map(|row| why(row).chars().count()));
+        let name = widest(&mut rows.iter().map(|row| name(row).width())).max(4);
+        let why = widest(&mut rows.iter().map(|row| why(row).width()));
         let Some(columns) = style.columns else { return Self { name, status, why } };
         let name = name.min(MOST_NAME);
         // The id, the statuses and the age, each with its gap.
@@ -167,7 +169,7 @@ fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Styl
     }
     let _ = writeln!(out, "{head}  {:>5}{}", "AGE", if why_width > 0 { "  WHY" } else { "" });
     for row in rows {
-        let _ = write!(out, "{:<12}  {:<name_width$}", row.id, fit::cut(name(row), name_width));
+        let _ = write!(out, "{:<12}  {}", row.id, fit::column(name(row), name_width));
         for (_, verdict) in &row.verdicts {
             let _ = write!(out, "  {}", style.status(verdict.status, status));
         }

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{State, read, write};
-use crate::model::{shard::Shard, snapshot::Snapshot};
+use crate::model::{shard::Shard, snapshot::Snapshot, time::Moment};
 
 /// However long writing takes, it takes at most one part in so many of the time.
 const SHARE: u32 = 50;
@@ -51,14 +51,14 @@ impl StateFile {
     ///
     /// # Errors
     /// When the file is there and cannot be read, or its folder cannot be written.
-    pub fn load(&self, is_single_account: bool) -> io::Result<Option<State>> {
+    pub fn load(&self, is_single_account: bool, now: Moment) -> io::Result<Option<State>> {
         self.try_folder()?;
         let text = match fs::read(&self.path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        match read(&text, self.shard, is_single_account) {
+        match read(&text, self.shard, is_single_account, now) {
             Ok(state) => {
                 tracing::info!(accounts = state.memories.len(), "The state of an earlier run was read.");
                 Ok(Some(state))

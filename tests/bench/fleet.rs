@@ -159,7 +159,7 @@ fn a_call(exporter: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Scrapes for ten seconds, in each of which the picture is encoded anew.
+/// Scrapes for ten seconds, in each of which the snapshot is encoded anew.
 fn scrapes(daemon: &Daemon) -> Result<(), Failure> {
     let (began, mut took) = (Instant::now(), Vec::new());
     while began.elapsed() < Duration::from_secs(10) {

@@ -23,11 +23,12 @@ use aws_mfa_exporter::{
     model::{
         account::{Account, Identity},
         facts::{
-            Confirmation, RootReading, Summary, UserFacts, UsersReading, VirtualDevices,
-            user::{ReportUse, Reported},
+            Changes, Confirmation, RootReading, Summary, UserFacts, UsersReading, VirtualDevices,
+            user::{ReportUse, Reported, Virtual},
         },
         judge::Cadence,
         snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
+        time::{Timestamp, Uptime},
     },
 };
 use bytes::Bytes;
@@ -49,9 +50,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         took.push(began.elapsed());
     }
     took.sort();
-    let own = ExporterMetrics::new(false)?;
+    let metrics = ExporterMetrics::new(false)?;
     let mut tail = Encoder::default();
-    for family in own.gather() {
+    for family in metrics.gather() {
         tail.family(&family)?;
     }
     let exposition = Exposition::new(&head, &tail.tail(), clock.now());
@@ -72,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         landing: Pages::new(|| Landing { html: Bytes::new(), policy: String::new() }),
         clock,
         max_age: Duration::from_secs(3_600),
-        own,
+        metrics,
         reload: None,
         reloading: Arc::default(),
         guard: None,
@@ -102,20 +103,21 @@ fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
             password: Some(true),
             access_keys: off,
             signing_certificates: off,
-            users: Some(100),
+            users: Some(10),
             mfa_devices: Some(100),
             mfa_devices_in_use: Some(101),
         };
         let list = VirtualDevices { root_owned: u32::from(n % 3 == 0), unowned: 0, fingerprint: summary.fingerprint() };
         let reading = RootReading { summary, confirmation: Confirmation::Agreed };
-        let users = News::Users(Arc::new(users(n, &summary, clock)));
+        let users = News::Users(Arc::new(users(n, clock)));
         for (collector, news) in [
             (Collector::Root, News::Root(reading)),
             (Collector::Devices, News::Devices(list)),
             (Collector::Users, users),
         ] {
             let duration = Duration::from_millis(80 + n % 40);
-            let outcome = Outcome { collector, started: clock.now(), duration, news, fault: None };
+            let outcome =
+                Outcome { collector, started: clock.now(), duration, news, fault: None, changes: Changes::default() };
             snapshot.fold(Event::Collected { account: key, outcome }, clock.now());
         }
     }
@@ -123,18 +125,22 @@ fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
 }
 
 /// A few users, for how many there are changes no family but its values.
-fn users(n: u64, summary: &Summary, clock: &Clock) -> UsersReading {
+fn users(n: u64, clock: &Clock) -> UsersReading {
     let user = |k: u64| UserFacts {
-        virtual_devices: u8::from(!k.is_multiple_of(4)),
-        reported: Reported { password: Some(true), access_key: Some(false) },
-        ..UserFacts::new(format!("AIDA{:017}", n * 10 + k).as_str().into(), "user")
+        virtual_devices: Virtual { count: u8::from(!k.is_multiple_of(4)), since: Uptime::default() },
+        reported: Reported { password: Some(true), password_since: Uptime::default(), access_key: Some(false) },
+        ..UserFacts::new(
+            format!("AIDA{:017}", n * 10 + k).as_str().into(),
+            "user",
+            Uptime::default(),
+            Timestamp::default(),
+        )
     };
     UsersReading {
-        counters: summary.counters(),
-        is_whole: false,
+        is_whole: true,
         devices_listed: Some(clock.now()),
         report: Some(ReportUse { generated: clock.now(), root_password_last_used: None }),
         users: (0..10).map(user).collect(),
-        follow_up: None,
+        ..UsersReading::default()
     }
 }

@@ -96,7 +96,9 @@ def root_facts():
     credential = 'max(aws_mfa_root_credential_present{%s,credential="%s"})'
     unknown = {"_m1": ("unknown", "orange")}
     present = lambda colour: mapping(_0=("absent", "green"), _1=("present", colour), **unknown)
-    used = f"min(aws_mfa_root_password_last_used_timestamp_seconds{THIS_ACCOUNT})"
+    used = f"max(aws_mfa_root_password_last_used_timestamp_seconds{THIS_ACCOUNT})"
+    recorded = f"max(aws_mfa_root_password_used{THIS_ACCOUNT})"
+    password = "max(aws_mfa_root_credential_present{%s,credential=\"password\"})" % ONE
     return [
         (
             4,
@@ -157,12 +159,12 @@ def root_facts():
             stat(
                 "Password last used",
                 "How long ago root signed in with its password, as the credential report says; the report is up to four"
-                " hours old.",
-                [now(f"(time() - ({used} > 0)) or 0 * {used} - 1")],
+                " hours old. No record: it was never used, or not since October 2014, when AWS began to keep records.",
+                [now(f"time() - {used} or 0 * {recorded} - 1 or 0 * ({password} == 0) - 2")],
                 steps("orange", (604800, "text")),
                 unit="s",
                 decimals=0,
-                mappings=mapping(_m1=("never", "green")),
+                mappings=mapping(_m1=("no record", "green"), _m2=("no password", "green")),
                 empty="no report read",
             ),
         ),

@@ -203,9 +203,29 @@ CASES = [
         {("account", "MFA", 0): {"": 0}},
     ),
     (
-        "root's password was never used",
-        [*one("aws_mfa_root_password_last_used_timestamp_seconds", FIRST, 0, account_id=A)],
+        "AWS has no record that root's password was used",
+        [*one("aws_mfa_root_password_used", FIRST, 0, account_id=A)],
         {("account", "Password last used", 0): {"": -1}},
+    ),
+    (
+        "twins differ on root's last sign-in, since their reports differ in age: the later one is shown",
+        [
+            *one("aws_mfa_root_password_used", FIRST, 1, account_id=A),
+            *one("aws_mfa_root_password_last_used_timestamp_seconds", FIRST, 1000, account_id=A),
+            *one("aws_mfa_root_password_used", SECOND, 1, account_id=A),
+            *one("aws_mfa_root_password_last_used_timestamp_seconds", SECOND, 2000, account_id=A),
+        ],
+        {("account", "Password last used", 0): {"": 1000}},
+    ),
+    (
+        "root has no password that could have been used",
+        [*one("aws_mfa_root_credential_present", FIRST, 0, account_id=A, credential="password")],
+        {("account", "Password last used", 0): {"": -2}},
+    ),
+    (
+        "no report was read, and root has a password",
+        [*one("aws_mfa_root_credential_present", FIRST, 1, account_id=A, credential="password")],
+        {("account", "Password last used", 0): {}},
     ),
     (
         "a collector that has not succeeded yet has no age, not one since 1970",

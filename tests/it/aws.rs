@@ -1,6 +1,5 @@
-//! From AWS's reply to a scraped verdict, with the real binary. Rows are named
-//! after the tables of edge cases; where a peer judges one wrongly, its name is
-//! in the comment.
+//! From AWS's reply to a scraped verdict, with the real binary. Comments name the
+//! case of tests/cases.md and, where a tool judges it wrongly, the tool.
 
 use std::{thread, time::Duration};
 
@@ -32,7 +31,7 @@ fn expect(sim: &Sim, wanted: [&str; 3]) -> Samples {
     samples
 }
 
-/// Peers 1: CloudQuery has it the other way round.
+/// D1: CloudQuery has it the other way round.
 #[test]
 fn root_with_a_hardware_key_passes_all() {
     let samples = expect(&sim(healthy()), ["passed", "passed", "passed"]);
@@ -40,20 +39,20 @@ fn root_with_a_hardware_key_passes_all() {
     assert_eq!(samples.value(r#"aws_mfa_root_virtual_devices{account_id="111111111111"}"#), Some(0.0));
 }
 
-/// 13.1, peers 13: Scout Suite, Steampipe and others call this a failure.
+/// R1: Scout Suite, Steampipe and others call this a failure.
 #[test]
 fn root_credentials_removed_is_not_applicable() {
     let samples = expect(&sim(account(Root::default())), ["not_applicable", "not_applicable", "passed"]);
     assert_eq!(samples.value(r#"aws_mfa_root_mfa_enabled{account_id="111111111111"}"#), Some(0.0));
 }
 
-/// 13.2, peers 12 and 14: what the organization's feature says is not asked.
+/// R2: what the organization's feature says is not asked.
 #[test]
 fn root_password_without_mfa_fails() {
     expect(&sim(account(Root { password: true, ..Root::default() })), ["failed", "failed", "passed"]);
 }
 
-/// 13.3: seen by the next heartbeat, not in four hours.
+/// R3: seen by the next heartbeat, not in four hours.
 #[test]
 fn password_recovery_just_allowed_fails() {
     let sim = sim(account(Root::default()));
@@ -67,13 +66,13 @@ fn password_recovery_just_allowed_fails() {
     assert!(time("failed").unwrap() > time("protected").unwrap(), "the regression can be told");
 }
 
-/// 13.4, peers 16: AWS's own rule passes it.
+/// R4: AWS's own rule passes it.
 #[test]
 fn root_with_only_an_access_key_fails() {
     expect(&sim(account(Root { access_keys: 1, ..Root::default() })), ["failed", "failed", "failed"]);
 }
 
-/// 13.5, peers 15: Steampipe reads the missing flag as "no password" and passes it.
+/// R5: Steampipe reads the missing flag as "no password" and passes it.
 #[test]
 fn password_flag_missing_is_unknown() {
     let account = Account { summary_omit: vec!["AccountPasswordPresent".into()], ..account(Root::default()) };
@@ -82,7 +81,7 @@ fn password_flag_missing_is_unknown() {
     assert_eq!(samples.fault("root"), "incomplete_reply");
 }
 
-/// 13.5: failed where another credential is known to be there.
+/// R5: failed where another credential is known to be there.
 #[test]
 fn password_flag_missing_and_a_key_present_fails() {
     let root = Root { access_keys: 1, ..Root::default() };
@@ -90,13 +89,13 @@ fn password_flag_missing_and_a_key_present_fails() {
     expect(&sim(account), ["failed", "failed", "failed"]);
 }
 
-/// 13.6, peers 2: by owner, whatever the device is called.
+/// D2: by owner, whatever the device is called.
 #[test]
 fn root_virtual_device_with_a_name_of_its_own_is_no_hardware() {
     expect(&sim(virtual_root("my-phone")), ["passed", "failed", "passed"]);
 }
 
-/// 13.7, peers 3: the usual name on somebody else's device.
+/// D3: the usual name on somebody else's device.
 #[test]
 fn a_users_device_with_roots_usual_name_is_the_users() {
     let user = User {
@@ -107,14 +106,14 @@ fn a_users_device_with_roots_usual_name_is_the_users() {
     expect(&sim(Account { users: vec![user], ..healthy() }), ["passed", "passed", "passed"]);
 }
 
-/// 13.7, peers 9: a device that nobody has activated.
+/// D4: a device that nobody has activated.
 #[test]
 fn an_unassigned_device_with_roots_usual_name_is_nobodys() {
     let serial = format!("arn:aws:iam::{ID}:mfa/root-account-mfa-device");
     expect(&sim(Account { unassigned_devices: vec![serial], ..healthy() }), ["passed", "passed", "passed"]);
 }
 
-/// 13.8, peers 4: Prowler looks for "root" anywhere in the ARN.
+/// D5: Prowler looks for "root" anywhere in the ARN.
 #[test]
 fn users_named_like_root_are_not_root() {
     let user = |name: &str, path: &str| User {
@@ -127,7 +126,7 @@ fn users_named_like_root_are_not_root() {
     expect(&sim(Account { users, ..healthy() }), ["passed", "passed", "passed"]);
 }
 
-/// 13.9, peers 8: as Security Hub has it.
+/// D6: as Security Hub has it.
 #[test]
 fn root_with_fido_and_virtual_is_no_hardware() {
     let mut account = healthy();
@@ -136,14 +135,14 @@ fn root_with_fido_and_virtual_is_no_hardware() {
     assert_eq!(samples.value(r#"aws_mfa_root_virtual_devices{account_id="111111111111"}"#), Some(1.0));
 }
 
-/// 13.10, peers 10: AWS calls it by the same name as a hardware key, and counts it as one.
+/// D7: AWS calls it by the same name as a hardware key, and counts it as one.
 #[test]
 fn a_synced_passkey_passes_as_aws_has_it() {
     let passkey = Account { id: ID.into(), ..Account::default() }.root_fido_serial("synced-passkey");
     expect(&sim(Account::with_root_devices(ID, &[&passkey])), ["passed", "passed", "passed"]);
 }
 
-/// 13.37: a count of devices over one of users says nothing of anybody, and is not exported.
+/// R10: a count of devices over one of users says nothing of anybody, and is not exported.
 #[test]
 fn more_devices_than_users_are_no_coverage() {
     let mut account = account(Root { password: true, ..Root::default() });
@@ -152,7 +151,7 @@ fn more_devices_than_users_are_no_coverage() {
     assert!(!samples.names().any(|name| name.contains("_ratio") || name.contains("coverage")), "{samples}");
 }
 
-/// 13.36, 13.19, peers 19: what leaves traces of root in CloudTrail, is hours old, or says what the
+/// R8: what leaves traces of root in CloudTrail, is hours old, or says what the
 /// organization has switched on, is not asked to judge a root user.
 #[test]
 fn of_root_nothing_is_asked_but_the_summary_and_the_list() {
@@ -164,7 +163,7 @@ fn of_root_nothing_is_asked_but_the_summary_and_the_list() {
     }
 }
 
-/// 13.11, peers 6: Scout Suite reads the first page only.
+/// D8: Scout Suite reads the first page only.
 #[test]
 fn roots_device_on_the_last_of_many_pages_is_found() {
     let mut account = virtual_root("zzz");
@@ -179,7 +178,7 @@ fn roots_device_on_the_last_of_many_pages_is_found() {
     expect(&sim(account), ["passed", "failed", "passed"]);
 }
 
-/// Peers 6: an empty first page that goes on.
+/// D9: an empty first page that goes on.
 #[test]
 fn an_empty_page_is_not_the_last() {
     let sim = sim(virtual_root("phone"));
@@ -187,7 +186,7 @@ fn an_empty_page_is_not_the_last() {
     expect(&sim, ["passed", "failed", "passed"]);
 }
 
-/// Peers 11: an assigned device that comes without its owner could be root's.
+/// D10: an assigned device that comes without its owner could be root's.
 #[test]
 fn an_assigned_device_without_owner_leaves_hardware_unknown() {
     let sim = sim(virtual_root("root-account-mfa-device"));
@@ -199,7 +198,7 @@ fn an_assigned_device_without_owner_leaves_hardware_unknown() {
     );
 }
 
-/// Peers 7: ElectricEye compares with `arn:aws:` in every partition.
+/// D11: ElectricEye compares with `arn:aws:` in every partition.
 #[test]
 fn china_has_its_own_root_arn() {
     let mut account = Account { partition: "aws-cn".into(), ..account(Root { password: true, ..Root::default() }) };
@@ -207,7 +206,7 @@ fn china_has_its_own_root_arn() {
     expect(&sim(account), ["passed", "failed", "passed"]);
 }
 
-/// 13.35, peers 14 and 18: Scout Suite and Prowler raise a critical finding.
+/// R9: Scout Suite and Prowler raise a critical finding.
 #[test]
 fn govcloud_root_cannot_have_mfa_but_can_have_a_key() {
     let root = Root { password: true, access_keys: 1, ..Root::default() };
@@ -217,7 +216,7 @@ fn govcloud_root_cannot_have_mfa_but_can_have_a_key() {
     );
 }
 
-/// 13.12 and 13.13, peers 5: an error in the list says nothing of the devices.
+/// D12: an error in the list says nothing of the devices.
 #[test]
 fn whatever_is_wrong_with_the_list_hardware_is_unknown() {
     let rows = [
@@ -247,7 +246,7 @@ fn whatever_is_wrong_with_the_list_hardware_is_unknown() {
     });
 }
 
-/// Peers 17: an answer that cannot be read is never "no MFA", nor "fine".
+/// R7: an answer that cannot be read is never "no MFA", nor "fine".
 #[test]
 fn whatever_is_wrong_with_the_summary_root_is_unknown() {
     let rows = [
@@ -295,7 +294,7 @@ fn strike(operation: Option<&'static str>, collector: &str, rows: &[(Fault, &str
     });
 }
 
-/// 13.10's neighbour: a key that is missing from the summary hides changes.
+/// R6: a key that is missing from the summary hides changes.
 #[test]
 fn without_the_counters_hardware_is_unknown() {
     let account = Account { summary_omit: vec!["MFADevicesInUse".into()], ..healthy() };
@@ -369,7 +368,7 @@ fn a_change_while_the_list_is_read_voids_it() {
     });
 }
 
-/// Peers 20 and 38: an old answer keeps its own time, is shown for a while, and then no more.
+/// E1: an old answer keeps its own time, is shown for a while, and then no more.
 #[test]
 fn a_passed_verdict_becomes_unknown_when_nothing_arrives_any_more() {
     let sim = sim(healthy());
@@ -390,7 +389,7 @@ fn a_passed_verdict_becomes_unknown_when_nothing_arrives_any_more() {
     assert!(aged.value(&format!(r#"aws_mfa_root_mfa_enabled{{account_id="{ID}"}}"#)).is_none(), "facts age too");
 }
 
-/// Peers 34: an account never changes under a label. Here a profile's key is
+/// O3: an account never changes under a label. Here a profile's key is
 /// replaced by another account's while the exporter runs.
 #[test]
 fn credentials_that_become_another_accounts_are_refused() {
@@ -437,7 +436,7 @@ fn a_rotated_key_is_found_when_the_old_one_stops_working() {
     exporter.expect("IAM.9", "passed");
 }
 
-/// Peers 35, 36 and 41: errors end nothing, and no series comes and goes but the
+/// E2: errors end nothing, and no series comes and goes but the
 /// reason of the fault; the four states of a control are there all the time.
 #[test]
 fn no_series_vanishes_while_collectors_fail_and_recover() {

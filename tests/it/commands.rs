@@ -203,7 +203,7 @@ fn check_prints_json_of_the_documented_form() {
     sim.fault(ID, Some("ListVirtualMFADevices"), Fault::Throttled);
     let (_, text) = check(&sim, &["--output", "json"]);
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&report["schema_version"], &report["fault"]), (&1.into(), &serde_json::Value::Null));
+    assert_eq!((&report["schema_version"], &report["fault"]), (&2.into(), &serde_json::Value::Null));
     let account = &report["accounts"][0];
     assert_eq!((&account["account_id"], &account["partition"]), (&ID.into(), &"aws".into()));
     let control = |id: &str| account["controls"].as_array().unwrap().iter().find(|c| c["control"] == id).unwrap();

@@ -153,7 +153,7 @@ fn whatever_is_wrong_with_the_answer_to_assume_role_the_account_is_unknown() {
     for (fault, class) in [
         (Fault::Omit("Credentials"), "incomplete_reply"),
         (Fault::Omit("AssumedRoleUser"), "incomplete_reply"),
-        (Fault::Omit("Arn"), "malformed_reply"),
+        (Fault::Omit("Arn"), "incomplete_reply"),
         (Fault::Omit("SecretAccessKey"), "incomplete_reply"),
         (Fault::HalfDocument, "malformed_reply"),
         (Fault::EmptyBody, "malformed_reply"),
@@ -309,7 +309,7 @@ fn a_list_that_cannot_be_believed_is_no_list() {
     }
 }
 
-/// 13.30: whoever filters by a field that AWS no longer sends watches nobody, and all is green.
+/// O1: whoever filters by a field that AWS no longer sends watches nobody, and all is green.
 #[test]
 fn a_list_of_nobody_is_a_fault() {
     let sim = Sim::start(organization(vec![good(&member_id(0))])).unwrap();
@@ -321,7 +321,7 @@ fn a_list_of_nobody_is_a_fault() {
     assert_eq!(samples.value("aws_mfa_exporter_initial_pass_complete"), Some(0.0));
 }
 
-/// 13.34: the most important root user of all, in the one account that no StackSet reaches.
+/// O2: the most important root user of all, in the one account that no StackSet reaches.
 #[test]
 fn a_management_account_that_cannot_be_read_is_named_loudly() {
     let mut scenario = organization(vec![good(&member_id(0))]);
@@ -342,7 +342,7 @@ fn a_management_account_that_cannot_be_read_is_named_loudly() {
     assert!(loud.is_some_and(|line| line.contains(&member_id(0))), "{log}");
 }
 
-/// 13.34: only a member's root can be without credentials; a summary that says so of the
+/// R11: only a member's root can be without credentials; a summary that says so of the
 /// management account's is not believed.
 #[test]
 fn a_management_account_without_root_credentials_is_unknown() {
@@ -653,10 +653,11 @@ fn a_state_file_is_its_owners_alone_and_names_no_user() {
 fn a_state_file_that_cannot_be_used_is_set_aside_and_told_of() {
     let sim = crate::support::sim(crate::support::healthy());
     for (text, told) in [
-        ("{\"version\":1,\"sha", "damaged"),
+        ("{\"version\":2,\"sha", "damaged"),
+        ("{\"version\":1,\"shard\":0}", "version is 1"),
         ("{\"version\":99}", "version is 99"),
         (
-            "{\"version\":1,\"shard\":1,\"total_shards\":2,\"lone\":true,\"listed\":null,\"accounts\":[]}",
+            "{\"version\":2,\"shard\":1,\"total_shards\":2,\"lone\":true,\"listed\":null,\"accounts\":[]}",
             "shard 1 of 2",
         ),
     ] {

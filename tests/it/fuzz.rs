@@ -5,7 +5,10 @@
 use std::{fs, panic::catch_unwind, path::Path};
 
 use aws_mfa_exporter as exporter;
-use aws_mfa_exporter::aws::wire::{Page, Shape, ShapeError};
+use aws_mfa_exporter::aws::wire::{
+    ReplyError,
+    xml::{self, Page},
+};
 use proptest::{prelude::*, test_runner::Config};
 
 #[path = "../fuzz/src/outside.rs"]
@@ -65,22 +68,26 @@ proptest! {
     }
 }
 
-/// A reply of `ListUsers` with these fields.
-fn page(fields: &str) -> Result<Page, ShapeError> {
+/// Where the list of users goes on in a reply with these fields.
+fn page(fields: &str) -> Result<Page, ReplyError> {
     let text = format!("<ListUsersResponse><ListUsersResult><Users/>{fields}</ListUsersResult></ListUsersResponse>");
-    Shape::read(text.as_bytes())?.page("Users")
+    xml::result(text.as_bytes(), "ListUsers", |result| {
+        result.members("Users").map(drop)?;
+        result.page()
+    })
 }
 
 /// Found by fuzzing: of two contradicting fields the last was taken, and the text
 /// after another element for the whole. Either ended a list that goes on.
 #[test]
 fn a_reply_that_contradicts_itself_ends_no_list() {
-    const END: ShapeError = ShapeError::Unreadable("IsTruncated");
-    assert_eq!(page("<IsTruncated>true</IsTruncated><IsTruncated>false</IsTruncated>"), Err(END));
-    assert_eq!(page("<IsTruncated>true<b/>false</IsTruncated>"), Err(END));
-    assert_eq!(page("<IsTruncated><![CDATA[true]]>false</IsTruncated>"), Err(END));
-    assert_eq!(page("<IsTruncated>false</IsTruncated><Users/>"), Err(ShapeError::Unreadable("Users")));
-    assert_eq!(page("<IsTruncated>fal<!-- true -->se</IsTruncated>"), Ok(Page::Last), "a comment is nothing");
+    const TWO: Result<Page, ReplyError> = Err(ReplyError::Ambiguous);
+    assert_eq!(page("<IsTruncated>true</IsTruncated><IsTruncated>false</IsTruncated>"), TWO);
+    assert_eq!(page("<IsTruncated>true<b/>false</IsTruncated>"), TWO);
+    assert_eq!(page("<IsTruncated><![CDATA[true]]>false</IsTruncated>"), TWO);
+    assert_eq!(page("<IsTruncated>false</IsTruncated><Users/>"), TWO);
+    assert_eq!(page("<IsTruncated>fal<!-- true -->se</IsTruncated>"), TWO, "some read what is before the comment");
+    assert_eq!(page("<IsTruncated>false</IsTruncated><!-- true -->"), Ok(Page::Last), "a comment is nothing");
 }
 
 /// Found by fuzzing: what a reply says of itself, or beside the result, is not about
@@ -89,8 +96,10 @@ fn a_reply_that_contradicts_itself_ends_no_list() {
 fn only_the_result_ends_a_list() {
     let text = "<ListUsersResponse><ListUsersResult><Users/></ListUsersResult><ResponseMetadata>\
                 <IsTruncated>false</IsTruncated></ResponseMetadata></ListUsersResponse>";
-    assert_eq!(Shape::read(text.as_bytes()).unwrap().page("Users"), Err(ShapeError::Missing("IsTruncated")));
-    assert_eq!(Shape::read(b"<html><body><p>proxy</p></body></html>"), Err(ShapeError::Malformed));
+    let read = |text: &str| xml::result(text.as_bytes(), "ListUsers", |result| result.page());
+    assert_eq!(read(text), Err(ReplyError::Missing("IsTruncated")));
+    assert_eq!(read("<html><body><p>proxy</p></body></html>"), Err(ReplyError::Malformed));
+    assert_eq!(read(&text.replace("ListUsers", "ListRoles")), Err(ReplyError::Malformed), "another operation's");
 }
 
 /// Found by fuzzing: a marker with a character that XML writes otherwise was sent
@@ -99,7 +108,19 @@ fn only_the_result_ends_a_list() {
 fn a_marker_is_sent_back_as_it_was_meant() {
     let more = |marker: &str| page(&format!("<IsTruncated>true</IsTruncated><Marker>{marker}</Marker>"));
     assert_eq!(more("a&amp;b&#x2B;c=="), Ok(Page::More("a&b+c==".into())));
-    assert_eq!(more("a&unknown;"), Err(ShapeError::Unreadable("Marker")));
-    assert_eq!(more("<b>a</b>"), Err(ShapeError::Unreadable("Marker")));
-    assert_eq!(more(""), Err(ShapeError::Missing("Marker")));
+    assert_eq!(more("a&unknown;"), Err(ReplyError::Malformed));
+    assert_eq!(more("<b>a</b>"), Err(ReplyError::Unreadable("Marker")));
+    assert_eq!(more(""), Err(ReplyError::Missing("Marker")));
+}
+
+/// A page of elements that nest for ever, or of more than anybody has, is refused
+/// and costs nothing.
+#[test]
+fn a_reply_without_measure_is_refused() {
+    for part in ["<a>", "<a/>", "=", "<a b='c'>"] {
+        let text = part.repeat(1 << 20);
+        assert_eq!(page(&text), Err(ReplyError::Malformed), "{part}");
+    }
+    let nested = "<a>".repeat(50_000) + &"</a>".repeat(50_000);
+    assert_eq!(page(&format!("<IsTruncated>false</IsTruncated>{nested}")), Ok(Page::Last), "nobody reads it");
 }

@@ -34,7 +34,7 @@ pub type Published = watch::Sender<Option<Arc<Exposition>>>;
 /// A running server. It ends with the test.
 pub struct Server {
     pub address: SocketAddr,
-    pub own: ExporterMetrics,
+    pub metrics: ExporterMetrics,
     published: Published,
     clock: Clock,
     stop: Option<oneshot::Sender<()>>,
@@ -95,15 +95,15 @@ impl Server {
         let address = listeners[0].local_addr().unwrap();
         let (stop, stopping) = oneshot::channel::<()>();
         let (done, stopped) = mpsc::channel();
-        let own = ExporterMetrics::new(false).unwrap();
-        let guard = setting.web_config.map(|path| Arc::new(Guard::new(path, clock, own.clone()).unwrap()));
+        let metrics = ExporterMetrics::new(false).unwrap();
+        let guard = setting.web_config.map(|path| Arc::new(Guard::new(path, clock, metrics.clone()).unwrap()));
         let site = Site {
             exposition,
             paths: setting.paths,
             landing: Pages::new(setting.landing),
             clock,
             max_age: setting.max_age,
-            own: own.clone(),
+            metrics: metrics.clone(),
             reload: setting.reload,
             reloading: Arc::default(),
             guard,
@@ -118,7 +118,7 @@ impl Server {
             runtime.block_on(serve(listeners, site, setting.limits, shutdown)).unwrap();
             let _ = done.send(asked.elapsed());
         });
-        Self { address, own, published, clock, stop: Some(stop), stopped: Mutex::new(stopped) }
+        Self { address, metrics, published, clock, stop: Some(stop), stopped: Mutex::new(stopped) }
     }
 
     pub fn publish(&self, bytes: usize) {
@@ -169,12 +169,12 @@ impl Server {
 
     /// How many refusals of this reason were counted.
     pub fn refused(&self, reason: &str) -> u64 {
-        self.own.http_refusals().with_label_values(&[reason]).get()
+        self.metrics.http_refusals().with_label_values(&[reason]).get()
     }
 
     /// How many answers of this code were counted.
     pub fn answered(&self, code: &str) -> u64 {
-        self.own.http_requests().with_label_values(&[code]).get()
+        self.metrics.http_requests().with_label_values(&[code]).get()
     }
 
     pub fn stop(&mut self) {

@@ -11,7 +11,7 @@ use aws_mfa_exporter::model::{
         Status::{self, Failed, NotApplicable, Passed, Unknown},
         root::{RootEvidence, judge},
     },
-    time::{Moment, Timestamp},
+    time::{Moment, Timestamp, Uptime},
 };
 
 const CADENCE: Cadence = Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) };
@@ -63,7 +63,7 @@ impl Default for Row {
 fn at(seconds: u64) -> Moment {
     Moment {
         wall: Timestamp::from_millis(1_764_000_000_000 + seconds as i64 * 1000),
-        mono: Duration::from_secs(seconds),
+        mono: Uptime::after_start(Duration::from_secs(seconds)),
     }
 }
 
@@ -112,15 +112,16 @@ const YES: Option<bool> = Some(true);
 
 rows! {
     hardware_key: {} => [Passed, Passed, Passed];
-    /// 13.1
+    /// R1
     credentials_removed: { mfa: NO, password: NO } => [NotApplicable, NotApplicable, Passed];
-    /// 13.2, 13.3
+    /// R2, R3
     password_without_mfa: { mfa: NO, confirmation: Confirmation::Agreed } => [Failed, Failed, Passed];
-    /// 13.4, peers 16
+    /// R4
     key_without_mfa: { mfa: NO, password: NO, keys: YES, confirmation: Confirmation::Agreed } => [Failed, Failed, Failed];
     certificate_without_mfa: { mfa: NO, password: NO, certificates: YES, confirmation: Confirmation::Agreed } => [Failed, Failed, Passed];
-    /// 13.5, peers 15
+    /// R5
     password_flag_missing: { mfa: NO, password: None } => [Unknown, Unknown, Passed];
+    /// R5
     password_flag_missing_with_key: { mfa: NO, password: None, keys: YES, confirmation: Confirmation::Agreed } => [Failed, Failed, Failed];
     key_flag_missing: { mfa: NO, password: NO, keys: None } => [Unknown, Unknown, Unknown];
     certificate_flag_missing: { mfa: NO, password: NO, certificates: None } => [Unknown, Unknown, Passed];
@@ -128,12 +129,12 @@ rows! {
     mfa_flag_missing_and_no_credentials: { mfa: None, password: NO } => [NotApplicable, NotApplicable, Passed];
     everything_missing: { mfa: None, password: None, keys: None, certificates: None } => [Unknown, Unknown, Unknown];
     mfa_on_and_password_flag_missing: { password: None } => [Passed, Unknown, Passed];
-    /// 13.6, 13.9, peers 2, 8
+    /// D2, D6
     virtual_device_of_root: { root_owned: 1 } => [Passed, Failed, Passed];
-    /// Peers 11
+    /// D10
     assigned_device_without_owner: { unowned: 1 } => [Passed, Unknown, Passed];
     virtual_device_and_one_without_owner: { root_owned: 1, unowned: 1 } => [Passed, Failed, Passed];
-    /// 13.12, peers 5
+    /// D12
     list_never_read: { listed: false } => [Passed, Unknown, Passed];
     list_too_old: { list_age: 1_801 } => [Passed, Unknown, Passed];
     list_just_young_enough: { list_age: 1_800 } => [Passed, Passed, Passed];
@@ -141,11 +142,11 @@ rows! {
     counter_moved_since_a_failing_list: { in_use_now: Some(4), root_owned: 1 } => [Passed, Unknown, Passed];
     counter_missing: { in_use_now: None } => [Passed, Unknown, Passed];
     counter_missing_on_both_sides: { in_use_now: None, in_use_then: None } => [Passed, Unknown, Passed];
-    /// 13.34: a management account's root cannot be without credentials.
+    /// R11: a management account's root cannot be without credentials.
     management_without_credentials: { management: true, mfa: NO, password: NO } => [Unknown, Unknown, Passed];
     management_without_mfa: { management: true, mfa: NO, confirmation: Confirmation::Agreed } => [Failed, Failed, Passed];
     management_with_mfa_and_no_password_shown: { management: true, password: NO } => [Passed, Passed, Passed];
-    /// 13.35, peers 14, 18
+    /// R9
     govcloud_with_password: { partition: "aws-us-gov", mfa: NO } => [NotApplicable, NotApplicable, Passed];
     govcloud_with_key: { partition: "aws-us-gov", mfa: NO, password: NO, keys: YES } => [NotApplicable, NotApplicable, Failed];
     govcloud_unread: { partition: "aws-us-gov", read: false } => [Unknown, Unknown, Unknown];
@@ -154,8 +155,9 @@ rows! {
     confirmation_lost: { mfa: NO, confirmation: Confirmation::Lost } => [Unknown, Unknown, Passed];
     confirmation_disagreed_with_mfa: { confirmation: Confirmation::Disagreed } => [Unknown, Unknown, Passed];
     confirmation_disagreed_without_credentials: { mfa: NO, password: NO, confirmation: Confirmation::Disagreed } => [Unknown, Unknown, Passed];
-    /// Peers 17, 38
+    /// R7, E1
     never_read: { read: false } => [Unknown, Unknown, Unknown];
+    /// E1
     heartbeat_too_old: { reading_age: 181 } => [Unknown, Unknown, Unknown];
     heartbeat_just_young_enough: { reading_age: 180 } => [Passed, Passed, Passed];
     slow_heartbeat_is_good_for_longer: { mfa: NO, password: NO, reading_age: 900 } => [NotApplicable, NotApplicable, Passed];

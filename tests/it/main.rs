@@ -3,8 +3,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
-/// Every root row of the facts, and every fault, through the real binary.
+/// Every case about root users, and every fault, through the real binary.
 mod aws;
+/// The cases of tests/cases.md, and that each has its tests.
+mod cases;
 /// The commands beside serving.
 mod commands;
 /// The expressions of the dashboards.
@@ -32,6 +34,10 @@ mod peers;
 /// What expressions of Prometheus name, read without evaluating them.
 mod promql;
 mod properties;
+/// Replies that AWS does not send.
+mod replies;
+/// Credential reports that cannot be.
+mod reports;
 /// The rules, their cases and their runbooks.
 mod rules;
 /// What the AWS SDK must not do behind our back.
@@ -42,8 +48,8 @@ mod server;
 mod support;
 /// TLS and passwords, the server alone.
 mod tls;
-/// Users: histories, properties and budgets on a clock of their own, and every row
-/// of the facts with the real binary.
+/// Users: histories, properties and budgets on a clock of their own, and every case
+/// with the real binary.
 mod users;
 /// TLS, client certificates and passwords.
 mod web;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_mfa_exporter::{
-    metrics::{CATALOGUE, Kind},
+    metrics::{Kind, catalogue},
     model::{
         account::AccountStatus,
         facts::{DeviceKind, FaultClass},
@@ -43,7 +43,7 @@ impl Known {
             let all = labels.iter().chain(&["job", "instance"]).map(ToString::to_string);
             metrics.insert(name.to_owned(), all.collect::<BTreeSet<_>>());
         };
-        for metric in CATALOGUE {
+        for metric in catalogue() {
             if metric.kind == Kind::Histogram {
                 add(&format!("{}_bucket", metric.name), &[metric.labels, &["le"]].concat());
                 for part in ["sum", "count"] {

@@ -112,7 +112,7 @@ fn an_independent_parser_reads_the_same_from_openmetrics() {
     assert_eq!(samples_of_openmetrics(&exporter), all, "as many samples as in the text format");
 }
 
-/// Peers 42: accounts of every state, with names that need every escape, and no series twice.
+/// E3: accounts of every state, with names that need every escape, and no series twice.
 #[test]
 fn independent_parsers_read_an_organization_in_any_state() {
     let sim = Sim::start(aws_sim::organization(40)).unwrap();
@@ -208,7 +208,9 @@ fn a_real_prometheus_scrapes_both_formats() {
 fn the_golden_exposition() {
     let covered = User { password: true, devices: vec![format!("arn:aws:iam::{ID}:mfa/a")], ..User::named("a") };
     let bare = User { password: true, access_keys: vec![true], ..User::named("b") };
-    let sim = sim(Account { users: vec![covered, bare], ..healthy() });
+    let mut account = Account { users: vec![covered, bare], ..healthy() };
+    account.root.password_last_used = Some("2024-05-06T07:08:09Z".into());
+    let sim = sim(account);
     let exporter = Exporter::start(&sim.endpoint(), &["--web.disable-exporter-metrics"]);
     exporter.wait_for("a first pass", Duration::from_secs(25), |samples| {
         samples.value("aws_mfa_exporter_initial_pass_complete") == Some(1.0)

@@ -19,19 +19,20 @@ use std::{
 use aws_mfa_exporter::{
     collect::{
         self, Finding,
+        changes::SharedChanges,
         devices::Prior,
         iam::{DevicePage, Iam, Owner},
         root::Doubt,
     },
     model::{
         account::Identity,
-        facts::{Confirmation, Fault, FaultClass, Summary, VirtualDevices},
+        facts::{Changes, Confirmation, Fault, FaultClass, Summary, VirtualDevices},
         judge::{Cadence, Control, Status},
         snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
-        time::{Moment, Timestamp},
+        time::{Moment, Timestamp, Uptime},
     },
 };
-use proptest::{prelude::*, test_runner::Config};
+use proptest::prelude::*;
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
 const PLAN: Plan = Plan {
@@ -166,6 +167,10 @@ fn denied() -> Fault {
 }
 
 impl Iam for Model {
+    fn now(&self) -> Moment {
+        Clocks { mono: 1_000, step: 0 }.read()
+    }
+
     async fn summary(&self) -> Result<Summary, Fault> {
         let (world, beat) = self.beat(true);
         let mut summary = world.summary();
@@ -186,7 +191,7 @@ impl Iam for Model {
     async fn assigned_devices(&self, marker: Option<String>) -> Result<DevicePage, Fault> {
         let from: usize = marker.map_or(0, |marker| marker.parse().unwrap());
         let (world, beat) = self.beat(from == 0);
-        let owner = |arn: String| Some(Owner { id: arn.as_str().into(), arn });
+        let owner = |arn: String| Some(Owner { id: arn.as_str().into(), arn, since: Uptime::default() });
         let users = (0..world.user_virtual).map(|n| owner(format!("arn:aws:iam::111111111111:user/u{n}")));
         let roots = (0..world.root_virtual).map(|_| owner(ROOT.to_owned()));
         let mut owners: Vec<_> = users.chain(roots).collect();
@@ -213,8 +218,7 @@ fn now<F: Future>(future: F) -> F::Output {
 
 /// Lists the devices; `summary` is what a heartbeat has just read, if one has.
 fn list(model: &Model, summary: Option<Summary>, list: Option<VirtualDevices>) -> Finding {
-    let at = Clocks { mono: 1_000, step: 0 }.read();
-    now(collect::devices::collect(model, ROOT, at, Prior { summary, list })).0
+    now(collect::devices::collect(model, ROOT, Prior { summary, list }, &SharedChanges::default())).0
 }
 
 fn identity() -> Identity {
@@ -229,7 +233,14 @@ fn known(snapshot: &Snapshot, control: Control) -> Option<(Status, Moment)> {
 
 fn collected(collector: Collector, started: Moment, finding: Finding) -> Event {
     let account = identity().account;
-    let outcome = Outcome { collector, started, duration: Duration::ZERO, news: finding.news, fault: finding.fault };
+    let outcome = Outcome {
+        collector,
+        started,
+        duration: Duration::ZERO,
+        news: finding.news,
+        fault: finding.fault,
+        changes: Changes::default(),
+    };
     Event::Collected { account, outcome }
 }
 
@@ -243,7 +254,7 @@ struct Clocks {
 impl Clocks {
     fn read(self) -> Moment {
         let wall = 1_764_000_000_000 + i64::try_from(self.mono).unwrap() + self.step;
-        Moment { wall: Timestamp::from_millis(wall), mono: Duration::from_millis(self.mono) }
+        Moment { wall: Timestamp::from_millis(wall), mono: Uptime::after_start(Duration::from_millis(self.mono)) }
     }
 }
 
@@ -316,7 +327,7 @@ fn a_list_that_speaks_for_a_pass_is_read_twice_unless_the_one_before_said_so() {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 10_000, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(crate::support::properties())]
 
     #[test]
     fn a_fresh_judgement_is_right_or_unknown(
@@ -328,10 +339,10 @@ proptest! {
         let model = Model::new(world, script);
         let mut snapshot = fresh_snapshot(clocks);
         // The list begins with the summary of a heartbeat, or with one of its own.
-        let beat = is_handed.then(|| now(collect::root::collect(&model, Doubt::Ask)).news);
+        let beat = is_handed.then(|| now(collect::root::collect(&model, Doubt::Ask, &SharedChanges::default())).news);
         let summary = if let Some(News::Root(reading)) = beat { Some(reading.summary) } else { None };
         let list = list(&model, summary, None);
-        let heartbeat = now(collect::root::collect(&model, Doubt::Ask));
+        let heartbeat = now(collect::root::collect(&model, Doubt::Ask, &SharedChanges::default()));
         snapshot.fold(collected(Collector::Devices, clocks.read(), list), clocks.read());
         let later = Clocks { mono: 2_000, step: 0 }.read();
         snapshot.fold(collected(Collector::Root, later, heartbeat), later);
@@ -377,7 +388,7 @@ proptest! {
                     let started = clocks.read();
                     let model = Model::new(world, script);
                     let doubt = if believed == Some(true) { Doubt::Settled } else { Doubt::Ask };
-                    let finding = now(collect::root::collect(&model, doubt));
+                    let finding = now(collect::root::collect(&model, doubt, &SharedChanges::default()));
                     if let News::Root(reading) = &finding.news {
                         believed = Some(reading.confirmation == Confirmation::Agreed && reading.summary.is_unprotected());
                     }
@@ -391,7 +402,7 @@ proptest! {
                     let started = clocks.read();
                     let model = Model::new(world, script);
                     let doubt = if believed == Some(true) { Doubt::Settled } else { Doubt::Ask };
-                    let heartbeat = now(collect::root::collect(&model, doubt));
+                    let heartbeat = now(collect::root::collect(&model, doubt, &SharedChanges::default()));
                     let summary = if let News::Root(reading) = &heartbeat.news {
                         believed = Some(reading.confirmation == Confirmation::Agreed && reading.summary.is_unprotected());
                         Some(reading.summary)
@@ -419,14 +430,14 @@ proptest! {
             snapshot.age(clocks.read());
             for control in Control::ALL {
                 let Some((status, as_of)) = known(&snapshot, control) else { continue };
-                let age = clocks.read().mono - as_of.mono;
+                let age = clocks.read().mono.since(as_of.mono);
                 let longest = match control {
                     Control::Iam6 => 1_800,
                     _ => 900,
                 };
                 prop_assert!(age <= Duration::from_secs(longest), "{control:?} {status} is {age:?} old");
                 // True at the as-of time, or within the second that the run took.
-                let from = as_of.mono.as_millis() as u64;
+                let from = as_of.mono.since(Uptime::default()).as_millis() as u64;
                 let since = history.iter().rposition(|(at, _)| *at <= from).unwrap_or(0);
                 let lived: Vec<_> = history[since..].iter().take_while(|(at, _)| *at <= from + RUN).collect();
                 prop_assert!(lived.iter().any(|(_, world)| world.allows(control, status)), "{control:?} {status} as of {from}: {lived:?}");

@@ -189,7 +189,7 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
         exposition::{Encoding, Format},
         model::{
             account::Identity,
-            facts::{Confirmation, RootReading, Summary},
+            facts::{Changes, Confirmation, RootReading, Summary},
             judge::Cadence,
             snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
         },
@@ -208,8 +208,14 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
     let yes = Some(true);
     let summary = Summary { mfa_enabled: yes, password: yes, access_keys: Some(false), ..Summary::default() };
     let news = News::Root(RootReading { summary, confirmation: Confirmation::NotNeeded });
-    let outcome =
-        Outcome { collector: Collector::Root, started: clock.now(), duration: Duration::ZERO, news, fault: None };
+    let outcome = Outcome {
+        collector: Collector::Root,
+        started: clock.now(),
+        duration: Duration::ZERO,
+        news,
+        fault: None,
+        changes: Changes::default(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.spawn(Keeper::new(clock, snapshot, inbox, latest).run());
     runtime.spawn(encode(snapshots, published, ExporterMetrics::new(true).unwrap()));

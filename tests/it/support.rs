@@ -269,3 +269,9 @@ impl std::fmt::Display for Samples {
         self.0.iter().filter(|(series, _)| !series.contains("_bucket")).try_for_each(|(s, v)| writeln!(f, "{s} {v}"))
     }
 }
+
+/// Ten thousand cases of a property, or as many as `PROPTEST_CASES` says.
+pub fn properties() -> proptest::test_runner::Config {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    proptest::test_runner::Config { cases, failure_persistence: None, ..proptest::test_runner::Config::default() }
+}

@@ -334,7 +334,7 @@ fn the_metrics_tell_when_certificates_expire_and_whether_they_were_taken_over() 
                   client_auth_type: VerifyClientCertIfGiven}";
     let server = authority.serve(mutual);
     let value = |name: &str, label: &str| {
-        let families = server.own.gather();
+        let families = server.metrics.gather();
         let family = families.iter().find(|family| family.name() == format!("aws_mfa_exporter_web_{name}"))?;
         let of = |metric: &&prometheus::proto::Metric| metric.get_label().iter().all(|pair| pair.value() == label);
         Some(family.get_metric().iter().find(of)?.get_gauge().get_value())
@@ -354,5 +354,5 @@ fn the_metrics_tell_when_certificates_expire_and_whether_they_were_taken_over() 
     authority.configure(PLAIN_TLS);
     server.wait_until("no client CA", || value("certificate_expiry_timestamp_seconds", "client_ca").is_none());
     let plain = Server::start(Setting::default());
-    assert!(!plain.own.gather().iter().any(|family| family.name().contains("_web_")), "absent where there is none");
+    assert!(!plain.metrics.gather().iter().any(|family| family.name().contains("_web_")), "absent where there is none");
 }

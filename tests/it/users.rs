@@ -8,6 +8,8 @@ mod budgets;
 mod daemon;
 /// What happens to users, and how soon it shows.
 mod histories;
+/// What a verdict on all users at once must not be put together from.
+mod instants;
 /// What must not be believed.
 mod mistrust;
 /// An account that changes while it is read.

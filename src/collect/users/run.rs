@@ -1,8 +1,11 @@
 //! One run of collector `users`: what is kept of the runs before, what has to be
 //! asked, and in which order.
 
+mod passwords;
+mod questions;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -15,18 +18,15 @@ use crate::{
     },
     model::{
         facts::{
-            Devices, Fault, FaultClass, Known, UserFacts, UserId, UsersReading,
+            Fault, FaultClass, Known, Lasting, UserFacts, UserId, UsersReading,
             report::Report,
-            user::{Live, ReportUse, Reported},
+            user::{Judged, Live, ReportUse, Reported},
         },
-        judge::users::ANSWER_MAX_AGE,
+        judge::users::{self, Census, Gap, UsersEvidence},
         snapshot::News,
-        time::{Moment, Timestamp},
+        time::{Moment, Uptime},
     },
 };
-
-/// A user without a device is asked again after this.
-const FAILING_AGAIN: Duration = Duration::from_secs(3_600);
 
 /// A report's row is a user's if the user was there this long before it: lists
 /// and reports are not made from the same replica.
@@ -46,9 +46,8 @@ pub(super) struct Run<'a, I> {
     reading: UsersReading,
     /// The users by id, as they were listed.
     people: BTreeMap<UserId, ListedUser>,
-    /// Those of whom AWS said, when asked by name, that something is not there: the
-    /// user, or the password. It would say the same had the name been taken away.
-    absent: BTreeSet<UserId>,
+    /// Who was asked for by name in this run, and what was known of them before.
+    asked: BTreeMap<UserId, Option<Box<Live>>>,
     fault: Option<Fault>,
     strikes: u32,
     is_out_of_time: bool,
@@ -60,49 +59,80 @@ impl<'a, I: UsersIam> Run<'a, I> {
     pub(super) async fn begin(iam: &'a I, order: Order) -> Result<Self, Fault> {
         let began = iam.now();
         let people = list(iam).await?;
-        let counters = order.listed.counters;
-        let is_whole = counters.is_some_and(|counters| usize::try_from(counters.users) == Ok(people.len()));
-        let report = order.before.as_ref().and_then(|before| before.report);
-        let devices_listed = Some(order.listed.at);
-        let reading = UsersReading { counters, is_whole, devices_listed, report, ..UsersReading::default() };
-        let absent = BTreeSet::new();
-        let (is_out_of_time, is_report_under_way) = (false, false);
-        let mut run = Self {
-            iam,
-            order,
-            began,
-            reading,
-            people,
-            absent,
-            fault: None,
-            strikes: 0,
-            is_out_of_time,
-            is_report_under_way,
+        let summary = order.listed.summary;
+        let is_whole = summary.users.is_some_and(|users| usize::try_from(users) == Ok(people.len()));
+        let other_devices = summary.mfa_devices_in_use.and_then(|all| all.checked_sub(order.listed.assigned));
+        let before = order.before.as_ref().map(|before| &*before.value);
+        let reading = UsersReading {
+            is_whole,
+            devices_listed: Some(order.listed.at),
+            other_devices,
+            report: before.and_then(|before| before.report),
+            ..UsersReading::default()
         };
+        let (asked, fault) = (BTreeMap::new(), None);
+        let (is_out_of_time, is_report_under_way) = (false, false);
+        let mut run =
+            Self { iam, order, began, reading, people, asked, fault, strikes: 0, is_out_of_time, is_report_under_way };
+        run.note_changes();
+        run.reading.judged = run.judged();
         run.reading.users = run.people.values().map(|user| run.carry(user)).collect();
-        if counters.is_some() && !is_whole {
+        if summary.users.is_some() && !is_whole {
             let detail = "ListUsers: the account changed while its users were listed";
             run.fault = Some(Fault::new(FaultClass::Changed, detail));
         }
         Ok(run)
     }
 
-    /// What may be kept of a user. An answer that shows a device may not where
-    /// something has changed, or where what it shows is what the list would show.
-    fn carry(&self, user: &ListedUser) -> UserFacts {
-        let mut facts = UserFacts::new(user.id.clone(), &user.name);
-        facts.virtual_devices = self.order.listed.owners.get(&user.id).copied().unwrap_or(0);
-        let Some(before) = &self.order.before else { return facts };
-        let Some(old) = before.user(&user.id) else { return facts };
-        let is_still_so = !self.order.is_woken && before.counters.is_some() && before.counters == self.reading.counters;
-        let keeps =
-            |known: &Known<Devices>| known.value.is_empty() || is_still_so && known.value.has_other_than_virtual();
-        let mut live = old.live.clone().unwrap_or_default();
-        live.devices = live.devices.filter(keeps);
-        if facts.virtual_devices > 0 {
-            // Asked when there was none, perhaps; what was seen then counts no more.
-            live.devices = live.devices.filter(|known| !known.value.is_empty());
+    /// Holds the two lists against those of the run before.
+    fn note_changes(&self) {
+        let Some(before) = self.order.before.as_ref().map(|before| &*before.value) else { return };
+        if before.users.iter().any(|user| !self.people.contains_key(&user.id)) {
+            self.order.changes.departed(self.iam.now());
         }
+        let is_same_people = before.users.iter().map(|user| &user.id).eq(self.people.keys());
+        if !is_same_people {
+            self.order.changes.changed(self.began);
+        }
+        let listed_before = before.devices_listed.map(|at| at.mono);
+        let is_as_before = |user: &UserFacts| {
+            let (old, new) =
+                (user.virtual_devices, self.order.listed.owners.get(&user.id).copied().unwrap_or_default());
+            let is_replaced = new.count > 0 && listed_before.is_some_and(|at| new.since > at);
+            old.count == new.count && !is_replaced
+        };
+        if listed_before.is_some() && !before.users.iter().all(is_as_before) {
+            self.order.changes.changed(self.order.listed.at);
+        }
+    }
+
+    /// As of when the users were last judged, by what the run before learnt.
+    fn judged(&self) -> Judged {
+        let Some(before) = &self.order.before else { return Judged::default() };
+        let evidence = UsersEvidence { reading: Some(before), changes: self.order.changes.get(), is_watched: true };
+        let census = Census::take(evidence, &self.order.terms, |_| false, self.began);
+        let judged = before.value.judged;
+        let later = |before: Option<Moment>, at: Option<Moment>| match (before, at) {
+            (Some(before), Some(at)) => Some(before.latest(at)),
+            (before, at) => before.or(at),
+        };
+        Judged { iam5: later(judged.iam5, census.iam5.as_of), iam19: later(judged.iam19, census.iam19.as_of) }
+    }
+
+    /// What may be kept of a user. A live answer that shows what the list would show
+    /// is not kept; the list is newer.
+    fn carry(&self, user: &ListedUser) -> UserFacts {
+        let mut facts = UserFacts::new(user.id.clone(), &user.name, self.began.mono, user.created);
+        facts.virtual_devices = self.order.listed.owners.get(&user.id).copied().unwrap_or_default();
+        let Some(before) = self.order.before.as_ref().map(|before| &*before.value) else { return facts };
+        let Some(old) = before.user(&user.id) else { return facts };
+        if old.name == facts.name {
+            facts.named_since = old.named_since;
+        }
+        let has_virtual = facts.virtual_devices.count > 0;
+        let mut live = old.live.clone().unwrap_or_default();
+        live.devices = live.devices.filter(|known| known.value.has_other_than_virtual() || known.value.is_empty());
+        live.devices = live.devices.filter(|known| !has_virtual || !known.value.is_empty());
         let is_signed_in_since = |at: Moment| user.password_last_used.is_some_and(|used| used >= at.wall);
         live.password = live.password.filter(|known| known.value || !is_signed_in_since(known.as_of));
         facts.reported = old.reported;
@@ -117,67 +147,19 @@ impl<'a, I: UsersIam> Run<'a, I> {
         self.ask_for_devices().await;
         self.get_report().await;
         self.ask_for_passwords().await;
-        self.verify_absences().await;
+        // A password that was set after the question about devices asks it again.
+        self.ask_for_devices().await;
+        self.close_gaps().await;
+        self.verify_names().await;
         self.reading.follow_up = self.follow_up();
         Finding { news: News::Users(Arc::new(self.reading)), fault: self.fault }
-    }
-
-    // === devices ===
-
-    async fn ask_for_devices(&mut self) {
-        let mut open: Vec<_> =
-            (0..self.reading.users.len()).filter_map(|n| Some((self.devices_wanted(n)?, n))).collect();
-        open.sort_unstable();
-        for (_, n) in open {
-            if !self.may_ask() {
-                return;
-            }
-            self.ask_devices_of(n).await;
-        }
-    }
-
-    /// How urgent it is to ask for a user's devices, the most urgent being 0; `None`
-    /// where there is no need.
-    fn devices_wanted(&self, n: usize) -> Option<(u8, Timestamp)> {
-        let user = &self.reading.users[n];
-        if user.virtual_devices > 0 {
-            return None;
-        }
-        let Some(known) = user.live_devices() else { return Some((0, Timestamp::default())) };
-        let age = self.age(known.as_of);
-        let is_old = match known.value.is_empty() {
-            true => age >= FAILING_AGAIN || self.counters_moved(),
-            false => age + self.next_run() >= ANSWER_MAX_AGE,
-        };
-        (is_old || self.order.is_woken).then_some((1, known.as_of.wall))
-    }
-
-    fn counters_moved(&self) -> bool {
-        self.order.before.as_ref().is_none_or(|before| before.counters != self.reading.counters)
-    }
-
-    async fn ask_devices_of(&mut self, n: usize) {
-        let asked = self.iam.now();
-        let answer = self.iam.devices_of(&self.name(n)).await;
-        let live = self.live(n);
-        match answer {
-            Ok(Some(devices)) => live.devices = Some(Known::new(devices, asked)),
-            // Deleted since the list was made: nothing is known of whoever has the name now.
-            Ok(None) => {
-                *live = Live::default();
-                self.absent.insert(self.reading.users[n].id.clone());
-            }
-            Err(_) => {}
-        }
-        self.note(answer.map(|_| ()));
     }
 
     // === the report ===
 
     async fn get_report(&mut self) {
         let is_due = self.reading.report.is_none_or(|report| self.age(report.generated) >= REPORT_LASTS);
-        let is_needed = !self.order.is_only || (0..self.reading.users.len()).any(|n| self.is_without_device(n));
-        if !is_due || !is_needed {
+        if !is_due || self.order.is_only && self.reading.users.is_empty() {
             return;
         }
         let fetched = report::fetch(self.iam, self.order.plan.generate_report).await;
@@ -192,133 +174,70 @@ impl<'a, I: UsersIam> Run<'a, I> {
 
     fn take_report(&mut self, report: &Report, generated: Moment) {
         let root_password_last_used = report.root_password_last_used;
-        self.reading.report = Some(ReportUse { generated, root_password_last_used });
+        let (before, shared) = (self.reading.report, report.shared_seconds());
         for facts in &mut self.reading.users {
-            let user = &self.people[&facts.id];
-            facts.reported = reported(report, generated, user);
-        }
-    }
-
-    // === passwords ===
-
-    async fn ask_for_passwords(&mut self) {
-        let (mut open, mut settled) = (Vec::new(), Vec::new());
-        for n in (0..self.reading.users.len()).filter(|n| self.is_without_device(*n)) {
-            match self.password_of(n) {
-                Some(known) if !self.is_password_wanted(n, &known) => settled.push((known.as_of.wall, n)),
-                Some(known) => open.push((1, known.as_of.wall, n)),
-                None => open.push((0, Timestamp::default(), n)),
+            let known = facts.password(before).filter(|_| !facts.is_password_doubted());
+            facts.reported = reported(report, generated, &self.people[&facts.id], known);
+            // Two users who were created in the same second can have exchanged their
+            // names. The row of one is no proof then, unless lists of before and after
+            // the report show that the name was this user's.
+            if shared.contains(&facts.created)
+                && !(facts.named_since <= generated.mono && generated.mono < self.began.mono)
+            {
+                facts.reported.password_since = Uptime::MAX;
             }
         }
-        open.sort_unstable();
-        settled.sort_unstable();
-        // A password moves no counter, so the oldest answers are asked again, few a run.
-        let budget = if self.order.is_only { 0 } else { usize::try_from(self.order.plan.live_budget).unwrap_or(0) };
-        let again = settled.into_iter().filter(|(at, n)| self.is_worth_asking(*n, *at)).map(|(_, n)| n).take(budget);
-        let again: Vec<_> = again.collect();
-        for n in open.into_iter().map(|(_, _, n)| n).chain(again) {
-            if !self.may_ask() {
-                return;
-            }
-            self.ask_password_of(n).await;
+        self.reading.report = Some(ReportUse { generated, root_password_last_used });
+        // Who has a row and is not listed was there when the report was made, and has
+        // left since, or has another name now.
+        let names: BTreeSet<_> = self.people.values().map(|user| (&user.name, &user.arn)).collect();
+        if report.users.iter().any(|(name, row)| !names.contains(&(name, &row.arn))) {
+            self.order.changes.departed(self.iam.now());
         }
     }
 
-    /// What is known of a user's password, the newest of it.
-    fn password_of(&self, n: usize) -> Option<Known<bool>> {
-        let user = &self.reading.users[n];
-        let report = self.reading.report;
-        let reported = report.and_then(|report| Some(Known::new(user.reported.password?, report.generated)));
-        let known = [user.live_password(), reported].into_iter().flatten().max_by_key(|known| known.as_of.wall)?;
-        (self.age(known.as_of) + self.next_run() <= self.order.plan.password_max_age).then_some(known)
-    }
+    // === names ===
 
-    /// Whether what is known has to be asked again: a failure is, every hour and when
-    /// something has changed, and a report's word for one is none.
-    fn is_password_wanted(&self, n: usize, known: &Known<bool>) -> bool {
-        let live = self.reading.users[n].live_password();
-        let is_live = live.is_some_and(|live| live.as_of == known.as_of);
-        let is_doubted = self.reading.users[n].live.as_ref().is_some_and(|live| live.doubted.is_some());
-        is_doubted || known.value && (!is_live || self.order.is_woken || self.age(known.as_of) >= FAILING_AGAIN)
-    }
-
-    fn is_worth_asking(&self, n: usize, at: Timestamp) -> bool {
-        let is_old = self.began.wall.since(at).is_some_and(|age| age >= self.order.plan.interval / 2);
-        is_old && self.password_of(n).is_some_and(|known| !known.value)
-    }
-
-    async fn ask_password_of(&mut self, n: usize) {
-        let asked = self.iam.now();
-        let answer = self.iam.has_password(&self.name(n)).await;
-        let said = self.password_of(n).map(|known| known.value);
-        let created = self.people[&self.reading.users[n].id].created;
-        let is_new = asked.wall.since(created).is_none_or(|age| age < SETTLED);
-        let live = self.live(n);
-        match answer {
-            Ok(true) => (live.password, live.doubted) = (Some(Known::new(true, asked)), None),
-            // A replica may lag: that a password is gone is believed the second time.
-            Ok(false) if said == Some(true) || said.is_none() && is_new || live.doubted.is_some() => {
-                let since = *live.doubted.get_or_insert(asked);
-                if asked.mono.saturating_sub(since.mono) >= CONFIRM_ABSENCE {
-                    (live.password, live.doubted) = (Some(Known::new(false, asked)), None);
-                } else {
-                    live.password = None;
-                }
-            }
-            Ok(false) => (live.password, live.doubted) = (Some(Known::new(false, asked)), None),
-            Err(_) => {}
-        }
-        let is_doubted = live.doubted.is_some();
-        if answer == Ok(false) {
-            self.absent.insert(self.reading.users[n].id.clone());
-        }
-        if is_doubted {
-            // Neither the one answer nor the other is good enough.
-            self.reading.users[n].reported.password = None;
-        }
-        self.note(answer.map(|_| ()));
-    }
-
-    // === absences ===
-
-    /// Lists the users again, if anybody was said to lack something. Who is not in
-    /// the new list either is forgotten. Who is, under the same name, was asked for
-    /// by it; who has another name now was not, and nothing that was answered counts.
-    /// One who is only not found stays, and is unknown: a replica that lags knows no
-    /// newcomers.
-    async fn verify_absences(&mut self) {
-        if self.absent.is_empty() {
+    /// Lists the users again, if anybody was asked for by name. Who is not in the new
+    /// list is forgotten. Who is there under another name was perhaps not the one who
+    /// answered, and nothing that was answered counts.
+    async fn verify_names(&mut self) {
+        if self.asked.is_empty() {
             return;
         }
-        match list(self.iam).await {
-            Ok(now) => {
-                let absent = &self.absent;
-                self.reading.users.retain(|user| !absent.contains(&user.id) || now.contains_key(&user.id));
-                let is_renamed = |id: &UserId| now.get(id).is_some_and(|user| user.name != self.people[id].name);
-                let asked_amiss = self.reading.users.iter_mut().filter(|user| is_renamed(&user.id));
-                asked_amiss.for_each(|user| user.live = None);
-            }
+        let began = self.iam.now();
+        let now = match list(self.iam).await {
+            Ok(now) => Some(now),
             Err(fault) => {
-                let absent = &self.absent;
-                let unverified = self.reading.users.iter_mut().filter(|user| absent.contains(&user.id));
-                unverified.filter_map(|user| user.live.as_mut()).for_each(|live| {
-                    live.password = live.password.take().filter(|known| known.value);
-                });
                 self.fault.get_or_insert(fault);
+                None
+            }
+        };
+        let asked = std::mem::take(&mut self.asked);
+        if let Some(now) = &now {
+            if !now.keys().eq(self.people.keys()) {
+                self.order.changes.changed(began);
+            }
+            if self.people.keys().any(|id| !now.contains_key(id)) {
+                self.order.changes.departed(self.iam.now());
+                self.reading.users.retain(|user| now.contains_key(&user.id));
+            }
+        }
+        let is_same = |id: &UserId| {
+            now.as_ref().is_some_and(|now| now.get(id).is_some_and(|user| user.name == self.people[id].name))
+        };
+        for user in self.reading.users.iter_mut().filter(|user| !is_same(&user.id)) {
+            if let Some(before) = asked.get(&user.id) {
+                user.live.clone_from(before);
             }
         }
     }
 
     // === the run ===
 
-    fn is_without_device(&self, n: usize) -> bool {
-        let user = &self.reading.users[n];
-        user.virtual_devices == 0 && user.live_devices().is_some_and(|known| known.value.is_empty())
-    }
-
     /// Whether there is time for another question, and any sense in it.
     fn may_ask(&mut self) -> bool {
-        self.is_out_of_time |= self.iam.now().mono.saturating_sub(self.began.mono) >= ASKING;
+        self.is_out_of_time |= self.iam.now().mono.since(self.began.mono) >= ASKING;
         self.strikes < STRIKES && !self.is_out_of_time
     }
 
@@ -335,15 +254,29 @@ impl<'a, I: UsersIam> Run<'a, I> {
     /// When another run is wanted. One that was to settle something and has not is
     /// followed by none but the regular one: what does not come is not run after.
     fn follow_up(&self) -> Option<Duration> {
-        let is_doubted = |user: &UserFacts| user.live.as_ref().is_some_and(|live| live.doubted.is_some());
-        let is_follow_up = self.order.before.as_ref().is_some_and(|before| before.follow_up == Some(CONFIRM_ABSENCE));
+        let is_doubted = self.reading.users.iter().any(UserFacts::is_password_doubted);
+        let before = self.order.before.as_ref();
+        let is_follow_up = before.is_some_and(|before| before.value.follow_up == Some(CONFIRM_ABSENCE));
         if self.is_out_of_time {
-            Some(Duration::ZERO)
-        } else if !is_follow_up && (self.is_report_under_way || self.reading.users.iter().any(is_doubted)) {
-            Some(CONFIRM_ABSENCE)
-        } else {
-            None
+            return Some(Duration::ZERO);
         }
+        let is_open = self.is_report_under_way || is_doubted || !self.gaps().is_empty();
+        let again = (is_open && !is_follow_up).then_some(CONFIRM_ABSENCE);
+        again.into_iter().chain(self.second_look()).min()
+    }
+
+    /// When a change that was seen calls for another look, if it does.
+    fn second_look(&self) -> Option<Duration> {
+        let changes = self.order.changes.get();
+        let due = changes.last.and(changes.second_look())?;
+        (due.mono > self.began.mono).then(|| due.mono.since(self.iam.now().mono))
+    }
+
+    /// Who has to be asked once more so that all are known to be covered at once.
+    fn gaps(&self) -> Vec<Gap> {
+        let known = Known::new(Arc::new(self.reading.clone()), self.began);
+        let evidence = UsersEvidence { reading: Some(&known), changes: self.order.changes.get(), is_watched: true };
+        users::gaps(evidence, &self.order.terms, self.iam.now())
     }
 
     /// How long until the next run has ended, and a little.
@@ -351,27 +284,37 @@ impl<'a, I: UsersIam> Run<'a, I> {
         self.order.plan.interval.mul_f64(1.1) + ASKING
     }
 
-    /// How old something is by the clock that makes it older; for ever where none does.
+    /// How old something was when the run began, by the clock that makes it older; for
+    /// ever where none does.
     fn age(&self, at: Moment) -> Duration {
-        self.began.age(at).unwrap_or(Duration::MAX / 4)
+        let is_new = at.mono >= self.began.mono;
+        if is_new { Duration::ZERO } else { self.began.age(at).unwrap_or(Duration::MAX / 4) }
     }
 
     fn name(&self, n: usize) -> String {
         self.people[&self.reading.users[n].id].name.clone()
     }
 
+    /// What is known of a user, to be added to by an answer.
     fn live(&mut self, n: usize) -> &mut Live {
-        self.reading.users[n].live.get_or_insert_default()
+        let user = &mut self.reading.users[n];
+        if let Entry::Vacant(entry) = self.asked.entry(user.id.clone()) {
+            entry.insert(user.live.clone());
+        }
+        user.live.get_or_insert_default()
     }
 }
 
 /// What the report says of `user`, if a row of it is this user's: one with the
-/// same name, ARN and time of creation, and the user no newcomer then.
-fn reported(report: &Report, generated: Moment, user: &ListedUser) -> Reported {
+/// same name, ARN and time of creation, and the user no newcomer then. `known` is
+/// what was known of the password before.
+fn reported(report: &Report, generated: Moment, user: &ListedUser, known: Option<Lasting<bool>>) -> Reported {
     let row = report.users.get(&user.name).filter(|row| row.arn == user.arn && row.created == user.created);
     let is_settled = generated.wall.since(user.created).is_some_and(|age| age >= SETTLED);
     let Some(row) = row.filter(|_| is_settled) else { return Reported::default() };
     let is_signed_in_since = user.password_last_used.is_some_and(|used| used >= generated.wall);
     let password = row.password.filter(|has| *has || !is_signed_in_since);
-    Reported { password, access_key: row.access_key }
+    let known = known.filter(|known| Some(known.value) == password && known.as_of.mono <= generated.mono);
+    let password_since = known.map_or(generated.mono, |known| known.since.min(generated.mono));
+    Reported { password, password_since, access_key: row.access_key }
 }

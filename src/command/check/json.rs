@@ -5,13 +5,14 @@ use serde::Serialize;
 use crate::{
     model::{
         facts::Fault,
+        judge::users::Count,
         snapshot::{AccountState, Snapshot},
     },
     overview::Reader,
 };
 
 /// The version of the JSON's form. Keys are added without raising it.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -33,17 +34,25 @@ struct AccountReport<'a> {
     users: Option<UsersReport<'a>>,
 }
 
-/// The counts are those of the metrics, and of what is known; `named` has names
-/// where `--names` asks for them.
+/// The counts are those of the metrics: null unless known of every user. `named` has
+/// names where `--names` asks for them.
 #[derive(Serialize)]
 struct UsersReport<'a> {
     users: u32,
-    users_unknown: u32,
-    users_without_mfa: u32,
-    console_users: u32,
-    console_users_without_mfa: u32,
-    access_key_users_without_mfa: u32,
+    users_unknown: UnknownReport,
+    users_without_mfa: Option<u32>,
+    console_users: Option<u32>,
+    console_users_without_mfa: Option<u32>,
+    access_key_users_without_mfa: Option<u32>,
     named: Option<Vec<UserReport<'a>>>,
+}
+
+/// Of how many users something is not known.
+#[derive(Serialize)]
+struct UnknownReport {
+    device: u32,
+    console_password: u32,
+    access_key: u32,
 }
 
 #[derive(Serialize)]
@@ -123,15 +132,20 @@ impl<'a> AccountReport<'a> {
 
 impl<'a> UsersReport<'a> {
     fn of(snapshot: &Snapshot, state: &'a AccountState) -> Option<Self> {
-        let tally = state.tally?;
+        let counts = state.user_counts()?;
+        let all = |count: Option<Count>| count.map(|count| count.all);
         let user = |(user, console_access)| UserReport { user, console_access };
         Some(Self {
-            users: tally.users,
-            users_unknown: tally.unknown,
-            users_without_mfa: tally.without_mfa.all,
-            console_users: tally.console,
-            console_users_without_mfa: tally.console_without_mfa.all,
-            access_key_users_without_mfa: tally.access_key_without_mfa.all,
+            users: counts.users,
+            users_unknown: UnknownReport {
+                device: counts.unknown.device,
+                console_password: counts.unknown.console_password,
+                access_key: counts.unknown.access_key,
+            },
+            users_without_mfa: all(counts.without_mfa),
+            console_users: counts.console,
+            console_users_without_mfa: all(counts.console_without_mfa),
+            access_key_users_without_mfa: all(counts.access_key_without_mfa),
             named: snapshot.failing(state).map(|failing| failing.named.into_iter().map(user).collect()),
         })
     }

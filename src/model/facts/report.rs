@@ -6,7 +6,7 @@
 //! Whether a user has a device is not read at all: what was so hours ago proves
 //! nothing of now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::time::Timestamp;
 
@@ -16,15 +16,44 @@ const ROOT: &str = "<root_account>";
 /// A report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// When root's password was last used, [`NEVER`] if it never was; `None`
-    /// where the report does not say.
-    pub root_password_last_used: Option<Timestamp>,
+    /// When root's password was last used; `None` where the report does not say.
+    pub root_password_last_used: Option<PasswordUse>,
     /// The users by name.
     pub users: BTreeMap<String, ReportRow>,
 }
 
-/// What stands for "never" in a metric that is an instant.
-pub const NEVER: Timestamp = Timestamp::from_millis(0);
+/// When a password was last used, as far as AWS knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordUse {
+    /// It was last used then.
+    At(Timestamp),
+    /// `no_information`: AWS has no record. It was never used, or not since 20 October
+    /// 2014, when AWS began to keep records (IAM User Guide, "Get credential reports").
+    NoRecord,
+    /// `N/A`: there is no password.
+    NoPassword,
+}
+
+impl PasswordUse {
+    /// When it was, if AWS has a record.
+    #[must_use]
+    pub const fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::NoRecord | Self::NoPassword => None,
+        }
+    }
+
+    /// Whether AWS has a record; `None` where there is no password.
+    #[must_use]
+    pub const fn is_recorded(self) -> Option<bool> {
+        match self {
+            Self::At(_) => Some(true),
+            Self::NoRecord => Some(false),
+            Self::NoPassword => None,
+        }
+    }
+}
 
 /// What the report says of one user. `None` is "it does not say".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +101,13 @@ struct Columns {
 }
 
 impl Report {
+    /// The seconds in which more than one of the users was created.
+    #[must_use]
+    pub fn shared_seconds(&self) -> BTreeSet<Timestamp> {
+        let mut seen = BTreeSet::new();
+        self.users.values().map(|row| row.created).filter(|created| !seen.insert(*created)).collect()
+    }
+
     /// Reads the report's text.
     ///
     /// # Errors
@@ -156,11 +192,15 @@ fn flag(text: &str) -> Option<Option<bool>> {
     }
 }
 
-fn last_used(record: &csv::StringRecord, columns: &Columns, line: u64) -> Result<Option<Timestamp>, ReportError> {
+fn last_used(record: &csv::StringRecord, columns: &Columns, line: u64) -> Result<Option<PasswordUse>, ReportError> {
     match &record[columns.last_used] {
-        "no_information" | "N/A" => Ok(Some(NEVER)),
+        "no_information" => Ok(Some(PasswordUse::NoRecord)),
+        "N/A" => Ok(Some(PasswordUse::NoPassword)),
         "not_supported" => Ok(None),
-        text => date(text).map(Some).ok_or(ReportError::Field { line, column: "password_last_used" }),
+        text => {
+            let at = date(text).ok_or(ReportError::Field { line, column: "password_last_used" })?;
+            Ok(Some(PasswordUse::At(at)))
+        }
     }
 }
 
@@ -192,7 +232,7 @@ mod tests {
     #[test]
     fn a_live_report_is_read_and_root_is_no_user() {
         let report = read(&[ROOT_ROW, &row("ci", "false", "true", "true")]).unwrap();
-        assert_eq!(report.root_password_last_used, Some(NEVER));
+        assert_eq!(report.root_password_last_used, Some(PasswordUse::NoRecord));
         let (name, ci) = report.users.iter().next().unwrap();
         assert_eq!((name.as_str(), report.users.len()), ("ci", 1));
         assert_eq!((ci.password, ci.access_key), (Some(false), Some(true)));
@@ -200,12 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn roots_last_sign_in_is_a_date_or_never_or_not_said() {
+    fn roots_last_sign_in_is_a_date_or_no_record_or_no_password_or_not_said() {
         let with =
             |text: &str| read(&[&ROOT_ROW.replacen("no_information", text, 1)]).map(|r| r.root_password_last_used);
-        assert_eq!(with("2024-01-02T03:04:05Z").unwrap().unwrap().as_millis(), 1_704_164_645_000);
-        assert_eq!(with("2024-01-02T03:04:05+00:00").unwrap().unwrap().as_millis(), 1_704_164_645_000);
-        assert_eq!(with("N/A"), Ok(Some(NEVER)));
+        let at = PasswordUse::At(Timestamp::from_millis(1_704_164_645_000));
+        assert_eq!(with("2024-01-02T03:04:05Z"), Ok(Some(at)));
+        assert_eq!(with("2024-01-02T03:04:05+00:00"), Ok(Some(at)));
+        assert_eq!(with("no_information"), Ok(Some(PasswordUse::NoRecord)));
+        assert_eq!(with("N/A"), Ok(Some(PasswordUse::NoPassword)));
         assert_eq!(with("not_supported"), Ok(None));
         assert_eq!(with("yesterday"), Err(ReportError::Field { line: 2, column: "password_last_used" }));
     }

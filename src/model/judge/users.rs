@@ -1,19 +1,37 @@
-//! The verdicts on IAM users: IAM.5 (who has a password) and IAM.19 (everybody),
-//! and the counts beside them.
+//! The verdicts on IAM users: IAM.5 (who has a password) and IAM.19 (everybody).
 //!
-//! A user passes by a device that was seen, in the list of virtual devices or in
-//! an answer to a question about this user, and that the account's counters still
-//! speak for; the credential report's `mfa_active` proves nothing. A user is out
-//! of IAM.5's scope by the known absence of a password, which no counter shows,
-//! and which therefore is only as good as it is young. That a user has no device
-//! is believed until it is asked again: a failure of old is no false pass.
+//! A user passes by a device that was *seen*, in the list of virtual devices or in
+//! an answer to a question about this user; the credential report's `mfa_active`
+//! proves nothing. A user is out of IAM.5's scope by the known absence of a password.
+//!
+//! The users of an account are read one after another, and a verdict is about all
+//! of them at once. So "passed" and "not applicable" are said only of an **instant**
+//! at which the whole account was so: one that lies within what is known of every
+//! user ([`Lasting`]), and not before a user was seen to leave, because who has left
+//! may have failed until then. That instant is the verdict's as-of time. And what
+//! was learnt before the account was last seen to change, or within [`SETTLE`] after
+//! it, makes nobody pass. That a user has no device is believed until it is asked
+//! again: a failure of old is no false pass.
+//!
+//! [`Lasting`]: crate::model::facts::Lasting
+//! [`SETTLE`]: crate::model::facts::changes::SETTLE
+
+mod counts;
+mod instant;
+mod state;
+mod times;
 
 use std::{sync::Arc, time::Duration};
 
+pub use counts::{Count, UnknownUsers, UserCounts};
+use instant::Interval;
+pub use state::{DeviceState, UserState};
+use times::Times;
+
 use super::{Reason, Status, Verdict, is_young};
 use crate::model::{
-    facts::{DeviceKind, Devices, Known, UserFacts, UserId, UsersReading},
-    time::Moment,
+    facts::{Changes, Known, UserFacts, UserId, UsersReading},
+    time::{MOST_SKEW, Moment, Uptime},
 };
 
 /// An answer about one user's devices is good for this long at most.
@@ -35,101 +53,83 @@ pub struct Terms {
 pub struct UsersEvidence<'a> {
     /// What the last run learnt.
     pub reading: Option<&'a Known<Arc<UsersReading>>>,
-    /// Whether the account's counters are those of the reading.
-    pub is_current: bool,
+    /// When the account was last seen to have changed.
+    pub changes: Changes,
+    /// Whether there is a heartbeat that is fresh, which would have shown a change.
+    pub is_watched: bool,
 }
 
-/// What is known of one user at one moment.
+/// What is said of the users of one account, all of it of the same evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserStanding {
-    /// Whether the user has a device.
-    pub device: Option<Known<bool>>,
-    /// Whether the user has a console password.
-    pub password: Option<Known<bool>>,
-    /// Whether the user has an active access key.
-    pub access_key: Option<bool>,
+pub struct Census {
+    /// The verdict on IAM.5.
+    pub iam5: Verdict,
+    /// The verdict on IAM.19.
+    pub iam19: Verdict,
+    /// How many users are what; `None` while it is not known who there is.
+    pub counts: Option<UserCounts>,
+    times: Times,
 }
 
-/// How many users are what. Each counts those *known* to be so; the number of
-/// those of whom too little is known is beside them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UserCounts {
-    /// Users there are.
-    pub users: u32,
-    /// Users of whom a verdict is unknown.
-    pub unknown: u32,
-    /// Users with a console password.
-    pub console: u32,
-    /// Users without a device.
-    pub without_mfa: Count,
-    /// Users with a console password and without a device.
-    pub console_without_mfa: Count,
-    /// Users with an active access key and without a device.
-    pub access_key_without_mfa: Count,
-    /// Devices that were seen, by kind, in the order of [`DeviceKind::ALL`].
-    pub devices: [u32; DeviceKind::ALL.len()],
+/// A user whose facts do not reach the instant at which all others are covered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The user's place in the reading.
+    pub user: usize,
+    /// What has to be asked once more.
+    pub ask: Ask,
 }
 
-/// A number of users, and how many of them are exempt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    /// All of them.
-    pub all: u32,
-    /// Those of them that an exemption is for.
-    pub exempt: u32,
+/// What covers a user, and has to be asked once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// For the list of virtual devices: the next run reads it.
+    List,
+    /// For the user's devices.
+    Devices,
+    /// For the user's password.
+    Password,
 }
 
-/// What is said of a group of users, and of the users one by one.
-#[derive(Default)]
-struct Group {
-    members: usize,
-    unknown: usize,
-    /// When it was last seen that a member fails.
-    failing: Option<Moment>,
-    /// The oldest fact about anybody who does not.
-    oldest: Option<Moment>,
-}
+// === impl Census ===
 
-/// Judges both controls: IAM.5, then IAM.19.
-#[must_use]
-pub fn judge(evidence: UsersEvidence<'_>, terms: &Terms, now: Moment) -> [Verdict; 2] {
-    let Some(known) = evidence.reading else { return [Verdict::unknown(Reason::NotRead); 2] };
-    if !is_young(known.as_of, terms.list, now) {
-        return [Verdict::unknown(Reason::Stale); 2];
+impl Census {
+    /// Nothing is known.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self::unknown(Reason::NotRead, Times::default())
     }
-    let (mut console, mut everybody) = (Group::default(), Group::default());
-    for user in &known.value.users {
-        let standing = UserStanding::of(user, evidence, terms, now);
-        console.judge_console(&standing);
-        everybody.judge_any(&standing);
-    }
-    let unsettled = if evidence.is_current { Reason::UsersUnknown } else { Reason::DevicesOutdated };
-    [
-        console.verdict(
-            known,
-            unsettled,
-            [Reason::ConsoleUserWithoutMfa, Reason::NoConsoleUsers, Reason::ConsoleUsersHaveMfa],
-        ),
-        everybody.verdict(known, unsettled, [Reason::UserWithoutMfa, Reason::NoUsers, Reason::UsersHaveMfa]),
-    ]
-}
 
-/// Counts the users; `None` while their list is too old or was never read.
-#[must_use]
-pub fn tally(
-    evidence: UsersEvidence<'_>,
-    terms: &Terms,
-    is_exempt: impl Fn(&UserId) -> bool,
-    now: Moment,
-) -> Option<UserCounts> {
-    let known = evidence.reading.filter(|known| is_young(known.as_of, terms.list, now))?;
-    let mut tally = UserCounts::default();
-    for user in &known.value.users {
-        let standing = UserStanding::of(user, evidence, terms, now);
-        tally.count(&standing, || is_exempt(&user.id));
-        tally.add_devices(user, &standing);
+    /// Judges both controls and counts the users.
+    #[must_use]
+    pub fn take(evidence: UsersEvidence<'_>, terms: &Terms, is_exempt: impl Fn(&UserId) -> bool, now: Moment) -> Self {
+        let Some(known) = evidence.reading else { return Self::unread() };
+        let mut times = Times::at(now);
+        if !is_young(known.as_of, terms.list, now) {
+            return Self::unknown(Reason::Stale, times);
+        }
+        times.list.add(known.as_of);
+        let reading = &*known.value;
+        let states: Vec<_> =
+            reading.users.iter().map(|user| UserState::of(user, evidence, terms, now, &mut times)).collect();
+        let reported = report_time(known, terms, now);
+        reported.into_iter().for_each(|at| times.passwords.add(at));
+        let group = Group { evidence, known, reported, states: &states };
+        let (iam5, iam19) = (group.console_users(), group.all_users());
+        let counts = group.is_complete().then(|| UserCounts::of(reading, &states, is_exempt));
+        Self { iam5, iam19, counts, times }
     }
-    Some(tally)
+
+    /// Whether the same would be said at `now`, of the same evidence: no fact has
+    /// become too old since, and no clock was stepped. In doubt it would not.
+    #[must_use]
+    pub fn holds(&self, terms: &Terms, now: Moment) -> bool {
+        self.times.hold(terms, now)
+    }
+
+    fn unknown(reason: Reason, times: Times) -> Self {
+        Self { iam5: Verdict::unknown(reason), iam19: Verdict::unknown(reason), counts: None, times }
+    }
 }
 
 /// The users that are known to have no device, each with whether a password is known.
@@ -137,141 +137,154 @@ pub fn tally(
 pub fn failing<'a>(evidence: UsersEvidence<'a>, terms: &Terms, now: Moment) -> Vec<(&'a UserFacts, Option<bool>)> {
     let known = evidence.reading.filter(|known| is_young(known.as_of, terms.list, now));
     let users = known.into_iter().flat_map(|known| &known.value.users);
-    let looked_at = users.map(|user| (user, UserStanding::of(user, evidence, terms, now)));
-    let failing = looked_at.filter(|(_, standing)| standing.is_without_device());
-    failing.map(|(user, standing)| (user, standing.has_password())).collect()
+    let looked_at = users.map(|user| (user, UserState::of(user, evidence, terms, now, &mut Times::default())));
+    let failing = looked_at.filter(|(_, state)| state.absent().is_some());
+    failing.map(|(user, state)| (user, state.has_password())).collect()
 }
 
-// === impl UserStanding ===
-
-impl UserStanding {
-    /// Looks at what is known of `user`.
-    #[must_use]
-    pub fn of(user: &UserFacts, evidence: UsersEvidence<'_>, terms: &Terms, now: Moment) -> Self {
-        let reading = evidence.reading.map(|known| &*known.value);
-        let listed = reading.and_then(|reading| reading.devices_listed);
-        let listed = listed.filter(|at| user.virtual_devices > 0 && is_young(*at, terms.devices, now));
-        let listed = listed.map(|at| Known::new(true, at));
-        let answered = user.live_devices().filter(|known| is_young(known.as_of, ANSWER_MAX_AGE, now));
-        let answered = answered.map(|known| Known::new(!known.value.is_empty(), known.as_of));
-        let device = listed.or(answered).filter(|known| !known.value || evidence.is_current);
-        let report = reading.and_then(|reading| reading.report);
-        let reported = report.and_then(|report| Some(Known::new(user.reported.password?, report.generated)));
-        let passwords = [user.live_password(), reported].into_iter().flatten();
-        let young = passwords.filter(|known| is_young(known.as_of, terms.password, now));
-        let password = young.max_by_key(|known| known.as_of.wall);
-        Self { device, password, access_key: user.reported.access_key }
-    }
-
-    fn is_without_device(&self) -> bool {
-        self.device.as_ref().is_some_and(|device| !device.value)
-    }
-
-    fn has_password(&self) -> Option<bool> {
-        self.password.as_ref().map(|password| password.value)
+/// Who has to be asked once more so that an instant is known at which all were
+/// covered, where nobody fails and everybody is covered at some instant.
+#[must_use]
+pub fn gaps(evidence: UsersEvidence<'_>, terms: &Terms, now: Moment) -> Vec<Gap> {
+    let Some(known) = evidence.reading else { return Vec::new() };
+    let users = known.value.users.iter();
+    let states: Vec<_> = users.map(|user| UserState::of(user, evidence, terms, now, &mut Times::default())).collect();
+    let reported = report_time(known, terms, now);
+    let group = Group { evidence, known, reported, states: &states };
+    let is_open = |verdict: Verdict| verdict.reason == Reason::NotAtOnce;
+    match () {
+        () if is_open(group.all_users()) => group.gaps(known.value.judged.iam19, Group::device_intervals),
+        () if is_open(group.console_users()) => group.gaps(known.value.judged.iam5, Group::console_intervals),
+        () => Vec::new(),
     }
 }
 
-// === impl Group ===
-
-impl Group {
-    /// IAM.5: a device, or no password.
-    fn judge_console(&mut self, user: &UserStanding) {
-        match (&user.device, &user.password) {
-            (Some(device), _) if device.value => self.pass(device.as_of),
-            (_, Some(password)) if !password.value => self.skip(password.as_of),
-            (Some(device), Some(password)) => self.fail(device.as_of, password.as_of),
-            _ => self.unknown += 1,
-        }
-    }
-
-    /// IAM.19: a device.
-    fn judge_any(&mut self, user: &UserStanding) {
-        match &user.device {
-            Some(device) if device.value => self.pass(device.as_of),
-            Some(device) => self.fail(device.as_of, device.as_of),
-            None => self.unknown += 1,
-        }
-    }
-
-    fn pass(&mut self, at: Moment) {
-        self.members += 1;
-        self.skip(at);
-    }
-
-    /// Somebody the control does not apply to, by a fact of this time.
-    fn skip(&mut self, at: Moment) {
-        self.oldest = Some(self.oldest.map_or(at, |oldest| older(oldest, at)));
-    }
-
-    fn fail(&mut self, first: Moment, second: Moment) {
-        let at = older(first, second);
-        self.members += 1;
-        self.failing =
-            Some(self.failing.map_or(at, |failing| if older(failing, at) == failing { at } else { failing }));
-    }
-
-    /// What is to be said; `reasons` are those to fail, not to apply and to pass.
-    fn verdict(&self, list: &Known<Arc<UsersReading>>, unsettled: Reason, reasons: [Reason; 3]) -> Verdict {
-        let [fails, does_not_apply, passes] = reasons;
-        if let Some(at) = self.failing {
-            return Verdict::known(Status::Failed, fails, older(at, list.as_of));
-        }
-        if self.unknown > 0 {
-            return Verdict::unknown(unsettled);
-        }
-        if !list.value.is_whole {
-            return Verdict::unknown(Reason::UsersIncomplete);
-        }
-        let as_of = self.oldest.map_or(list.as_of, |oldest| older(oldest, list.as_of));
-        let (status, reason) =
-            if self.members == 0 { (Status::NotApplicable, does_not_apply) } else { (Status::Passed, passes) };
-        Verdict::known(status, reason, as_of)
-    }
+fn report_time(known: &Known<Arc<UsersReading>>, terms: &Terms, now: Moment) -> Option<Moment> {
+    known.value.report.map(|report| report.generated).filter(|at| is_young(*at, terms.password, now))
 }
 
-/// The older of two moments, as a scrape will see it.
-fn older(one: Moment, other: Moment) -> Moment {
-    if one.wall <= other.wall { one } else { other }
+/// The users of an account, looked at one by one.
+struct Group<'a> {
+    evidence: UsersEvidence<'a>,
+    known: &'a Known<Arc<UsersReading>>,
+    /// When the credential report was made, while what it says of passwords counts.
+    reported: Option<Moment>,
+    states: &'a [UserState],
 }
 
-// === impl UserCounts ===
+impl Group<'_> {
+    /// IAM.19: everybody has a device.
+    fn all_users(&self) -> Verdict {
+        let failing = self.states.iter().filter_map(|state| Some(state.absent()?.as_of));
+        if let Some(at) = failing.max_by_key(|at| at.mono) {
+            return Verdict::known(Status::Failed, Reason::UserWithoutMfa, at);
+        }
+        if let Some(unknown) = self.doubt(|state| state.is_present()) {
+            return unknown;
+        }
+        if self.states.is_empty() {
+            return Verdict::known(Status::NotApplicable, Reason::NoUsers, self.known.as_of);
+        }
+        self.at_once(Status::Passed, Reason::UsersHaveMfa, self.known.value.judged.iam19, Self::device_intervals)
+    }
 
-impl UserCounts {
-    fn count(&mut self, user: &UserStanding, is_exempt: impl FnOnce() -> bool) {
-        self.users += 1;
-        let has_password = user.has_password() == Some(true);
-        self.console += u32::from(has_password);
-        let is_open = user.device.is_none();
-        self.unknown += u32::from(is_open || user.is_without_device() && user.password.is_none());
-        if user.is_without_device() {
-            let exempt = is_exempt();
-            self.without_mfa.add(exempt);
-            if has_password {
-                self.console_without_mfa.add(exempt);
-            }
-            if user.access_key == Some(true) {
-                self.access_key_without_mfa.add(exempt);
+    /// IAM.5: everybody has a device or no password.
+    fn console_users(&self) -> Verdict {
+        if let Some(at) = self.states.iter().filter_map(UserState::fails_console).max_by_key(|at| at.mono) {
+            return Verdict::known(Status::Failed, Reason::ConsoleUserWithoutMfa, at);
+        }
+        if let Some(unknown) = self.doubt(|state| state.is_present() || state.has_password() == Some(false)) {
+            return unknown;
+        }
+        if self.states.is_empty() {
+            return Verdict::known(Status::NotApplicable, Reason::NoConsoleUsers, self.known.as_of);
+        }
+        let judged = self.known.value.judged.iam5;
+        if self.states.iter().all(|state| state.has_password() == Some(false)) {
+            let none = self.at_once(Status::NotApplicable, Reason::NoConsoleUsers, judged, Self::no_password_intervals);
+            if none.as_of.is_some() {
+                return none;
             }
         }
+        self.at_once(Status::Passed, Reason::ConsoleUsersHaveMfa, judged, Self::console_intervals)
     }
 
-    fn add_devices(&mut self, user: &UserFacts, standing: &UserStanding) {
-        if !standing.device.as_ref().is_some_and(|device| device.value) {
-            return;
-        }
-        let mut devices = user.live_devices().map_or(Devices::default(), |known| known.value);
-        let missing = user.virtual_devices.saturating_sub(devices.count(DeviceKind::Virtual));
-        devices.add(DeviceKind::Virtual, missing);
-        for (sum, kind) in self.devices.iter_mut().zip(DeviceKind::ALL) {
-            *sum += u32::from(devices.count(kind));
+    /// Why nothing can be said that is about all users, if it cannot.
+    fn doubt(&self, is_covered: impl Fn(&UserState) -> bool) -> Option<Verdict> {
+        let is_settled = self.evidence.changes.is_settled(self.known.as_of);
+        let reason = match () {
+            () if !self.evidence.is_watched => Reason::Stale,
+            () if !self.known.value.is_whole => Reason::UsersIncomplete,
+            () if !is_settled => Reason::Unsettled,
+            () if !self.states.iter().all(is_covered) => Reason::UsersUnknown,
+            () => return None,
+        };
+        Some(Verdict::unknown(reason))
+    }
+
+    /// Whether it is known who there is.
+    fn is_complete(&self) -> bool {
+        self.evidence.is_watched && self.known.value.is_whole && self.evidence.changes.is_settled(self.known.as_of)
+    }
+
+    /// What is said where there is an instant at which all users were covered.
+    fn at_once(
+        &self,
+        status: Status,
+        reason: Reason,
+        judged: Option<Moment>,
+        intervals: impl Fn(&Self, usize) -> Vec<Interval>,
+    ) -> Verdict {
+        let all = (0..self.states.len()).map(|user| intervals(self, user));
+        match instant::latest(all, self.floor(judged)) {
+            Some(at) => Verdict::known(status, reason, at),
+            None => Verdict::unknown(Reason::NotAtOnce),
         }
     }
-}
 
-impl Count {
-    fn add(&mut self, is_exempt: bool) {
-        self.all += 1;
-        self.exempt += u32::from(is_exempt);
+    /// The instant is not before this: until then somebody who has left may have
+    /// failed, or the account was judged already.
+    fn floor(&self, judged: Option<Moment>) -> Option<Uptime> {
+        [self.evidence.changes.departure, judged].into_iter().flatten().map(|at| at.mono).max()
+    }
+
+    fn device_intervals(&self, user: usize) -> Vec<Interval> {
+        self.states[user].present().map(Interval::of).collect()
+    }
+
+    fn no_password_intervals(&self, user: usize) -> Vec<Interval> {
+        let answers = self.states[user].no_passwords().map(Interval::of);
+        answers.chain(self.before_creation(user)).collect()
+    }
+
+    fn console_intervals(&self, user: usize) -> Vec<Interval> {
+        let mut intervals = self.no_password_intervals(user);
+        intervals.extend(self.device_intervals(user));
+        intervals
+    }
+
+    /// Before it was created, by AWS's date, a user needed nothing: one that is newer
+    /// than the credential report was covered when that was made.
+    fn before_creation(&self, user: usize) -> Option<Interval> {
+        let created = self.known.value.users[user].created;
+        let age = self.known.as_of.wall.since(created).unwrap_or_default();
+        let until = self.known.as_of.earlier_by(age + MOST_SKEW);
+        let report = self.reported?;
+        (report.mono <= until.mono).then_some(Interval { since: report.mono, until })
+    }
+
+    /// Who does not reach the instant that all can be made to reach: the latest from
+    /// which on somebody is known to be covered.
+    fn gaps(&self, judged: Option<Moment>, intervals: impl Fn(&Self, usize) -> Vec<Interval>) -> Vec<Gap> {
+        let all: Vec<_> = (0..self.states.len()).map(|user| intervals(self, user)).collect();
+        let newest = |of: &Vec<Interval>| {
+            let covering = of.iter().filter(|interval| interval.covers(interval.until.mono));
+            covering.max_by_key(|interval| interval.until.mono).map(|interval| interval.since)
+        };
+        let target = all.iter().filter_map(newest).chain(self.floor(judged)).max();
+        let reaches =
+            |of: &Vec<Interval>| of.iter().any(|interval| interval.covers(target.unwrap_or(interval.until.mono)));
+        let short = all.iter().enumerate().filter(|(_, of)| !reaches(of));
+        short.map(|(user, _)| Gap { user, ask: self.states[user].covered_by() }).collect()
     }
 }

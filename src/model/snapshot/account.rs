@@ -7,11 +7,11 @@ use super::{Collector, News, Outcome, Plan};
 use crate::model::{
     account::{Account, AccountStatus, Identity},
     exemption::{Bindings, Exemption},
-    facts::{Fault, FaultClass, Known, RootReading, UsersReading, VirtualDevices},
+    facts::{Changes, Fault, FaultClass, Known, RootReading, UserId, UsersReading, VirtualDevices},
     judge::{
         Control, Reason, Status, Verdict,
         root::{self, RootEvidence},
-        users::{self, UserCounts, UsersEvidence},
+        users::{Census, UserCounts, UsersEvidence},
     },
     time::{Moment, Timestamp},
 };
@@ -55,8 +55,8 @@ pub struct Memory {
     pub devices: Option<Known<VirtualDevices>>,
     /// What was last known of the users.
     pub users: Option<Known<Arc<UsersReading>>>,
-    /// Whether a heartbeat had shown other counters than those of `users` since.
-    pub has_moved_on: bool,
+    /// When the account was last seen to have changed.
+    pub changes: Changes,
     /// Which users the exemptions were for.
     pub bindings: Bindings,
     /// How the collectors were doing.
@@ -76,20 +76,23 @@ pub struct AccountState {
     pub devices: Option<Known<VirtualDevices>>,
     /// What was last learnt of the users.
     pub users: Option<Known<Arc<UsersReading>>>,
-    /// How many users are what; `None` while that is not known.
-    pub tally: Option<UserCounts>,
-    /// Whether a heartbeat since has shown other counters than those of `users`.
-    has_moved_on: bool,
+    /// When the account was last seen to have changed.
+    changes: Changes,
+    /// What is said of the users, until something of it may be otherwise.
+    census: Option<Taken>,
     bindings: Bindings,
     health: BTreeMap<Collector, Health>,
     standings: [Standing; Control::ALL.len()],
 }
 
-/// What is said of an account at one moment.
-#[derive(PartialEq, Eq)]
-struct Judgement {
-    verdicts: [Verdict; Control::ALL.len()],
-    tally: Option<UserCounts>,
+/// A census, and what it depends on beside the evidence and its age.
+#[derive(Clone, Debug)]
+struct Taken {
+    census: Census,
+    /// Whether there was a heartbeat that would have shown a change.
+    is_watched: bool,
+    /// When the next exemption ends.
+    exempt_until: Option<Timestamp>,
 }
 
 // === impl Health ===
@@ -107,7 +110,7 @@ impl Health {
     }
 
     fn would_stall(&self, patience: Duration, now: Moment) -> bool {
-        self.is_up() && self.last_attempt.is_some_and(|at| now.mono.saturating_sub(at.mono) > patience)
+        self.is_up() && self.last_attempt.is_some_and(|at| now.mono.since(at.mono) > patience)
     }
 
     /// A collector that does not report is down, whatever its last word was.
@@ -157,8 +160,8 @@ impl AccountState {
             reading: None,
             devices: None,
             users: None,
-            tally: None,
-            has_moved_on: false,
+            changes: Changes::default(),
+            census: None,
             bindings: Bindings::default(),
             health,
             standings: [Standing::NEW; Control::ALL.len()],
@@ -174,13 +177,13 @@ impl AccountState {
             }
         }
         (state.reading, state.devices, state.users) = (memory.reading, memory.devices, memory.users);
-        (state.bindings, state.has_moved_on) = (memory.bindings, memory.has_moved_on);
+        (state.bindings, state.changes) = (memory.bindings, memory.changes);
         for (control, standing) in Control::ALL.into_iter().zip(&mut state.standings) {
             if let Some((last_protected, last_failed)) = memory.past.get(&control) {
                 (standing.last_protected, standing.last_failed) = (*last_protected, *last_failed);
                 // What is remembered is counted already, and in its order.
                 let latest = last_protected.max(last_failed);
-                standing.counted = latest.map(Moment::before_start);
+                standing.counted = latest.map(|at| Moment::before_start(at, now));
             }
         }
         state.age(plan, exemptions, now);
@@ -197,7 +200,7 @@ impl AccountState {
             reading: self.reading.clone(),
             devices: self.devices.clone(),
             users: self.users.clone(),
-            has_moved_on: self.has_moved_on,
+            changes: self.changes,
             bindings: self.bindings.clone(),
             health: self.health.clone(),
             past: Control::ALL.into_iter().zip(self.standings.iter().map(past)).collect(),
@@ -239,6 +242,7 @@ impl AccountState {
         let Some(account) = &mut self.account else { return };
         if account.partition.replace(identity.partition.clone()).is_some_and(|old| old != identity.partition) {
             (self.reading, self.devices, self.users) = (None, None, None);
+            (self.changes, self.census) = (Changes::default(), None);
         }
     }
 
@@ -270,8 +274,9 @@ impl AccountState {
         let collectors = plan.collectors().filter(|_| self.is_scanned());
         self.health = collectors.map(|c| (c, old.remove(&c).unwrap_or_else(Health::pending))).collect();
         if plan.users.is_none() {
-            (self.users, self.tally) = (None, None);
+            self.users = None;
         }
+        self.census = None;
         self.bind(exemptions);
     }
 
@@ -282,6 +287,11 @@ impl AccountState {
     }
 
     pub(super) fn learn(&mut self, outcome: Outcome, exemptions: &[Exemption]) {
+        // Also a run that failed, or was overtaken, may have seen that something changed.
+        let changes = self.changes.merged(&outcome.changes);
+        if std::mem::replace(&mut self.changes, changes) != changes {
+            self.census = None;
+        }
         // A collector that was switched off while it ran has nothing to say.
         let Some(health) = self.health.get_mut(&outcome.collector) else { return };
         if health.last_attempt.is_some_and(|last| last.mono > outcome.started.mono) {
@@ -299,22 +309,11 @@ impl AccountState {
             News::Devices(devices) => self.devices = Some(Known::new(devices, outcome.started)),
             News::Users(users) => {
                 self.users = Some(Known::new(users, outcome.started));
-                self.has_moved_on = false;
+                self.census = None;
                 self.bind(exemptions);
             }
         }
         self.void_outdated_devices();
-        self.has_moved_on |= self.contradicts_users();
-    }
-
-    /// Whether a heartbeat since the devices of users were read shows other counters
-    /// than those that they were read under. A summary without counters contradicts
-    /// nothing; what was learnt under none is never kept for long.
-    fn contradicts_users(&self) -> bool {
-        let (Some(users), Some(reading)) = (&self.users, &self.reading) else { return false };
-        let is_later = users.value.devices_listed.is_none_or(|listed| listed.mono <= reading.as_of.mono);
-        let counters = users.value.counters.zip(reading.value.summary.counters());
-        is_later && counters.is_some_and(|(known, shown)| known != shown)
     }
 
     /// A heartbeat that shows another fingerprint than an earlier list of devices
@@ -328,52 +327,90 @@ impl AccountState {
         self.devices = self.devices.take().filter(|list| !is_outdated(list));
     }
 
-    /// What is known of the users, if no heartbeat since has contradicted it.
+    /// How many users are what; `None` while it is not known who there is.
     #[must_use]
-    pub fn uncontradicted_users(&self) -> Option<&Arc<UsersReading>> {
-        self.users.as_ref().filter(|_| !self.has_moved_on).map(|known| &known.value)
+    pub fn user_counts(&self) -> Option<&UserCounts> {
+        self.census.as_ref()?.census.counts.as_ref()
+    }
+
+    /// What was last learnt of the users, while the list of them is fresh.
+    #[must_use]
+    pub fn fresh_users(&self, plan: &Plan, now: Moment) -> Option<&Known<Arc<UsersReading>>> {
+        let max_age = plan.users_terms().list;
+        self.users.as_ref().filter(|known| now.age(known.as_of).is_some_and(|age| age <= max_age))
     }
 
     /// What the verdicts on users rest on.
     #[must_use]
     pub fn users_evidence(&self, plan: &Plan, now: Moment) -> UsersEvidence<'_> {
-        let heartbeat = plan.cadence.fresh_reading(self.reading.as_ref(), now);
-        let shown = heartbeat.and_then(|reading| reading.value.summary.counters());
-        let known = self.users.as_ref().and_then(|users| users.value.counters);
-        let is_current = known.is_none() || known == shown && !self.has_moved_on;
-        UsersEvidence { reading: self.users.as_ref(), is_current }
+        let is_watched = self.is_watched(plan, now);
+        UsersEvidence { reading: self.users.as_ref(), changes: self.changes, is_watched }
     }
 
-    fn look(&self, plan: &Plan, exemptions: &[Exemption], now: Moment) -> Judgement {
+    /// What the next run of the users' collector should know.
+    #[must_use]
+    pub fn knowledge(&self) -> (Option<Known<Arc<UsersReading>>>, Changes) {
+        (self.users.clone(), self.changes)
+    }
+
+    /// Whether a change of users or devices would have been seen: the last heartbeat
+    /// is fresh, and shows every counter.
+    fn is_watched(&self, plan: &Plan, now: Moment) -> bool {
+        let heartbeat = plan.cadence.fresh_reading(self.reading.as_ref(), now);
+        heartbeat.is_some_and(|reading| reading.value.summary.shows_users_and_devices())
+    }
+
+    fn root_verdict(&self, control: Control, plan: &Plan, now: Moment) -> Verdict {
         let evidence = RootEvidence { reading: self.reading.as_ref(), devices: self.devices.as_ref() };
-        let (users, terms) = (self.users_evidence(plan, now), plan.users_terms());
-        let [iam5, iam19] = users::judge(users, &terms, now);
-        let verdicts = Control::ALL.map(|control| match (&self.account, control) {
-            (None, _) => Verdict::unknown(Reason::NotRead),
-            (Some(_), Control::Iam5) => iam5,
-            (Some(_), Control::Iam19) => iam19,
-            (Some(account), _) => root::judge(control, account, evidence, &plan.cadence, now),
-        });
-        let tally = users::tally(users, &terms, |id| self.bindings.exempts(exemptions, id, now), now);
-        Judgement { verdicts, tally }
+        let unread = || Verdict::unknown(Reason::NotRead);
+        self.account.as_ref().map_or_else(unread, |account| root::judge(control, account, evidence, &plan.cadence, now))
+    }
+
+    fn take_census(&self, plan: &Plan, exemptions: &[Exemption], now: Moment) -> Taken {
+        let (evidence, terms) = (self.users_evidence(plan, now), plan.users_terms());
+        let is_exempt = |id: &UserId| self.bindings.exempts(exemptions, id, now);
+        let census =
+            if self.account.is_some() { Census::take(evidence, &terms, is_exempt, now) } else { Census::unread() };
+        let exempt_until = self.bindings.next_end(exemptions, now);
+        Taken { census, is_watched: evidence.is_watched, exempt_until }
+    }
+
+    /// Whether the census would be the same at `now`. It is taken again when evidence
+    /// comes; in between, only time can change it.
+    fn is_census_good(&self, plan: &Plan, now: Moment) -> bool {
+        self.census.as_ref().is_some_and(|taken| {
+            taken.is_watched == self.is_watched(plan, now)
+                && taken.exempt_until.is_none_or(|end| now.wall < end)
+                && taken.census.holds(&plan.users_terms(), now)
+        })
     }
 
     pub(super) fn judge(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {
-        let Judgement { verdicts, tally } = self.look(plan, exemptions, now);
-        self.tally = tally;
-        for (standing, verdict) in self.standings.iter_mut().zip(verdicts) {
-            standing.take(verdict);
+        if !self.is_census_good(plan, now) {
+            self.census = Some(self.take_census(plan, exemptions, now));
+        }
+        let users = self.census.as_ref().map(|taken| (taken.census.iam5, taken.census.iam19));
+        let (iam5, iam19) = users.expect("a census has just been taken");
+        for (control, place) in Control::ALL.into_iter().zip(0..) {
+            let verdict = match control {
+                Control::Iam5 => iam5,
+                Control::Iam19 => iam19,
+                Control::Iam4 | Control::Iam6 | Control::Iam9 => self.root_verdict(control, plan, now),
+            };
+            self.standings[place].take(verdict);
         }
     }
 
-    /// Whether anything about this account is different at `now`. Most ticks
+    /// Whether anything about this account may be different at `now`. Most ticks
     /// change nothing, and an unchanged account is shared, not copied.
-    pub(super) fn would_age(&self, plan: &Plan, exemptions: &[Exemption], now: Moment) -> bool {
+    pub(super) fn would_age(&self, plan: &Plan, now: Moment) -> bool {
         let stalls = |(collector, health): (&Collector, &Health)| {
             health.would_stall(patience(plan, *collector, self.reading.as_ref()), now)
         };
-        let said = Judgement { verdicts: self.standings.map(|standing| standing.verdict), tally: self.tally };
-        self.health.iter().any(stalls) || self.look(plan, exemptions, now) != said
+        let differs = |control: Control| {
+            !control.is_of_users() && self.root_verdict(control, plan, now) != self.standing(control).verdict
+        };
+        !self.is_census_good(plan, now) || self.health.iter().any(stalls) || Control::ALL.into_iter().any(differs)
     }
 
     pub(super) fn age(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {

@@ -24,7 +24,7 @@ impl Inquiry<'_> {
             Some(Owner::Root) => self.root(),
             Some(Owner::User(user)) => self.user_elements(user),
         };
-        format!("{serial}<User>{user}</User>{}", elements(&[("EnableDate", CREATED)]))
+        format!("{serial}<User>{user}</User>{}", elements(&[("EnableDate", self.account.enable_date(device.serial))]))
     }
 
     /// Root, who has neither a name nor a path, and whose id is the account's.
@@ -43,7 +43,10 @@ impl Inquiry<'_> {
             "MFADevices",
             serials,
             |serial| (*serial).clone(),
-            |serial| elements(&[("UserName", &user.name), ("SerialNumber", serial), ("EnableDate", CREATED)]),
+            |serial| {
+                let enabled = self.account.enable_date(serial);
+                elements(&[("UserName", &user.name), ("SerialNumber", serial), ("EnableDate", enabled)])
+            },
         )
     }
 }

@@ -110,6 +110,7 @@ impl<'a> Inquiry<'a> {
         let page: Vec<Value> = rest.by_ref().take(size).map(describe).collect();
         let next = match rest.next() {
             _ if self.faults.contains(&Fault::MarkerLoop) => Some(0),
+            _ if self.faults.contains(&Fault::MarkerCycle) => Some(usize::from(from == 0)),
             None if !is_empty => None,
             _ => Some(from + page.len()),
         };

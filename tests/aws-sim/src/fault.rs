@@ -52,12 +52,22 @@ pub enum Fault {
     EmptyFirstPage,
     /// Every page says that it goes on at the same marker.
     MarkerLoop,
+    /// Every page says that it goes on, at two markers in turn.
+    MarkerCycle,
     /// A list says that it goes on, and not where.
     NoMarker,
     /// `IsTruncated` is neither true nor false.
     OddTruncation,
+    /// The first place in the answer that reads like this reads like that; errors are
+    /// answers too.
+    Rewrite(String, String),
+    /// The answer is compressed, as its header says, though nobody asked for that.
+    Gzip,
     /// The answer of a replica that still has the account like this.
     Stale(Box<Account>),
+    /// The answer of a replica that has the account as it was so long ago. Nobody knows
+    /// what was before this was switched on: the account as it was then stands for it.
+    Lagging(Duration),
     /// The credentials turn out to be this account's.
     Identity(&'static str),
     /// The answer takes this much longer.

@@ -7,6 +7,7 @@ mod devices;
 mod directory;
 mod fault;
 mod fleet;
+mod history;
 mod json;
 mod list;
 mod organization;

@@ -38,6 +38,10 @@ impl Inquiry<'_> {
         let last = || to.checked_sub(1).map_or_else(String::new, |last| key(&items[last]));
         let (truncated, next) = match self.faults {
             faults if faults.contains(&Fault::MarkerLoop) => ("true", Some(String::new())),
+            faults if faults.contains(&Fault::MarkerCycle) => {
+                let other = if marker.as_deref() == Some("") { " " } else { "" };
+                ("true", Some(other.to_owned()))
+            }
             faults if faults.contains(&Fault::NoMarker) => ("true", None),
             faults if faults.contains(&Fault::OddTruncation) => ("perhaps", None),
             _ if to < items.len() || is_empty => ("true", Some(last())),

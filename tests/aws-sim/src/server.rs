@@ -1,7 +1,10 @@
 //! The wire: HTTP/1.1 by hand over a plain stream, since half of the faults are
 //! things that no HTTP library would let a server do.
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, Write as _},
+    time::{Duration, SystemTime},
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -21,12 +24,12 @@ pub(crate) async fn connection(mut stream: TcpStream, shared: Shared) -> io::Res
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut stream, &mut buffer).await? {
-        let Answer { reply, faults, latency } = shared.handle(request);
+        let Answer { reply, faults, latency, date } = shared.handle(request);
         // Even a sleep of no time waits for the timer's next tick.
         if !latency.is_zero() {
             sleep(latency).await;
         }
-        if !send(&mut stream, reply, &faults).await? {
+        if !send(&mut stream, &reply, &faults, date).await? {
             break;
         }
     }
@@ -55,20 +58,21 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Resul
 }
 
 /// Sends a reply the way the faults want it; false when the connection is over.
-async fn send(stream: &mut TcpStream, reply: Reply, faults: &[Fault]) -> io::Result<bool> {
+async fn send(stream: &mut TcpStream, reply: &Reply, faults: &[Fault], date: SystemTime) -> io::Result<bool> {
     for fault in faults {
         if let Fault::Slow(time) = fault {
             sleep(*time).await;
         }
     }
-    let body = reply.body.as_bytes();
+    let is_gzip = faults.contains(&Fault::Gzip);
+    let body = &*if is_gzip { gzip(reply.body.as_bytes())? } else { reply.body.clone().into_bytes() };
     let fault = faults
         .iter()
         .find(|fault| matches!(fault, Fault::Reset | Fault::ResetMidBody | Fault::Hang | Fault::Drip | Fault::Endless));
-    let head = head(
-        &reply,
-        if fault.is_some() { "Transfer-Encoding: chunked".into() } else { format!("Content-Length: {}", body.len()) },
-    );
+    let length =
+        if fault.is_some() { "Transfer-Encoding: chunked".into() } else { format!("Content-Length: {}", body.len()) };
+    let encoding = if is_gzip { "Content-Encoding: gzip\r\n" } else { "" };
+    let head = head(reply, date, &format!("{encoding}{length}"));
     match fault {
         None => {
             stream.write_all(&[head.as_bytes(), body].concat()).await?;
@@ -101,11 +105,19 @@ async fn send(stream: &mut TcpStream, reply: Reply, faults: &[Fault]) -> io::Res
     Ok(false)
 }
 
-fn head(reply: &Reply, length: String) -> String {
+fn head(reply: &Reply, date: SystemTime, further: &str) -> String {
     format!(
-        "HTTP/1.1 {} Simulated\r\nContent-Type: {}\r\nx-amzn-RequestId: {REQUEST_ID}\r\n{length}\r\n\r\n",
-        reply.status, reply.content_type
+        "HTTP/1.1 {} Simulated\r\nDate: {}\r\nContent-Type: {}\r\nx-amzn-RequestId: {REQUEST_ID}\r\n{further}\r\n\r\n",
+        reply.status,
+        httpdate::fmt_http_date(date),
+        reply.content_type
     )
+}
+
+fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(body)?;
+    encoder.finish()
 }
 
 async fn chunk(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {

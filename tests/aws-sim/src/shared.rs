@@ -4,12 +4,13 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::{
     directory,
     fault::{Fault, Plot},
+    history::History,
     organization::Organization,
     protocol::{Protocol, Reply},
     record::{Record, Seen},
@@ -30,6 +31,7 @@ pub(crate) struct Answer {
     pub(crate) reply: Reply,
     pub(crate) faults: Vec<Fault>,
     pub(crate) latency: Duration,
+    pub(crate) date: SystemTime,
 }
 
 /// The state behind its lock.
@@ -43,6 +45,9 @@ pub(crate) struct Inner {
     pub(crate) session_length: Option<Duration>,
     pub(crate) organization: Option<Organization>,
     pub(crate) latency: Duration,
+    /// By how many seconds AWS's clock is ahead.
+    pub(crate) clock_ahead: i64,
+    pub(crate) history: History,
     pub(crate) reports: Reports,
     pub(crate) plots: Vec<Plot>,
     pub(crate) next_plot: usize,
@@ -67,6 +72,8 @@ impl Shared {
             session_length: None,
             organization: scenario.organization,
             latency: Duration::from_millis(scenario.latency_ms),
+            clock_ahead: 0,
+            history: History::default(),
             reports: Reports::default(),
             plots: Vec::new(),
             next_plot: 0,
@@ -98,7 +105,7 @@ impl Shared {
             inner.answer(&seen, Caller { account: &caller, is_session: until.is_some() }, protocol)
         };
         inner.record.keep(seen);
-        Answer { reply, faults, latency: inner.latency }
+        Answer { reply, faults, latency: inner.latency, date: inner.date() }
     }
 }
 
@@ -107,12 +114,13 @@ impl Inner {
     /// faults and the hook are that one's.
     fn answer(&mut self, seen: &Seen, caller: Caller<'_>, protocol: Protocol) -> (Reply, Vec<Fault>) {
         if let (Some(hook), Some(account)) = (&mut self.hook, self.accounts.get_mut(&seen.account)) {
-            hook(seen, account);
+            self.history.change(account, |account| hook(seen, account));
         }
         let plots = self.plots.iter_mut();
-        let faults: Vec<Fault> = plots.filter_map(|plot| plot.strikes(seen).then(|| plot.fault.clone())).collect();
+        let faults = plots.filter_map(|plot| plot.strikes(seen).then(|| plot.fault.clone()));
+        let faults: Vec<Fault> = faults.map(|fault| self.history.resolve(&seen.account, fault)).collect();
         let instead = faults.iter().find_map(|fault| protocol.instead(fault));
-        let reply = instead.unwrap_or_else(|| match (protocol, &*seen.operation) {
+        let mut reply = instead.unwrap_or_else(|| match (protocol, &*seen.operation) {
             (Protocol::Json, operation) => {
                 directory::answer(self.organization.as_ref(), caller.account, operation, &seen.params, &faults)
             }
@@ -121,7 +129,18 @@ impl Inner {
                 reply::answer(&self.accounts[caller.account], &mut self.reports, &seen.params, &faults)
             }
         });
+        for fault in &faults {
+            if let Fault::Rewrite(from, to) = fault {
+                reply.body = reply.body.replacen(from, to, 1);
+            }
+        }
         (reply, faults)
+    }
+
+    /// What AWS's clock says.
+    fn date(&self) -> SystemTime {
+        let by = Duration::from_secs(self.clock_ahead.unsigned_abs());
+        if self.clock_ahead < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
     }
 
     fn assume_role(&mut self, seen: &Seen, caller: Caller<'_>, faults: &[Fault]) -> Reply {

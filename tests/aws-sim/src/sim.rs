@@ -71,7 +71,9 @@ impl Sim {
     /// # Panics
     /// When there is no such account.
     pub fn edit(&self, account: &str, change: impl FnOnce(&mut Account)) {
-        change(self.shared.lock().accounts.get_mut(account).expect("the account is in the scenario"));
+        let inner = &mut *self.shared.lock();
+        let account = inner.accounts.get_mut(account).expect("the account is in the scenario");
+        inner.history.change(account, change);
     }
 
     /// The account as it is now.
@@ -125,6 +127,9 @@ impl Sim {
         let mut inner = self.shared.lock();
         let id = inner.next_plot;
         inner.next_plot += 1;
+        if matches!(fault, Fault::Lagging(_)) {
+            inner.history.keep();
+        }
         inner.plots.push(Plot { id, fault, aim, skip, times });
         FaultId(id)
     }
@@ -189,6 +194,12 @@ impl Sim {
     /// Adds this to every answer from now on.
     pub fn set_latency(&self, latency: Duration) {
         self.shared.lock().latency = latency;
+    }
+
+    /// Lets AWS's clock be so many seconds ahead, or behind where it is less than none:
+    /// what every answer has in its header `Date`, and nothing else.
+    pub fn set_clock_ahead(&self, seconds: i64) {
+        self.shared.lock().clock_ahead = seconds;
     }
 
     /// Every request so far.

@@ -41,6 +41,9 @@ pub struct Account {
     pub roles: Vec<Role>,
     /// Serial numbers of virtual devices that nobody has activated.
     pub unassigned_devices: Vec<String>,
+    /// When devices were activated, in RFC 3339, by serial number: `EnableDate`. Of
+    /// others it was when everything was.
+    pub enabled: BTreeMap<String, String>,
     /// Keys that `GetAccountSummary` leaves out.
     pub summary_omit: Vec<String>,
     /// Keys that `GetAccountSummary` answers otherwise than the state says.
@@ -100,6 +103,7 @@ impl Default for Account {
             users: Vec::new(),
             roles: Vec::new(),
             unassigned_devices: Vec::new(),
+            enabled: BTreeMap::new(),
             summary_omit: Vec::new(),
             summary_override: BTreeMap::new(),
             page_size: None,
@@ -148,6 +152,12 @@ impl Account {
     #[must_use]
     pub fn user_arn(&self, user: &User) -> String {
         format!("arn:{}:iam::{}:user{}{}", self.partition, self.id, user.path(), user.name)
+    }
+
+    /// When a device was activated, in RFC 3339.
+    #[must_use]
+    pub fn enable_date(&self, serial: &str) -> &str {
+        self.enabled.get(serial).map_or(CREATED, String::as_str)
     }
 
     /// All virtual devices.

@@ -3,6 +3,7 @@
 mod client;
 mod fleet;
 mod organization;
+mod replies;
 mod report;
 mod roles;
 mod scenario;

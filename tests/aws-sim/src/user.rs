@@ -24,6 +24,9 @@ pub struct User {
     pub password_last_used: Option<String>,
     /// When the password was set, in RFC 3339; with the user, if nothing is said.
     pub password_last_changed: Option<String>,
+    /// When the password was created, in RFC 3339: `CreateDate` of the login profile;
+    /// when it was set, if nothing is said.
+    pub password_created: Option<String>,
     /// The user's access keys, by whether they are active; the report shows two.
     pub access_keys: Vec<bool>,
     /// The serial numbers of the user's MFA devices, of any kind.
@@ -40,6 +43,7 @@ impl Default for User {
             password: false,
             password_last_used: None,
             password_last_changed: None,
+            password_created: None,
             access_keys: Vec::new(),
             devices: Vec::new(),
         }
@@ -72,6 +76,11 @@ impl User {
     /// When the password was set, if there is one.
     pub(crate) fn password_changed(&self) -> Option<&str> {
         self.password.then(|| self.password_last_changed.as_deref().unwrap_or(&self.created))
+    }
+
+    /// When the password was created, if there is one.
+    pub(crate) fn password_created(&self) -> Option<&str> {
+        self.password_changed().map(|changed| self.password_created.as_deref().unwrap_or(changed))
     }
 
     /// The id of the `n`th access key.

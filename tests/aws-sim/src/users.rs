@@ -33,7 +33,7 @@ impl<'a> Inquiry<'a> {
     /// message tells.
     pub(crate) fn login_profile(&self) -> Result<String, Reply> {
         let user = self.user()?;
-        let set = user.password_changed();
+        let set = user.password_created();
         let set = set.ok_or_else(|| no_such(&format!("Login Profile for User {} cannot be found.", user.name)))?;
         let profile = elements(&[("UserName", &user.name), ("CreateDate", set), ("PasswordResetRequired", "false")]);
         Ok(format!("    <LoginProfile>{profile}</LoginProfile>\n"))

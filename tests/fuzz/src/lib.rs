@@ -9,22 +9,27 @@
 //! in [`promises`] and [`outside`], and the ordinary tests hold it against everything in
 //! `corpus/` without libFuzzer.
 //!
-//! Only the rooms that read are compiled here, in a minute: the AWS SDK, which takes
+//! Only the modules that read are compiled here, in a minute: the AWS SDK, which takes
 //! many times that, is not what is fuzzed.
 
 use crate as exporter;
 
-/// The rooms of the exporter that read, from where they are.
+/// The modules of the exporter that read, from where they are.
 #[path = "../../../src"]
-mod rooms {
+mod modules {
     pub mod config;
     pub mod exposition;
     pub mod model;
     pub mod state;
 
     pub mod aws {
-        //! The reader of raw replies.
+        //! The readers of raw replies.
+        pub mod reply;
         pub mod wire;
+    }
+    pub mod collect {
+        //! What replies become.
+        pub mod iam;
     }
     pub mod http {
         //! What is read of a request, and the web configuration.
@@ -36,7 +41,7 @@ mod rooms {
         }
     }
 }
-pub use rooms::{aws, config, exposition, http, model, state};
+pub use modules::{aws, collect, config, exposition, http, model, state};
 
 pub mod outside;
 pub mod promises;

@@ -20,7 +20,7 @@ use super::exporter::{
         judge::{Cadence, Control, Status},
         shard::Shard,
         snapshot::{Plan, Snapshot, UsersPlan},
-        time::{Moment, Timestamp},
+        time::{Moment, Timestamp, Uptime},
     },
     state,
 };
@@ -113,27 +113,30 @@ fn is_told_well(line: &str, lines: &str, file: &str) {
     assert!(!lines.contains(|letter: char| letter.is_control() && letter != '\n'), "{lines:?}");
 }
 
-/// What the exporter remembers of an earlier run, at this time of the wall clock.
-const NOW: Moment = Moment { wall: Timestamp::from_millis(1_764_000_000_000), mono: Duration::from_millis(5) };
+/// When an earlier run's state file is read.
+fn now() -> Moment {
+    Moment { wall: Timestamp::from_millis(1_764_000_000_000), mono: Uptime::after_start(Duration::from_millis(5)) }
+}
 
 /// A state file is read whole or not at all; and where a verdict rests on it, it is not
 /// older than may be, and is not from the future.
 pub fn any_state(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    let Ok(state) = state::read(text, Shard::WHOLE, false) else { return false };
+    let now = now();
+    let Ok(state) = state::read(text, Shard::WHOLE, false, now) else { return false };
     let plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT) };
-    let mut snapshot = Snapshot::awaiting_accounts(plan, NOW);
-    snapshot.restore(state.memories, state.listed, NOW);
+    let mut snapshot = Snapshot::awaiting_accounts(plan, now);
+    snapshot.restore(state.memories, state.listed, now);
     for account in snapshot.accounts() {
         for control in Control::ALL {
             let verdict = account.standing(control).verdict;
             if verdict.status != Status::Unknown {
-                let age = verdict.as_of.and_then(|as_of| NOW.age(as_of));
+                let age = verdict.as_of.and_then(|as_of| now.age(as_of));
                 assert!(age.is_some_and(|age| age <= Duration::from_secs(5 * 3_600)), "{control:?}: {verdict:?}");
             }
         }
     }
     let written = state::write(&snapshot, Shard::WHOLE);
-    assert!(state::read(&written, Shard::WHOLE, false).is_ok(), "what is written can be read: {written}");
+    assert!(state::read(&written, Shard::WHOLE, false, now).is_ok(), "what is written can be read: {written}");
     true
 }

@@ -4,21 +4,19 @@
 //! come: those that a reader is given as they are, and [`Choices`], from which a
 //! text is written whose meaning is known, to be read back.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, UNIX_EPOCH},
-};
+#[path = "promises/replies.rs"]
+mod replies;
 
-use super::exporter::{
-    aws::wire::{Page, Shape, ShapeError},
-    model::{
-        facts::{
-            device::{DeviceKind, Devices},
-            report::{NEVER, Report, ReportRow},
-        },
-        time::Timestamp,
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::exporter::model::{
+    facts::{
+        device::{DeviceKind, Devices},
+        report::{PasswordUse, Report, ReportRow},
     },
+    time::Timestamp,
 };
+pub use replies::{any_reply, written_reply};
 
 /// The columns that are read, in AWS's order.
 const COLUMNS: [&str; 7] = [
@@ -200,14 +198,14 @@ fn flag(choices: &mut Choices<'_>) -> (Option<bool>, &'static str) {
     ])
 }
 
-fn root_sign_in(choices: &mut Choices<'_>) -> (String, Option<Timestamp>) {
+fn root_sign_in(choices: &mut Choices<'_>) -> (String, Option<PasswordUse>) {
     match choices.below(4) {
-        0 => ("no_information".into(), Some(NEVER)),
-        1 => ("N/A".into(), Some(NEVER)),
+        0 => ("no_information".into(), Some(PasswordUse::NoRecord)),
+        1 => ("N/A".into(), Some(PasswordUse::NoPassword)),
         2 => ("not_supported".into(), None),
         _ => {
             let (at, text) = date(choices);
-            (text, Some(at))
+            (text, Some(PasswordUse::At(at)))
         }
     }
 }
@@ -259,128 +257,4 @@ fn is_told_by_its_form(serial: &str) -> DeviceKind {
     };
     assert!(is_right, "{serial:?}: {kind:?}");
     kind
-}
-
-// === raw replies ===
-
-/// Any bytes have a shape or are refused, and only an explicit `IsTruncated` of
-/// `false` ends a list. Tells whether they have a shape.
-pub fn any_reply(data: &[u8]) -> bool {
-    let Ok(shape) = Shape::read(data) else { return false };
-    let _ = shape.require_unique_keys();
-    for list in ["Users", "VirtualMFADevices", "MFADevices"] {
-        match shape.page(list) {
-            Ok(page) => {
-                assert_eq!(shape.require(list), Ok(()));
-                assert!(page != Page::Last || says_that_it_ends(data), "{}", String::from_utf8_lossy(data));
-                assert_ne!(page, Page::More(String::new()));
-            }
-            Err(error) => assert_ne!(error, ShapeError::Malformed),
-        }
-    }
-    true
-}
-
-/// Whether an element of that name, wherever it is, holds the word `false`. What
-/// is no text can cut the word in pieces; then its letters must be there, in their
-/// order, and [`written_reply`] is more exact.
-fn says_that_it_ends(data: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(data);
-    let is_plain = !text.contains("<!") && !text.contains("<?");
-    let mut rests = text.match_indices("IsTruncated").filter_map(|(at, _)| text[at..].split_once('>'));
-    rests.any(|(_, rest)| {
-        let mut letters = rest.chars();
-        let word = rest.split('<').next().unwrap_or_default().trim();
-        word.ends_with("false") || !is_plain && "false".chars().all(|letter| letters.any(|c| c == letter))
-    })
-}
-
-/// A reply that is written with a known meaning is read as such; one that is cut
-/// short, contradicts itself or says nothing of the list's end never ends a list.
-/// Tells whether the list ends.
-pub fn written_reply(data: &[u8]) -> bool {
-    let choices = &mut Choices(data);
-    let (text, meant) = write_reply(choices);
-    let shape = Shape::read(text.as_bytes());
-    assert_eq!(shape.and_then(|shape| shape.page("Users")), meant, "{text}");
-    let mut end = choices.below(256) * text.len() / 256;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    assert_eq!(Shape::read(&text.as_bytes()[..end]), Err(ShapeError::Malformed), "{}", &text[..end]);
-    any_reply(text.as_bytes());
-    meant == Ok(Page::Last)
-}
-
-/// What can stand in `IsTruncated`, and what it means, if anything.
-const ENDS: [(&str, Option<bool>); 12] = [
-    ("false", Some(false)),
-    ("true", Some(true)),
-    (" false\n", Some(false)),
-    ("fal<!-- true -->se", Some(false)),
-    ("true<b/>false", None),
-    ("false<b>true</b>", None),
-    ("<b>false</b>", None),
-    ("<![CDATA[true]]>false", None),
-    ("", None),
-    ("FALSE", None),
-    ("0", None),
-    ("&false;", None),
-];
-
-/// A reply of `ListUsers`, and where its list goes on.
-fn write_reply(choices: &mut Choices<'_>) -> (String, Result<Page, ShapeError>) {
-    const DECOY: &str = "<IsTruncated>false</IsTruncated><Marker>decoy</Marker>";
-    let (mut fields, mut ends, mut markers) = (Vec::new(), Vec::new(), Vec::new());
-    let has_list = choices.below(4) != 3;
-    if has_list {
-        let members: String =
-            (0..choices.below(3)).map(|_| format!("<member>{}</member>", choices.of(&["", DECOY]))).collect();
-        fields.push(if members.is_empty() && choices.is() {
-            "<Users/>".to_owned()
-        } else {
-            format!("<Users>{members}</Users>")
-        });
-    }
-    for _ in 0..choices.of(&[1, 1, 1, 0, 2]) {
-        let (word, means) = choices.of(&ENDS);
-        fields.push(format!("<IsTruncated>{word}</IsTruncated>"));
-        ends.push(means);
-    }
-    for _ in 0..choices.of(&[1, 1, 0, 2]) {
-        let marker = choices.text().chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned();
-        fields.push(format!("<Marker>{}</Marker>", escape(&marker)));
-        markers.push(marker);
-    }
-    choices.shuffle(&mut fields);
-    let filling = choices.of(&["", "\n  ", "<!-- IsTruncated -->", "<?odd IsTruncated?>"]);
-    let [inside, outside] = [0; 2].map(|_| choices.of(&["", DECOY]));
-    let head = choices.of(&["", "<?xml version=\"1.0\"?>\n"]);
-    let text = format!(
-        "{head}<ListUsersResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><ListUsersResult>{}</ListUsersResult>\
-         <ResponseMetadata><RequestId>x</RequestId>{inside}</ResponseMetadata>{outside}</ListUsersResponse>",
-        fields.join(filling)
-    );
-    (text, meaning(has_list, &ends, &markers))
-}
-
-/// What the reply says of its list's end.
-fn meaning(has_list: bool, ends: &[Option<bool>], markers: &[String]) -> Result<Page, ShapeError> {
-    if !has_list {
-        return Err(ShapeError::Missing("Users"));
-    }
-    match (ends, markers) {
-        ([], _) => Err(ShapeError::Missing("IsTruncated")),
-        ([Some(false)], _) => Ok(Page::Last),
-        ([Some(true)], []) => Err(ShapeError::Missing("Marker")),
-        ([Some(true)], [marker]) if marker.is_empty() => Err(ShapeError::Missing("Marker")),
-        ([Some(true)], [marker]) => Ok(Page::More(marker.clone())),
-        ([Some(true)], _) => Err(ShapeError::Unreadable("Marker")),
-        _ => Err(ShapeError::Unreadable("IsTruncated")),
-    }
-}
-
-fn escape(text: &str) -> String {
-    let special = BTreeMap::from([('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('+', "&#x2B;")]);
-    text.chars().map(|c| special.get(&c).map_or_else(|| c.to_string(), |entity| (*entity).to_owned())).collect()
 }

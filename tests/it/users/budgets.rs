@@ -101,10 +101,11 @@ fn what_one_run_has_no_time_for_is_unknown_and_goes_first_in_the_next() {
     let beat = daemon.beat();
     let follow_up = daemon.inventory(beat);
     assert_eq!(follow_up, Some(std::time::Duration::ZERO), "the next run follows at once");
-    let open = daemon.tally().unknown;
+    let open = daemon.counts().unknown.device;
     assert!((1..4_000).contains(&open), "{open}");
     daemon.live(HOUR, |_| {});
-    assert_eq!(daemon.tally().unknown, 0);
+    assert_eq!(daemon.counts().unknown.device, 0);
+    // Those who were asked in the first minute are asked once more: replicas may lag.
     let asked = model.called("ListMFADevices");
-    assert!(asked < 4_400, "{asked}: hardly anybody is asked twice");
+    assert!(asked < 4_400 + 1_200, "{asked}: hardly anybody else is asked twice");
 }

@@ -5,11 +5,11 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_mfa_exporter::{
-    collect::{self, Finding, devices::Prior, root::Doubt, users::Order},
-    daemon::account_run::{Trigger, Wake},
+    collect::{self, Finding, changes::SharedChanges, devices::Prior, root::Doubt, users::Order},
+    daemon::account_run::Trigger,
     model::{
         account::Identity,
-        facts::{Summary, UsersReading, VirtualDevices},
+        facts::{Known, Summary, UsersReading, VirtualDevices},
         judge::{Cadence, Control, Status, users::UserCounts},
         shard::Shard,
         snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
@@ -28,11 +28,15 @@ pub struct Daemon<'a> {
     pub snapshot: Snapshot,
     plan: Plan,
     trigger: Trigger,
-    wake: Wake,
-    reading: Option<Arc<UsersReading>>,
+    is_woken: bool,
+    changes: SharedChanges,
+    reading: Option<Known<Arc<UsersReading>>>,
     list: Option<VirtualDevices>,
     next_beat: u64,
-    next_stock: u64,
+    next_inventory: u64,
+    waits_for_beat: bool,
+    users_due: u64,
+    users_began: Option<Moment>,
     /// When the last taking of inventory ended.
     pub settled: u64,
 }
@@ -46,40 +50,61 @@ impl<'a> Daemon<'a> {
         let at = model.life().moment();
         let mut snapshot = Snapshot::new(plan, at);
         snapshot.fold(Event::Identified { identity: identity(), at }, at);
-        let start = model.life().mono;
+        let (start, changes) = (model.life().mono, SharedChanges::default());
+        model.life().watcher = Some(changes.clone());
         Self {
             model,
             snapshot,
             plan,
             trigger: Trigger::default(),
-            wake: Wake::Nothing,
+            is_woken: false,
+            changes,
             reading: None,
             list: None,
             next_beat: start,
-            next_stock: start,
+            next_inventory: start,
+            waits_for_beat: true,
+            users_due: start,
+            users_began: None,
             settled: start,
         }
     }
 
-    /// Ends, and begins again with the state file.
+    /// What the state file would hold.
+    pub fn state(&self) -> String {
+        state::write(&self.snapshot, Shard::WHOLE)
+    }
+
+    /// Ends, and begins again with the state file as it is now.
     pub fn restart(&mut self) {
-        let text = state::write(&self.snapshot, Shard::WHOLE);
-        let state = state::read(&text, Shard::WHOLE, true).unwrap();
+        let text = self.state();
+        self.restart_with(&text);
+    }
+
+    /// Is killed, and begins again with a state file that was written some time ago.
+    pub fn restart_with(&mut self, text: &str) {
         let settled = self.settled;
-        let mut life = self.model.life();
-        life.boot = life.mono;
-        life.mono += 100;
-        drop(life);
-        *self = Self::with_plan(self.model, self.plan);
+        {
+            let mut life = self.model.life();
+            life.boot = life.mono;
+            life.mono += 100;
+        }
         let at = self.model.life().moment();
+        let state = state::read(text, Shard::WHOLE, true, at).unwrap();
+        *self = Self::with_plan(self.model, self.plan);
         self.snapshot.restore(state.memories, state.listed, at);
-        self.reading = self.snapshot.accounts().next().and_then(|state| state.uncontradicted_users().cloned());
+        if let Some(state) = self.snapshot.accounts().next() {
+            let (reading, changes) = state.knowledge();
+            (self.reading, self.changes) = (reading, SharedChanges::new(changes));
+            self.model.life().watcher = Some(self.changes.clone());
+        }
         self.settled = settled;
     }
 
     fn fold(&mut self, collector: Collector, started: Moment, finding: Finding) {
-        let outcome =
-            Outcome { collector, started, duration: Duration::ZERO, news: finding.news, fault: finding.fault };
+        let Finding { news, fault } = finding;
+        let changes = self.changes.get();
+        let outcome = Outcome { collector, started, duration: Duration::ZERO, news, fault, changes };
         let at = self.model.life().moment();
         self.snapshot.fold(Event::Collected { account: ACCOUNT.parse().unwrap(), outcome }, at);
     }
@@ -87,9 +112,9 @@ impl<'a> Daemon<'a> {
     /// A heartbeat; hands over its summary.
     pub fn beat(&mut self) -> Option<(Moment, Summary)> {
         let started = self.model.life().moment();
-        let finding = now(collect::root::collect(self.model, Doubt::Ask));
+        let finding = now(collect::root::collect(self.model, Doubt::Ask, &self.changes));
         let summary = if let News::Root(reading) = &finding.news {
-            self.wake = self.wake.max(self.trigger.beat(reading.summary.fingerprint()));
+            self.is_woken |= self.trigger.beat(reading.summary.fingerprint());
             Some((started, reading.summary))
         } else {
             None
@@ -98,30 +123,60 @@ impl<'a> Daemon<'a> {
         summary
     }
 
-    /// Takes inventory, beginning with the summary of a heartbeat if there is one.
+    /// Takes inventory of everything, beginning with the summary of a heartbeat if
+    /// there is one; tells when another one is wanted.
     pub fn inventory(&mut self, beat: Option<(Moment, Summary)>) -> Option<Duration> {
-        let is_woken = std::mem::take(&mut self.wake) == Wake::Everything;
-        let at = beat.map_or_else(|| self.model.life().moment(), |(at, _)| at);
-        let known = Prior { summary: beat.map(|(_, summary)| summary), list: self.list };
-        let (finding, listed) = now(collect::devices::collect(self.model, ROOT, at, known));
+        self.users_due = 0;
+        self.take_inventory(beat)
+    }
+
+    fn take_inventory(&mut self, beat: Option<(Moment, Summary)>) -> Option<Duration> {
+        self.is_woken = false;
+        let began = self.model.life().moment();
+        let changed =
+            self.changes.get().last.is_some_and(|at| self.users_began.is_none_or(|began| at.mono > began.mono));
+        let with_users = changed || self.users_due <= self.model.life().mono;
+        let started = beat.map_or(began, |(at, _)| at);
+        let prior = Prior { summary: beat.map(|(_, summary)| summary), list: self.list };
+        let (finding, listed) = now(collect::devices::collect(self.model, ROOT, prior, &self.changes));
         self.list = if let News::Devices(devices) = finding.news { Some(devices) } else { None };
         let fault = finding.fault.clone();
-        self.fold(Collector::Devices, at, finding);
+        self.fold(Collector::Devices, started, finding);
+        let follow_up = if with_users {
+            self.users_began = Some(began);
+            self.settle_users(listed.ok_or(fault))
+        } else {
+            None
+        };
+        self.settled = self.model.life().mono;
+        let due = self.changes.get().second_look().filter(|due| due.mono > began.mono);
+        let second_look = due.map(|due| due.mono.since(self.model.life().moment().mono));
+        [follow_up, second_look].into_iter().flatten().min()
+    }
+
+    fn settle_users(
+        &mut self,
+        listed: Result<collect::devices::Listed, Option<aws_mfa_exporter::model::facts::Fault>>,
+    ) -> Option<Duration> {
         let (started, before) = (self.model.life().moment(), self.reading.clone());
         let finding = match listed {
-            Some(listed) => {
-                let plan = self.plan.users.unwrap();
-                now(collect::users::collect(self.model, Order { before, listed, is_woken, is_only: false, plan }))
+            Ok(listed) => {
+                let (plan, terms) = (self.plan.users.unwrap(), self.plan.users_terms());
+                let changes = self.changes.clone();
+                let order = Order { before, listed, changes, is_only: false, plan, terms };
+                now(collect::users::collect(self.model, order))
             }
-            None => Finding::nothing(fault.unwrap()),
+            Err(fault) => Finding::nothing(fault.unwrap()),
         };
         let mut follow_up = None;
         if let News::Users(reading) = &finding.news {
-            self.reading = Some(Arc::clone(reading));
+            self.reading = Some(Known::new(Arc::clone(reading), started));
             follow_up = reading.follow_up;
         }
         self.fold(Collector::Users, started, finding);
-        self.settled = self.model.life().mono;
+        let interval = Duration::from_secs(15 * 60);
+        let next = follow_up.map_or(interval.mul_f64(0.8), |time| time.min(interval));
+        self.users_due = self.model.life().mono + u64::try_from(next.as_millis()).unwrap();
         follow_up
     }
 
@@ -131,19 +186,29 @@ impl<'a> Daemon<'a> {
         let end = self.model.life().mono + time;
         loop {
             let now = self.model.life().mono;
-            if self.next_beat.min(end) > now {
-                self.model.wait(self.next_beat.min(end) - now);
+            let next = self.next_beat.min(self.next_inventory.max(now));
+            if next.min(end) > now {
+                self.model.wait(next.min(end) - now);
             }
-            if self.next_beat >= end {
+            if next >= end {
                 return;
             }
             let began = self.model.life().mono;
-            let beat = self.beat();
-            self.next_beat = began + if self.model.life().world.is_rootless { 5 * MINUTE } else { MINUTE };
-            // A summary that is not long off is waited for; the schedule is the program's.
-            if self.wake != Wake::Nothing || began >= self.next_stock {
-                let follow_up = self.inventory(beat).map(|time| u64::try_from(time.as_millis()).unwrap());
-                self.next_stock = self.model.life().mono + follow_up.unwrap_or(15 * MINUTE);
+            let mut beat = None;
+            if began >= self.next_beat {
+                beat = self.beat();
+                self.next_beat = began + if self.model.life().world.is_rootless { 5 * MINUTE } else { MINUTE };
+            }
+            // One that has waited for long waits for a heartbeat to begin with.
+            let is_due = began >= self.next_inventory && (beat.is_some() || !self.waits_for_beat);
+            if self.is_woken || is_due {
+                let follow_up = self.take_inventory(beat).map(|time| u64::try_from(time.as_millis()).unwrap());
+                let end = self.model.life().mono;
+                let regular = (began + 15 * MINUTE).saturating_sub(end);
+                let pause = follow_up.unwrap_or(regular).min(regular).max(4 * SECOND);
+                (self.next_inventory, self.waits_for_beat) = (end + pause, pause > 75 * SECOND);
+            } else if began >= self.next_inventory {
+                self.next_inventory = self.next_beat;
             }
             self.age();
             look(self);
@@ -174,8 +239,12 @@ impl<'a> Daemon<'a> {
         self.verdict(control).0
     }
 
-    pub fn tally(&self) -> UserCounts {
-        self.snapshot.accounts().next().unwrap().tally.expect("the users are known")
+    pub fn counts_if_known(&self) -> Option<UserCounts> {
+        self.snapshot.accounts().next().unwrap().user_counts().copied()
+    }
+
+    pub fn counts(&self) -> UserCounts {
+        self.counts_if_known().expect("the users are known")
     }
 
     /// How long it takes from now until `control` is what it should be.

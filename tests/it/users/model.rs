@@ -13,15 +13,20 @@ use std::{
 };
 
 use aws_mfa_exporter::{
-    collect::iam::{DevicePage, Iam, ListedUser, Making, Owner, ReportReply, UserPage, UsersIam},
+    collect::{
+        changes::SharedChanges,
+        iam::{DevicePage, Iam, ListedUser, Making, Owner, ReportReply, UserDevices, UserPage, UsersIam},
+    },
     model::{
         facts::{DeviceKind, Devices, Fault, FaultClass, Summary},
-        time::{Moment, Timestamp},
+        time::{Moment, Timestamp, Uptime},
     },
 };
 
 pub const ACCOUNT: &str = "111111111111";
 pub const ROOT: &str = "arn:aws:iam::111111111111:root";
+/// How many kinds of things somebody can do; beyond the last, nothing happens.
+pub const ACTS: u8 = 16;
 /// When the model's clock reads zero.
 const EPOCH: i64 = 1_764_000_000_000;
 /// How long a request takes.
@@ -42,6 +47,17 @@ pub struct Person {
     pub key: bool,
     pub virtuals: u8,
     pub fidos: u8,
+    /// Since when there was a password, a virtual device, a FIDO key, without a break;
+    /// what is removed and comes again is new. Kept by [`Model::edit`].
+    pub since: Since,
+}
+
+/// Times on the model's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Since {
+    pub password: i64,
+    pub virtuals: i64,
+    pub fidos: i64,
 }
 
 impl Person {
@@ -55,6 +71,10 @@ impl Person {
 pub struct World {
     pub people: Vec<Person>,
     pub next: u32,
+    /// When two users last exchanged their names.
+    pub exchanged: Option<i64>,
+    /// Virtual devices that nobody has enabled.
+    pub spares: u32,
     /// Whether root's credentials were removed.
     pub is_rootless: bool,
 }
@@ -80,12 +100,29 @@ impl World {
         let id = format!("AIDA{:017}", self.next);
         let name = if person.name.is_empty() { format!("user-{}", self.next) } else { person.name.clone() };
         self.next += 1;
-        self.people.push(Person { id, name, created: created / 1_000 * 1_000, ..person });
+        let created = created.div_euclid(1_000) * 1_000;
+        let since = Since { password: created, virtuals: created, fidos: created };
+        self.people.push(Person { id, name, created, since, ..person });
+    }
+
+    /// Dates what is there now and was not `before`.
+    fn date(&mut self, before: &Self, now: i64) {
+        for person in &mut self.people {
+            let Some(old) = before.people.iter().find(|old| old.id == person.id) else { continue };
+            let dated = |was: bool, at: &mut i64| {
+                if !was {
+                    *at = now;
+                }
+            };
+            dated(old.password, &mut person.since.password);
+            dated(old.virtuals > 0, &mut person.since.virtuals);
+            dated(old.fidos > 0, &mut person.since.fidos);
+        }
     }
 
     pub fn change(&mut self, act: Act, now: u64) {
         let now = i64::try_from(now).unwrap();
-        if act.what.is_multiple_of(12) {
+        if act.what.is_multiple_of(ACTS) {
             self.add(Person { password: act.who.is_multiple_of(2), ..nobody() }, now);
             return;
         }
@@ -95,7 +132,7 @@ impl World {
         let who = usize::from(act.who) % self.people.len();
         let other = (who + 1) % self.people.len();
         let person = &mut self.people[who];
-        match act.what % 12 {
+        match act.what % ACTS {
             1 => drop(self.people.remove(who)),
             2 => {
                 // Deleted, and made anew with the same name.
@@ -114,10 +151,24 @@ impl World {
                 let (from, to) = (self.people[who].virtuals, self.people[other].virtuals);
                 (self.people[who].virtuals, self.people[other].virtuals) = (to, from);
             }
-            _ => {
+            11 => {
                 let (from, to) = (self.people[who].fidos, self.people[other].fidos);
                 (self.people[who].fidos, self.people[other].fidos) = (to, from);
             }
+            12 => self.spares += 1,
+            13 if self.people[who].fidos > 0 && self.spares > 0 => {
+                // A key goes as a spare virtual device comes: no counter moves either.
+                self.people[who].fidos -= 1;
+                self.people[other].virtuals += 1;
+                self.spares -= 1;
+            }
+            // A name that goes to another user and back within one run is what nobody can see.
+            14 if who != other && self.exchanged.is_none_or(|at| now > at + 2 * MINUTE as i64) => {
+                self.exchanged = Some(now);
+                let name = std::mem::take(&mut self.people[who].name);
+                self.people[who].name = std::mem::replace(&mut self.people[other].name, name);
+            }
+            _ => {}
         }
     }
 
@@ -129,7 +180,7 @@ impl World {
             access_keys: Some(false),
             signing_certificates: Some(false),
             users: Some(u32::try_from(self.people.len()).unwrap()),
-            mfa_devices: Some(sum(|person| person.virtuals)),
+            mfa_devices: Some(self.spares + sum(|person| person.virtuals)),
             mfa_devices_in_use: Some(u32::from(!self.is_rootless) + sum(|person| person.virtuals + person.fidos)),
         }
     }
@@ -158,6 +209,7 @@ pub fn nobody() -> Person {
         key: false,
         virtuals: 0,
         fidos: 0,
+        since: Since::default(),
     }
 }
 
@@ -190,6 +242,8 @@ fn rfc3339(at: i64) -> String {
 pub struct Beat {
     pub act: Option<Act>,
     pub fault: bool,
+    /// Whether a heartbeat comes just then, beside the run.
+    pub is_seen: bool,
 }
 
 /// The account, and who reads it.
@@ -211,12 +265,16 @@ pub struct Life {
     pub report: Option<(u64, Vec<u8>)>,
     /// Whether reports can be made and read.
     pub has_reports: bool,
-    /// A replica that lags: what is said of one user's devices, until when.
-    pub stale_devices: Option<(u64, World)>,
+    /// Replicas that lag: how far behind an operation answers.
+    pub lags: BTreeMap<&'static str, u64>,
+    /// Replicas that have stopped: an operation answers of another state.
+    pub stopped: BTreeMap<&'static str, World>,
     /// Operations that are denied.
     pub denied: Vec<&'static str>,
     /// How many users a page has.
     pub page: usize,
+    /// What heartbeats that come during a run are told to.
+    pub watcher: Option<SharedChanges>,
 }
 
 impl Model {
@@ -232,9 +290,11 @@ impl Model {
             calls: BTreeMap::new(),
             report: None,
             has_reports: true,
-            stale_devices: None,
+            lags: BTreeMap::new(),
+            stopped: BTreeMap::new(),
             denied: Vec::new(),
             page: 1_000,
+            watcher: None,
         }))
     }
 
@@ -246,8 +306,9 @@ impl Model {
     pub fn edit(&self, change: impl FnOnce(&mut World, u64)) {
         let mut life = self.life();
         life.mono += 1;
-        let now = life.mono;
+        let (now, before) = (life.mono, life.world.clone());
         change(&mut life.world, now);
+        life.world.date(&before, i64::try_from(now).unwrap());
         let world = life.world.clone();
         life.lived.push((now, world));
     }
@@ -277,13 +338,20 @@ impl Model {
             self.edit(|world, now| world.change(act, now));
         }
         let mut life = self.life();
+        if let Some(watcher) = life.watcher.as_ref().filter(|_| beat.is_seen) {
+            watcher.summary(&life.world.summary(), life.moment());
+        }
         life.mono += REQUEST / 2;
         if beat.fault || life.denied.contains(&operation) {
             return Err(Fault::new(FaultClass::AccessDenied, "the model denies it"));
         }
-        let is_stale = operation == "ListMFADevices";
-        let stale = life.stale_devices.as_ref().filter(|(until, _)| is_stale && *until > life.mono);
-        Ok(stale.map_or_else(|| life.world.clone(), |(_, world)| world.clone()))
+        if let Some(world) = life.stopped.get(operation) {
+            return Ok(world.clone());
+        }
+        let lag = life.lags.get(operation).copied().unwrap_or(0);
+        let heard = life.mono.saturating_sub(lag);
+        let place = life.lived.iter().rposition(|(at, _)| *at <= heard).unwrap_or(0);
+        Ok(life.lived[place].1.clone())
     }
 
     /// What was so at some time from `from` to `to`.
@@ -297,7 +365,10 @@ impl Model {
 impl Life {
     pub fn moment(&self) -> Moment {
         let wall = EPOCH + i64::try_from(self.mono).unwrap() + self.step;
-        Moment { wall: Timestamp::from_millis(wall), mono: Duration::from_millis(self.mono - self.boot) }
+        Moment {
+            wall: Timestamp::from_millis(wall),
+            mono: Uptime::after_start(Duration::from_millis(self.mono - self.boot)),
+        }
     }
 }
 
@@ -306,18 +377,34 @@ pub fn model_time(moment: Moment) -> u64 {
     u64::try_from(moment.wall.as_millis() - EPOCH).unwrap_or(0)
 }
 
-fn owner(person: &Person) -> Option<Owner> {
-    Some(Owner { arn: arn(&person.name), id: person.id.as_str().into() })
+/// From when on something was there that AWS dates, as the wire says it: both its date
+/// and the reply's are cut to the second.
+fn since(date: i64, life: &Life) -> Uptime {
+    let now = i64::try_from(life.mono).unwrap();
+    let age = now.div_euclid(1_000) * 1_000 - date.div_euclid(1_000) * 1_000;
+    let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
+    let received = life.moment().mono;
+    received.minus(age).plus(Duration::from_secs(1)).min(received)
 }
 
 impl Iam for Model {
+    fn now(&self) -> Moment {
+        self.life().moment()
+    }
+
     async fn summary(&self) -> Result<Summary, Fault> {
         Ok(self.request("GetAccountSummary")?.summary())
     }
 
     async fn assigned_devices(&self, _: Option<String>) -> Result<DevicePage, Fault> {
         let world = self.request("ListVirtualMFADevices")?;
-        let all = world.people.iter().flat_map(|person| (0..person.virtuals).map(|_| owner(person)));
+        let life = self.life();
+        let owner = |person: &Person| Owner {
+            arn: arn(&person.name),
+            id: person.id.as_str().into(),
+            since: since(person.since.virtuals, &life),
+        };
+        let all = world.people.iter().flat_map(|person| (0..person.virtuals).map(|_| Some(owner(person))));
         Ok(DevicePage { owners: all.collect(), next: None })
     }
 
@@ -327,10 +414,6 @@ impl Iam for Model {
 }
 
 impl UsersIam for Model {
-    fn now(&self) -> Moment {
-        self.life().moment()
-    }
-
     async fn users(&self, marker: Option<String>) -> Result<UserPage, Fault> {
         let world = self.request("ListUsers")?;
         let at = |millis: i64| Timestamp::from_millis(EPOCH + millis);
@@ -350,19 +433,24 @@ impl UsersIam for Model {
         Ok(UserPage { users: users.collect(), next })
     }
 
-    async fn devices_of(&self, user: &str) -> Result<Option<Devices>, Fault> {
+    async fn devices_of(&self, user: &str) -> Result<Option<UserDevices>, Fault> {
         let world = self.request("ListMFADevices")?;
+        let life = self.life();
         Ok(world.people.iter().find(|person| person.name == user).map(|person| {
             let mut devices = Devices::default();
             devices.add(DeviceKind::Virtual, person.virtuals);
             devices.add(DeviceKind::Fido, person.fidos);
-            devices
+            let dates = [(person.virtuals, person.since.virtuals), (person.fidos, person.since.fidos)];
+            let oldest = dates.into_iter().filter(|(count, _)| *count > 0).map(|(_, at)| since(at, &life)).min();
+            UserDevices { devices, since: oldest.unwrap_or(life.moment().mono) }
         }))
     }
 
-    async fn has_password(&self, user: &str) -> Result<bool, Fault> {
+    async fn password_of(&self, user: &str) -> Result<Option<Uptime>, Fault> {
         let world = self.request("GetLoginProfile")?;
-        Ok(world.people.iter().any(|person| person.name == user && person.password))
+        let person = world.people.iter().find(|person| person.name == user && person.password);
+        let life = self.life();
+        Ok(person.map(|person| since(person.since.password, &life)))
     }
 
     async fn generate_report(&self) -> Result<Making, Fault> {

@@ -15,6 +15,9 @@ use crate::{Account, Scenario, Sim};
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) content_type: String,
+    /// What `Date` and `Content-Encoding` say.
+    pub(super) date: String,
+    pub(super) encoding: String,
     pub(super) body: String,
 }
 
@@ -93,11 +96,13 @@ fn send(sim: &Sim, key: &str, service: &str, headers: &str, body: &str) -> io::R
 
 fn read(mut stream: BufReader<TcpStream>) -> io::Result<Response> {
     let status = line(&mut stream)?.split(' ').nth(1).unwrap().parse().unwrap();
-    let (mut content_type, mut length) = (String::new(), None);
+    let (mut content_type, mut date, mut encoding, mut length) = (String::new(), String::new(), String::new(), None);
     loop {
         let line = line(&mut stream)?;
         match line.split_once(": ") {
             Some(("Content-Type", value)) => content_type = value.to_owned(),
+            Some(("Date", value)) => date = value.to_owned(),
+            Some(("Content-Encoding", value)) => encoding = value.to_owned(),
             Some(("Content-Length", value)) => length = value.parse().ok(),
             Some(_) => {}
             None => break,
@@ -105,7 +110,12 @@ fn read(mut stream: BufReader<TcpStream>) -> io::Result<Response> {
     }
     let mut body = vec![0; length.ok_or(io::ErrorKind::InvalidData)?];
     stream.read_exact(&mut body)?;
-    Ok(Response { status, content_type, body: String::from_utf8(body).unwrap() })
+    let mut text = String::new();
+    match &*encoding {
+        "gzip" => flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text)?,
+        _ => (&body[..]).read_to_string(&mut text)?,
+    };
+    Ok(Response { status, content_type, date, encoding, body: text })
 }
 
 fn line(stream: &mut impl BufRead) -> io::Result<String> {

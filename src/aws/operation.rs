@@ -1,0 +1,143 @@
+//! What is asked of AWS, whichever service it is, and what has come of it.
+//!
+//! Some of AWS's errors are answers: that a user has no password, that a report is
+//! not ready. An operation names those that are. They come out of the request itself
+//! as such, so that they are neither counted as failures nor tried again; and only as
+//! AWS sends them, with the code *and* the status, for some other 404 is no proof of
+//! anything.
+
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use serde::de::DeserializeOwned;
+
+use super::wire::{BODY_CAP, Dates, REPORT_CAP, ReplyError, ReplyTap, xml::Element};
+use crate::model::time::Moment;
+
+/// An error that is an answer: its status and its code.
+pub(super) type Refusal = (u16, &'static str);
+
+/// An operation of one of AWS's services.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operation {
+    /// The service, as the metrics have it.
+    pub service: &'static str,
+    /// The operation, as AWS has it.
+    pub name: &'static str,
+    /// No honest reply is larger, in bytes.
+    pub cap: usize,
+    refusals: &'static [Refusal],
+}
+
+/// What AWS has answered, not read yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer<'a> {
+    operation: &'a Operation,
+    tap: &'a ReplyTap,
+    refused: Option<Refusal>,
+    /// AWS's clock and ours, as the answer came.
+    pub dates: Dates,
+}
+
+/// What is the request's own in the SDK's configuration: whose it is, and a tap on its
+/// reply. A request that is sent without it has no credentials, and is refused by the
+/// SDK itself.
+#[derive(Clone, Debug)]
+pub(super) struct Only {
+    pub credentials: Credentials,
+    pub tap: ReplyTap,
+}
+
+/// Into the builder of each service, which are three types with the same functions.
+macro_rules! only {
+    ($($sdk:ident)*) => {$(
+        impl From<Only> for $sdk::config::Builder {
+            fn from(only: Only) -> Self {
+                Self::new().credentials_provider(only.credentials).interceptor(only.tap)
+            }
+        }
+    )*};
+}
+only!(aws_sdk_iam aws_sdk_organizations aws_sdk_sts);
+
+// === impl Operation ===
+
+impl Operation {
+    /// An operation of IAM.
+    pub const fn iam(name: &'static str) -> Self {
+        Self { service: "iam", name, cap: BODY_CAP, refusals: &[] }
+    }
+
+    /// An operation of Organizations.
+    pub const fn organizations(name: &'static str) -> Self {
+        Self { service: "organizations", ..Self::iam(name) }
+    }
+
+    /// An operation of STS.
+    pub const fn sts(name: &'static str) -> Self {
+        Self { service: "sts", ..Self::iam(name) }
+    }
+
+    /// The same, and these errors are answers to it.
+    pub const fn or(self, refusals: &'static [Refusal]) -> Self {
+        Self { refusals, ..self }
+    }
+
+    /// The same, and its reply holds a credential report.
+    pub const fn with_report(self) -> Self {
+        Self { cap: REPORT_CAP, ..self }
+    }
+
+    /// What was answered to this, and had come at `received`: a reply, or one of the
+    /// errors that are answers.
+    #[expect(clippy::result_large_err, reason = "it is the SDK's own error, on its way to becoming a fault")]
+    pub fn answer<'a, T, E: ProvideErrorMetadata>(
+        &'a self,
+        tap: &'a ReplyTap,
+        received: Moment,
+        sent: Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<Answer<'a>, SdkError<E, HttpResponse>> {
+        let dates = tap.dates(received);
+        let Err(error) = sent else { return Ok(Answer { operation: self, tap, refused: None, dates }) };
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let code = error.as_service_error().and_then(|error| error.meta().code());
+        let refused = self.refusals.iter().find(|(wanted, word)| status == Some(*wanted) && code == Some(*word));
+        let refused = refused.copied().ok_or(error)?;
+        Ok(Answer { operation: self, tap, refused: Some(refused), dates })
+    }
+}
+
+// === impl Answer ===
+
+impl Answer<'_> {
+    /// What `read` makes of the result in the XML reply.
+    ///
+    /// # Errors
+    /// When it is no such reply, or `read` says so.
+    pub fn xml<T>(self, read: impl FnOnce(Element<'_>) -> Result<T, ReplyError>) -> Result<T, ReplyError> {
+        self.tap.xml(self.operation.name, read)
+    }
+
+    /// The same, or the refusal, if it can be believed as one.
+    ///
+    /// # Errors
+    /// When neither can be.
+    pub fn xml_or_refusal<T>(
+        self,
+        read: impl FnOnce(Element<'_>) -> Result<T, ReplyError>,
+    ) -> Result<Result<T, Refusal>, ReplyError> {
+        match self.refused {
+            None => self.xml(read).map(Ok),
+            Some(refused) if self.tap.xml_error()? == refused.1 => Ok(Err(refused)),
+            Some(_) => Err(ReplyError::Ambiguous),
+        }
+    }
+
+    /// The JSON reply. No field that `T` knows may be missing, or there twice.
+    ///
+    /// # Errors
+    /// When it is no such reply.
+    pub fn json<T: DeserializeOwned>(self) -> Result<T, ReplyError> {
+        self.tap.json()
+    }
+}

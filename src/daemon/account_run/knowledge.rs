@@ -1,0 +1,58 @@
+//! What is known of one account when its next run begins.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{
+    collect::changes::SharedChanges,
+    model::{
+        account::Identity,
+        facts::{Changes, Known, UsersReading},
+    },
+};
+
+/// What the runs of one account hand to each other. It outlives their tasks, so that
+/// one that panicked or was started anew begins with what is known.
+#[derive(Clone, Debug, Default)]
+pub struct Knowledge {
+    /// When the account was seen to change.
+    pub changes: SharedChanges,
+    users: Arc<Mutex<Users>>,
+}
+
+#[derive(Debug, Default)]
+struct Users {
+    identity: Option<Identity>,
+    known: Option<Known<Arc<UsersReading>>>,
+}
+
+impl Knowledge {
+    /// What an earlier process knew of the account that is this.
+    #[must_use]
+    pub fn recalled(identity: Identity, known: Option<Known<Arc<UsersReading>>>, changes: Changes) -> Self {
+        let users = Users { identity: Some(identity), known };
+        Self { changes: SharedChanges::new(changes), users: Arc::new(Mutex::new(users)) }
+    }
+
+    /// Forgets everything, if it is of another account: credentials that belong to
+    /// whoever they belong to may come to belong to somebody else.
+    pub(super) fn is_of(&self, identity: &Identity) {
+        self.with(|users| {
+            if users.identity.replace(identity.clone()).is_some_and(|known| known != *identity) {
+                users.known = None;
+                self.changes.forget();
+            }
+        });
+    }
+
+    pub(super) fn users(&self) -> Option<Known<Arc<UsersReading>>> {
+        self.with(|users| users.known.clone())
+    }
+
+    pub(super) fn learn(&self, known: Known<Arc<UsersReading>>) {
+        self.with(|users| users.known = Some(known));
+    }
+
+    fn with<T>(&self, of: impl FnOnce(&mut Users) -> T) -> T {
+        of(&mut self.users.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

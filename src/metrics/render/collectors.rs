@@ -1,0 +1,81 @@
+//! The families about collectors: how often they run, and how their last run ended.
+
+use super::{Family, of_account, of_snapshot, or_never};
+
+pub(super) const FAMILIES: &[Family] = &[
+    of_account(
+        "aws_mfa_collector_duration_seconds",
+        &["account_id", "collector"],
+        "How long the collector's last run in this account took, confirmation and retries included.",
+        |view, rows| {
+            for (collector, health) in view.state.health() {
+                rows.push_known(&[collector.as_str()], health.duration.map(|duration| duration.as_secs_f64()));
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_collector_fault",
+        &["account_id", "collector", "fault"],
+        "Why the collector is down in this account, by class. Present only while it is down; always 1.",
+        |view, rows| {
+            for (collector, health) in view.state.health() {
+                if let Some(fault) = &health.fault {
+                    rows.push(&[collector.as_str(), fault.class.as_str()], 1);
+                }
+            }
+        },
+    ),
+    of_snapshot(
+        "aws_mfa_collector_interval_seconds",
+        &["collector"],
+        "How often the collector is configured to run. The root heartbeat is five times slower in accounts without root credentials.",
+        |snapshot, rows| {
+            for collector in snapshot.plan.collectors() {
+                rows.push(&[collector.as_str()], snapshot.plan.interval(collector).as_secs_f64());
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_collector_last_attempt_timestamp_seconds",
+        &["account_id", "collector"],
+        "When the collector's last finished run in this account began; 0 before the first.",
+        |view, rows| {
+            for (collector, health) in view.state.health() {
+                rows.push(&[collector.as_str()], or_never(health.last_attempt));
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_collector_last_success_timestamp_seconds",
+        &["account_id", "collector"],
+        "When the collector's last run without a fault in this account began; 0 before the first.",
+        |view, rows| {
+            for (collector, health) in view.state.health() {
+                rows.push(&[collector.as_str()], or_never(health.last_success));
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_collector_up",
+        &["account_id", "collector"],
+        "Whether the collector's last run in this account was recent and without a fault.",
+        |view, rows| {
+            for (collector, health) in view.state.health() {
+                rows.push(&[collector.as_str()], health.is_up());
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_source_timestamp_seconds",
+        &["account_id", "source"],
+        "When a source other than the heartbeat was read; for the credential report, when AWS made it. Absent while there is none that may be used.",
+        |view, rows| {
+            let report = view.report().map(|report| report.generated);
+            for (source, at) in
+                [("credential_report", report), ("virtual_devices", view.devices().map(|list| list.as_of))]
+            {
+                rows.push_known(&[source], at.map(|at| at.wall.as_seconds()));
+            }
+        },
+    ),
+];

@@ -1,0 +1,49 @@
+//! The families about controls: the verdicts, as of when, and the last ones.
+
+use super::{Family, of_account};
+use crate::model::judge::Status;
+
+pub(super) const FAMILIES: &[Family] = &[
+    of_account(
+        "aws_mfa_control_as_of_timestamp_seconds",
+        &["account_id", "control"],
+        "When the oldest fact that the verdict rests on was read from AWS. Absent while the verdict is unknown.",
+        |view, rows| {
+            for (control, standing) in view.state.standings() {
+                rows.push_known(&[control.as_str()], standing.verdict.as_of.map(|at| at.wall.as_seconds()));
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_control_last_failed_timestamp_seconds",
+        &["account_id", "control"],
+        "As-of time of the last answer judged failed. Absent if there was none since the exporter started; it does not age.",
+        |view, rows| {
+            for (control, standing) in view.state.standings() {
+                rows.push_known(&[control.as_str()], standing.last_failed.map(|at| at.as_seconds()));
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_control_last_protected_timestamp_seconds",
+        &["account_id", "control"],
+        "As-of time of the last answer judged passed or not_applicable. Absent if there was none since the exporter started; it does not age.",
+        |view, rows| {
+            for (control, standing) in view.state.standings() {
+                rows.push_known(&[control.as_str()], standing.last_protected.map(|at| at.as_seconds()));
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_control_status",
+        &["account_id", "control", "status"],
+        "Verdict on a Security Hub control: exactly one of passed, failed, not_applicable, unknown is 1. Read from AWS in the background, see the as-of time. IAM.9 is not_applicable without root credentials (Security Hub prints PASSED) and in GovCloud, and failed for a root user with only an access key; IAM.6 cannot tell a synced passkey from a hardware key; IAM.5 may take up to four and a half hours to see a new password of a user without a device.",
+        |view, rows| {
+            for (control, standing) in view.state.standings() {
+                for status in Status::ALL {
+                    rows.push(&[control.as_str(), status.as_str()], standing.verdict.status == status);
+                }
+            }
+        },
+    ),
+];
