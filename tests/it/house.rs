@@ -205,3 +205,16 @@ fn the_catalogue_is_consistent() {
     names.dedup();
     assert_eq!(names.len(), catalogue().len());
 }
+
+/// A row of a table that names a test which is gone claims what nobody checks.
+#[test]
+fn the_tests_that_the_table_of_the_web_server_names_are_there() {
+    let text = source("deploy/web.md");
+    let named: Vec<_> = text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once("::")).collect();
+    for (module, name) in &named {
+        let tests = source(&format!("tests/it/{module}.rs"));
+        let name = name.trim_end_matches('…');
+        assert!(tests.contains(&format!("\nfn {name}")), "{module}::{name}");
+    }
+    assert!(named.len() >= 18, "{named:?}");
+}

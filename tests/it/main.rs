@@ -31,6 +31,8 @@ mod names;
 mod pages;
 /// Real Prometheus, promtool and an independent OpenMetrics parser.
 mod peers;
+/// Names and secrets: where they are written, and where not.
+mod privacy;
 /// What expressions of Prometheus name, read without evaluating them.
 mod promql;
 mod properties;
