@@ -17,7 +17,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{
     value::{HOUR, SECOND, duration, number, write_duration},
-    yaml::{EMPTY, Given},
+    yaml::{EMPTY, Given, nearest},
 };
 use crate::model::{
     judge::Cadence,
@@ -145,7 +145,7 @@ impl Collectors {
             for (key, value) in options.0.iter().flatten() {
                 let path = format!("collectors.{}.{}", collector.value, key.value);
                 if !known.contains(&key.value) {
-                    wrong(key.referenced, format!("{path}: no such option (options: {})", known.join(", ")));
+                    wrong(key.referenced, format!("{path}: {}", no_option(&key.value, &known)));
                     continue;
                 }
                 let text = value.value.as_deref().ok_or_else(|| EMPTY.to_owned());
@@ -170,6 +170,12 @@ fn keys(command: &Command, collector: &str) -> Vec<String> {
     let longs = command.get_arguments().filter_map(|arg| arg.get_long()?.strip_prefix("collector."));
     let options = longs.map(|long| long.split_once('.').unwrap_or((long, "enabled")));
     options.filter(|(of, _)| *of == collector).map(|(_, option)| option.replace('-', "_")).collect()
+}
+
+fn no_option(key: &str, known: &[String]) -> String {
+    let near = nearest(key, known.iter().map(String::as_str));
+    let hint = near.map_or(String::new(), |other| format!(". Did you mean {other}?"));
+    format!("no such option (options: {}){hint}", known.join(", "))
 }
 
 /// The flag that a key of the file stands for.
@@ -253,6 +259,10 @@ mod tests {
             ("3:12", "collectors.users.names: write none or failing"),
             ("4:18", "collectors.users.live_budget: no number from 0 to 4294967295"),
             ("5:5", "collectors.users.live-budget: no such option (options: enabled, interval, "),
+            (
+                "5:5",
+                "collectors.users.live-budget: no such option (options: enabled, interval, password_max_age, live_budget, generate_report, names, names_limit). Did you mean live_budget?",
+            ),
             ("6:14", "collectors.users.enabled: write true or false"),
             ("7:10", "collectors.root.enabled: no such option (options: interval)"),
             ("8:3", "collectors.no-users: no such collector"),

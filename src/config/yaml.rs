@@ -101,12 +101,17 @@ fn plain(expected: &str) -> String {
     format!("write {what}")
 }
 
+/// What was probably meant by `key`.
+pub(super) fn nearest<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.into_iter().map(|other| (strsim::jaro_winkler(key, other), other));
+    near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, other)| other)
+}
+
 fn unknown_key(key: &str, known: &[&str], quoting: Quoting) -> String {
-    let near = known.iter().map(|other| (strsim::jaro_winkler(key, other), other));
-    let near = near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    let near = nearest(key, known.iter().copied());
     let is_shown = key.len() <= 40 && (quoting == Quoting::Allowed || near.is_some());
     let key = if is_shown { format!("\"{}\"", key.escape_debug()) } else { "this".to_owned() };
-    let hint = near.map_or(String::new(), |(_, other)| format!("Did you mean {other}? "));
+    let hint = near.map_or(String::new(), |other| format!("Did you mean {other}? "));
     format!("{key} is not a key here. {hint}The keys here are: {}", known.join(", "))
 }
 
