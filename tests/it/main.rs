@@ -11,6 +11,8 @@ mod cases;
 mod commands;
 /// The expressions of the dashboards.
 mod dashboards;
+/// Which accounts filters name.
+mod filters;
 /// Many accounts: an organization, roles, a file, shards.
 mod fleet;
 /// What fuzzing has found, and what it has kept.
@@ -46,6 +48,8 @@ mod rules;
 mod sdk;
 /// The server's manners in the real binary: methods, signals, staleness.
 mod server;
+/// The state file on a disk that is shared, full, or pulled away.
+mod state_file;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.
 mod support;
 /// TLS and passwords, the server alone.
