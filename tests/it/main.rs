@@ -27,6 +27,8 @@ mod moto;
 mod names;
 /// From root's lost MFA to the webhook that pages, through Prometheus and Alertmanager.
 mod pages;
+/// What must be allowed, in the templates and in AWS.
+mod permissions;
 /// Real Prometheus, promtool and an independent OpenMetrics parser.
 mod peers;
 /// What expressions of Prometheus name, read without evaluating them.
