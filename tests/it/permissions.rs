@@ -169,8 +169,11 @@ fn with_exactly_the_actions_of_the_policies_everything_is_known() {
     for config in [ORGANIZATION, FILTERED] {
         let sim = organization();
         sim.tag_sessions();
-        let allowed: BTreeSet<_> =
-            [actions(&printed(&[])), actions(&printed_for(config))].into_iter().flat_map(BTreeMap::into_values).flatten().collect();
+        let allowed: BTreeSet<_> = [actions(&printed(&[])), actions(&printed_for(config))]
+            .into_iter()
+            .flat_map(BTreeMap::into_values)
+            .flatten()
+            .collect();
         sim.allow_only(allowed.iter().map(String::as_str));
         let (exporter, _file) = watch(&sim, config);
         exporter.wait_for("all verdicts of both", SOON, |samples| {
@@ -185,4 +188,100 @@ fn with_exactly_the_actions_of_the_policies_everything_is_known() {
         asked.insert("sts:TagSession".to_owned());
         assert_eq!(asked, allowed, "what is allowed is what is asked for");
     }
+}
+
+/// Watches with every action but one, until `wanted` holds, and shows what is then.
+fn without(action: &str, config: &str, wanted: impl Fn(&Samples) -> bool) -> Samples {
+    let sim = organization();
+    sim.tag_sessions();
+    let all = [actions(&printed(&[])), actions(&printed_for(config))].into_iter().flat_map(BTreeMap::into_values);
+    let allowed: BTreeSet<_> = all.flatten().filter(|one| one != action).collect();
+    sim.allow_only(allowed.iter().map(String::as_str));
+    let (exporter, _file) = watch(&sim, config);
+    exporter.wait_for(&format!("what is without {action}"), SOON, wanted)
+}
+
+/// Whether AWS was heard to refuse an operation.
+fn was_denied(samples: &Samples, action: &str) -> bool {
+    let (service, operation) = action.split_once(':').unwrap();
+    // The tags are part of AssumeRole.
+    let operation = if operation == "TagSession" { "AssumeRole" } else { operation };
+    let series = format!(
+        "aws_mfa_exporter_aws_request_failures_total{{service=\"{service}\",operation=\"{operation}\",fault=\"access_denied\"}}"
+    );
+    samples.value(&series).is_some_and(|count| count > 0.0)
+}
+
+/// Of each read of an account that is not allowed: which collector is down, and which
+/// of IAM.9, IAM.6, IAM.4, IAM.5 and IAM.19 nobody knows.
+const READS: [(&str, &str, [&str; 5]); 7] = [
+    ("iam:GetAccountSummary", "root", ["unknown", "unknown", "unknown", "unknown", "unknown"]),
+    ("iam:ListVirtualMFADevices", "devices", ["passed", "unknown", "passed", "unknown", "unknown"]),
+    ("iam:ListUsers", "users", ["passed", "passed", "passed", "unknown", "unknown"]),
+    ("iam:ListMFADevices", "users", ["passed", "passed", "passed", "unknown", "unknown"]),
+    ("iam:GetLoginProfile", "users", ["passed", "passed", "passed", "unknown", "failed"]),
+    ("iam:GenerateCredentialReport", "users", ["passed", "passed", "passed", "failed", "failed"]),
+    ("iam:GetCredentialReport", "users", ["passed", "passed", "passed", "failed", "failed"]),
+];
+
+#[test]
+fn each_read_that_is_left_out_has_its_fault_and_what_rests_on_it_is_unknown() {
+    let reads = actions(&printed(&[])).remove("AwsMfaExporterReads").unwrap();
+    let told: BTreeSet<_> = READS.iter().map(|(action, ..)| (*action).to_owned()).collect();
+    assert_eq!(told, reads.into_iter().collect(), "each has a line");
+    std::thread::scope(|scope| {
+        for (action, collector, wanted) in READS {
+            scope.spawn(move || {
+                let samples = without(action, ORGANIZATION, |samples| {
+                    [ID, MEMBER].iter().all(|account| {
+                        samples.fault_of(account, collector) == "access_denied" && verdicts(samples, account) == wanted
+                    }) && was_denied(samples, action)
+                });
+                // Without a report it is not known who has access keys.
+                let keys = samples.names().any(|name| name.starts_with("aws_mfa_access_key_users_without_mfa{"));
+                assert!(!keys, "{action}: {samples}");
+            });
+        }
+    });
+}
+
+#[test]
+fn each_action_of_the_exporter_that_is_left_out_is_told_of_and_no_account_passes() {
+    let unknown = ["unknown"; 5];
+    let nothing = [""; 5];
+    std::thread::scope(|scope| {
+        for action in ["sts:AssumeRole", "sts:TagSession"] {
+            scope.spawn(move || {
+                without(action, ORGANIZATION, |samples| {
+                    samples.fault_of(MEMBER, "root") == "access_denied"
+                        && verdicts(samples, MEMBER) == unknown
+                        && verdicts(samples, ID) == KNOWN
+                        && was_denied(samples, action)
+                });
+            });
+        }
+        scope.spawn(move || {
+            without("organizations:ListAccounts", ORGANIZATION, |samples| {
+                samples.value("aws_mfa_discovery_up") == Some(0.0)
+                    && verdicts(samples, MEMBER) == nothing
+                    && was_denied(samples, "organizations:ListAccounts")
+            });
+        });
+        for action in [
+            "organizations:DescribeOrganization",
+            "organizations:ListAccountsForParent",
+            "organizations:ListOrganizationalUnitsForParent",
+            "organizations:ListRoots",
+            "organizations:ListTagsForResource",
+        ] {
+            // An account whose unit or tags cannot be read is watched all the same.
+            scope.spawn(move || {
+                without(action, FILTERED, |samples| {
+                    samples.value("aws_mfa_discovery_up") == Some(0.0)
+                        && verdicts(samples, MEMBER) == KNOWN
+                        && was_denied(samples, action)
+                });
+            });
+        }
+    });
 }
