@@ -18,7 +18,7 @@ MARKS = [
     "--runbooks=https://runbooks.invalid",
     "--grafana=https://grafana.invalid",
     "--job=chart-job",
-    "--grace=86399s",
+    "--grace=711h",
     "--memory=59m",
 ]
 

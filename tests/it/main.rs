@@ -31,6 +31,8 @@ mod pages;
 mod permissions;
 /// Real Prometheus, promtool and an independent OpenMetrics parser.
 mod peers;
+/// What the Helm chart starts, started.
+mod pods;
 /// What expressions of Prometheus name, read without evaluating them.
 mod promql;
 mod properties;

@@ -22,7 +22,9 @@ marks become the values. Nothing else of a rule is written here.
 {{- $grafana := trimSuffix "/" $values.grafanaUrl }}
 {{- $file = $file | replace "https://grafana.invalid/d/" (ternary (printf "%s/d/" $grafana) "d/" (ne $grafana "")) }}
 {{- $file = $file | replace "\"chart-job\"" (include "aws-mfa-exporter.job" . | quote) }}
-{{- $file = $file | replace "time() - 86399" (include "aws-mfa-exporter.seconds" $values.grace | printf "time() - %s") }}
+{{- $grace := include "aws-mfa-exporter.seconds" $values.grace | int }}
+{{- $file = $file | replace "time() - 2559600" (printf "time() - %d" $grace) }}
+{{- $file = $file | replace "After 711 hours" (div $grace 3600 | printf "After %d hours") }}
 {{- $file = $file | replace "[59m]" (div (include "aws-mfa-exporter.seconds" $values.memory | int) 60 | printf "[%dm]") }}
 {{- $file }}
 {{- end }}
@@ -53,6 +55,7 @@ marks become the values. Nothing else of a rule is written here.
 {{- range $group := $groups }}
 {{- $rules := list }}
 {{- range $rule := $group.rules }}
+{{- $isOfLabels := contains "tag_chart" $rule.expr }}
 {{- $expr := $rule.expr | replace "account_id, tag_chart" (join ", " (prepend $values.accountLabels "account_id")) }}
 {{- $own := dict }}
 {{- if $rule.alert }}
@@ -78,7 +81,7 @@ marks become the values. Nothing else of a rule is written here.
 {{- with $own.expr }}{{ $expr = . }}{{ end }}
 {{- end }}
 {{- $_ := set $rule "expr" $expr }}
-{{- if and (ne (toString $own.enabled) "false") (or $values.accountLabels (not (contains "tag_chart" $rule.expr))) }}
+{{- if and (ne (toString $own.enabled) "false") (or $values.accountLabels (not $isOfLabels)) }}
 {{- $rules = append $rules $rule }}
 {{- end }}
 {{- end }}
