@@ -12,6 +12,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
+use super::{NOT_RUN, print};
 use crate::{
     cli::{Flags, Output, settings::Settings},
     clock::Clock,
@@ -21,32 +22,44 @@ use crate::{
         judge::Status,
         snapshot::{AccountState, Snapshot},
     },
-    overview::{Overview, table},
+    overview::{Overview, Reader, table},
 };
 
-/// Exit status when the check could not be run.
-const NOT_RUN: u8 = 3;
-
 /// Reads everything once, prints what was found, and says how it is by its status.
-pub async fn run(flags: &Flags, output: Output) -> ExitCode {
-    report(flags, output).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "The check could not be run.");
+pub(super) async fn run(flags: &Flags, output: Output, is_text: bool) -> ExitCode {
+    report(flags, output, is_text).await.unwrap_or_else(|error| {
+        super::complain(is_text, &error);
         ExitCode::from(NOT_RUN)
     })
 }
 
-async fn report(flags: &Flags, output: Output) -> Result<ExitCode, CheckError> {
+async fn report(flags: &Flags, output: Output, is_text: bool) -> Result<ExitCode, CheckError> {
     let clock = Clock::new();
     let progress = Progress::start(output);
     let snapshot = read(flags, clock).await?;
     progress.end();
     let text = match output {
-        Output::Table => table::draw(&Overview::of(&snapshot, clock.now()), table::Style::of_stdout()),
+        Output::Table => table::draw(&Overview::of(&snapshot, clock.now(), Reader::Once), table::Style::of_stdout()),
         Output::Json => json::json(&snapshot),
         Output::Prometheus => String::from_utf8_lossy(publish::encode_head(&snapshot).text()).into_owned(),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(ExitCode::from(exit_code(&snapshot)))
+    print(&text)?;
+    let code = exit_code(&snapshot);
+    if code == NOT_RUN && output != Output::Table {
+        super::complain(is_text, &CheckError::Nothing(why(&snapshot)));
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Why nothing could be read, for whoever sees only the exit status and standard error.
+fn why(snapshot: &Snapshot) -> String {
+    snapshot.discovery.fault.as_ref().map_or_else(
+        || "it could not be found out which accounts there are".to_owned(),
+        |fault| {
+            let (what, remedy) = (fault.class.explain(), Reader::Once.remedy(fault.class));
+            format!("{what} ({fault}). What to do: {remedy}.")
+        },
+    )
 }
 
 /// The check could not be run.
@@ -58,6 +71,9 @@ enum CheckError {
     /// The result could not be printed.
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),
+    /// Of no account anything is known.
+    #[error("the check could not be run: {0}")]
+    Nothing(String),
 }
 
 async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {

@@ -65,6 +65,11 @@ impl Daemon {
         Ok(answer)
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// User and system time that it has used so far.
     pub fn cpu_seconds(&self) -> Result<f64, Failure> {
         times(&self.child.id().to_string(), 11)
