@@ -185,6 +185,37 @@ def promtool_takes_the_rules():
                     yield f"{values.name}: {told}"
 
 
+def severities_follow_the_unit():
+    """In Prometheus: of the units that values name, the longest path decides; below them too, and nowhere else."""
+    made = render(HERE / "values/organization.yaml")
+    rules = next(one for one in made if one["kind"] == "PrometheusRule")["spec"]
+    units = {"1": "Sandbox", "2": "Sandbox/Demo/A", "3": "Sandbox/Other", "4": "Sandboxes", "5": "Work/Sandbox", "6": None}
+    wanted = {"1": "warning", "2": "info", "3": "warning", "4": "critical", "5": "critical", "6": "critical"}
+    series = []
+    for account, unit in units.items():
+        who = f'job="mfa-aws-mfa-exporter",instance="a",account_id="{account}"'
+        series.append((f'aws_mfa_account_info{{{who},account_name="",partition="aws",ou="",state="scanned"}}', "1x40"))
+        for what, value in (("protected", 1), ("failed", 2)):
+            series.append((f'aws_mfa_control_last_{what}_timestamp_seconds{{{who},control="IAM.9"}}', f"{value}x40"))
+        if unit:
+            series.append((f'aws_mfa_account_labels{{{who},ou="{unit}",tag_team="t"}}', "1x40"))
+    query = 'sum by (account_id, severity, team) (ALERTS{alertname="AwsMfaRootMfaRegressed"})'
+    fired = [{"labels": f'{{account_id="{one}",severity="{severity}",team="security"}}', "value": 1} for one, severity in wanted.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "rules.yaml").write_text(yaml.safe_dump(rules))
+        case = {
+            "rule_files": ["rules.yaml"],
+            "evaluation_interval": "30s",
+            "tests": [{
+                "interval": "30s",
+                "input_series": [{"series": name, "values": values} for name, values in series],
+                "promql_expr_test": [{"expr": query, "eval_time": "10m", "exp_samples": fired}],
+            }],
+        }
+        (Path(folder) / "case.yaml").write_text(yaml.safe_dump(case))
+        yield run("promtool", "test", "rules", Path(folder) / "case.yaml")
+
+
 def dashboards_are_the_files():
     """Byte for byte."""
     found = 0
@@ -230,7 +261,8 @@ def yaml_is_clean():
 
 CHECKS = [
     both_helms_lint_and_agree, it_can_be_packaged, wrong_values_are_refused, every_value_does_something, objects_are_valid,
-    pods_are_restricted, the_example_is_whole, rules_are_the_programs_own, promtool_takes_the_rules, dashboards_are_the_files,
+    pods_are_restricted, the_example_is_whole, rules_are_the_programs_own, promtool_takes_the_rules,
+    severities_follow_the_unit, dashboards_are_the_files,
     templates_are_clean, yaml_is_clean,
 ]
 
