@@ -1,6 +1,7 @@
 """Checks what is in deploy/ for Kubernetes and AWS, with the tools that tests/deploy/run has installed."""
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+import stacks
 from chart import CHART, HERE, NAMESPACE, ROOT, TOOLS, VALUES, helm, objects, render
 from generate import alerts
 from refusals import REFUSED
@@ -216,6 +218,19 @@ def severities_follow_the_unit():
         yield run("promtool", "test", "rules", Path(folder) / "case.yaml")
 
 
+def pages_show_values_that_work():
+    """Every set of values in the chart's page and in the walk for EKS is taken; each is of the form that a site would write."""
+    shown = re.findall(r"```yaml\n(.*?)```", (CHART / "README.md").read_text(), re.DOTALL)
+    shown += re.findall(r"cat >values.yaml <<EOF\n(.*?)EOF\n", (ROOT / "deploy/eks.md").read_text(), re.DOTALL)
+    if len(shown) < 5:
+        yield f"{len(shown)} sets of values are shown"
+    for text in shown:
+        with values_file(yaml.safe_load(text)) as file:
+            done = helm("template", "--values", file.name)
+        if done.returncode:
+            yield f"{text}\n{done.stderr}"
+
+
 def dashboards_are_the_files():
     """Byte for byte."""
     found = 0
@@ -253,6 +268,11 @@ EXCEPTIONS = {
 }
 
 
+def stacks_make_the_roles():
+    """What each role trusts, for every choice of parameters."""
+    yield from stacks.mistakes()
+
+
 def yaml_is_clean():
     """yamllint, with the widths of the repository."""
     yield run(BIN / "yamllint", "--strict", "-c", HERE / "yamllint.yaml", CHART / "values.yaml", CHART / "Chart.yaml", HERE / "values",
@@ -262,8 +282,8 @@ def yaml_is_clean():
 CHECKS = [
     both_helms_lint_and_agree, it_can_be_packaged, wrong_values_are_refused, every_value_does_something, objects_are_valid,
     pods_are_restricted, the_example_is_whole, rules_are_the_programs_own, promtool_takes_the_rules,
-    severities_follow_the_unit, dashboards_are_the_files,
-    templates_are_clean, yaml_is_clean,
+    severities_follow_the_unit, pages_show_values_that_work, dashboards_are_the_files,
+    templates_are_clean, stacks_make_the_roles, yaml_is_clean,
 ]
 
 

@@ -158,10 +158,11 @@ fn watch(sim: &Sim, config: &str) -> (Exporter, tempfile::NamedTempFile) {
 
 /// What is seen of the accounts: their verdicts, and the faults of their collectors.
 fn verdicts(samples: &Samples, account: &str) -> [String; 5] {
-    ["IAM.9", "IAM.6", "IAM.4", "IAM.5", "IAM.19"].map(|control| samples.status_of(account, control))
+    CONTROLS.map(|control| samples.status_of(account, control))
 }
 
 const SOON: Duration = Duration::from_secs(40);
+const CONTROLS: [&str; 5] = ["IAM.9", "IAM.6", "IAM.4", "IAM.5", "IAM.19"];
 const KNOWN: [&str; 5] = ["passed", "passed", "passed", "failed", "failed"];
 
 #[test]
@@ -207,13 +208,13 @@ fn was_denied(samples: &Samples, action: &str) -> bool {
     // The tags are part of AssumeRole.
     let operation = if operation == "TagSession" { "AssumeRole" } else { operation };
     let series = format!(
-        "aws_mfa_exporter_aws_request_failures_total{{service=\"{service}\",operation=\"{operation}\",fault=\"access_denied\"}}"
+        "aws_mfa_exporter_aws_request_failures_total{{fault=\"access_denied\",operation=\"{operation}\",service=\"{service}\"}}"
     );
     samples.value(&series).is_some_and(|count| count > 0.0)
 }
 
-/// Of each read of an account that is not allowed: which collector is down, and which
-/// of IAM.9, IAM.6, IAM.4, IAM.5 and IAM.19 nobody knows.
+/// Of each read of an account that is not allowed: which collector is down, and what
+/// is known of the controls.
 const READS: [(&str, &str, [&str; 5]); 7] = [
     ("iam:GetAccountSummary", "root", ["unknown", "unknown", "unknown", "unknown", "unknown"]),
     ("iam:ListVirtualMFADevices", "devices", ["passed", "unknown", "passed", "unknown", "unknown"]),
@@ -243,6 +244,27 @@ fn each_read_that_is_left_out_has_its_fault_and_what_rests_on_it_is_unknown() {
             });
         }
     });
+}
+
+/// The page on IAM says the same.
+#[test]
+fn the_page_tells_what_each_read_is_for() {
+    let page = fs::read_to_string(root().join("deploy/iam/README.md")).unwrap();
+    for (action, collector, verdicts) in READS {
+        let unknown: Vec<_> = CONTROLS
+            .iter()
+            .zip(verdicts)
+            .filter(|(_, verdict)| *verdict == "unknown")
+            .map(|(control, _)| *control)
+            .collect();
+        let unknown = if unknown.is_empty() {
+            "how many users have an access key and no device".to_owned()
+        } else {
+            unknown.join(", ")
+        };
+        let row = format!("| `{action}` | `{collector}` | {unknown} |\n");
+        assert!(page.contains(&row), "{row}");
+    }
 }
 
 #[test]
