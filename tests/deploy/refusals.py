@@ -40,6 +40,13 @@ REFUSED = {
         {"prometheusRule": {"enabled": True, "severityByOu": {"Sandbox": "info"}}},
         "needs ou among prometheusRule.accountLabels",
     ),
+    "a label that nobody exports": (
+        {
+            "config": {"organization": {"role_name": "x", "labels": {"ou": True, "tags": ["cost centre"]}}},
+            "prometheusRule": {"enabled": True, "accountLabels": ["ou", "tag_cost_centre", "tag_team"]},
+        },
+        "prometheusRule.accountLabels has tag_team, which the exporter does not export",
+    ),
     "a label that alerts cannot carry": ({"prometheusRule": {"accountLabels": ["team"]}}, "does not match pattern"),
     "an address without a scheme": ({"prometheusRule": {"grafanaUrl": "grafana"}}, "does not match pattern"),
     "a duration without a unit": ({"prometheusRule": {"grace": "24"}}, "does not match pattern"),

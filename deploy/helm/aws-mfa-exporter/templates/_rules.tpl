@@ -51,6 +51,16 @@ marks become the values. Nothing else of a rule is written here.
 {{- if and $values.severityByOu (not (has "ou" $values.accountLabels)) }}
 {{- fail "prometheusRule.severityByOu needs ou among prometheusRule.accountLabels, because the alerts must know the unit." }}
 {{- end }}
+{{- if eq (include "aws-mfa-exporter.configFrom" .) "values" }}
+{{- $labels := dig "organization" "labels" dict .Values.config }}
+{{- $exported := ternary (list "ou") list (eq (toString $labels.ou) "true") }}
+{{- range default list $labels.tags }}{{ $exported = append $exported (regexReplaceAll "[^A-Za-z0-9]" . "_" | printf "tag_%s") }}{{ end }}
+{{- range $values.accountLabels }}
+{{- if not (has . $exported) }}
+{{- fail (printf "prometheusRule.accountLabels has %s, which the exporter does not export. Set config.organization.labels, with ou: true, or tags that name the tag." .) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- $known := list }}
 {{- range $group := $groups }}
 {{- $rules := list }}
