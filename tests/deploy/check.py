@@ -1,6 +1,7 @@
 """Checks what is in deploy/ for Kubernetes and AWS, with the tools that tests/deploy/run has installed."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+import modules
 import stacks
 from chart import CHART, HERE, NAMESPACE, ROOT, TOOLS, VALUES, helm, objects, render
 from generate import alerts
@@ -187,6 +189,19 @@ def promtool_takes_the_rules():
                     yield f"{values.name}: {told}"
 
 
+def vmalert_takes_the_rules():
+    """Debian's takes the simple set; the newer one, where tests/run has got it, takes all of them."""
+    newer = os.environ.get("TEST_PROMETHEUS3_BIN")
+    for values in VALUES:
+        program = "vmalert" if values.stem == "simple-rules" else newer and f"{newer}/vmalert"
+        for one in render(values) if program else []:
+            if one["kind"] == "PrometheusRule":
+                with values_file(one["spec"]) as file:
+                    told = run(program, "-dryRun", f"-rule={file.name}")
+                if told:
+                    yield f"{program}, {values.name}: {told}"
+
+
 def severities_follow_the_unit():
     """In Prometheus: of the units that values name, the longest path decides; below them too, and nowhere else."""
     made = render(HERE / "values/organization.yaml")
@@ -273,6 +288,11 @@ def stacks_make_the_roles():
     yield from stacks.mistakes()
 
 
+def modules_make_the_same_roles():
+    """As Terraform would evaluate them."""
+    yield from modules.mistakes()
+
+
 def yaml_is_clean():
     """yamllint, with the widths of the repository."""
     yield run(BIN / "yamllint", "--strict", "-c", HERE / "yamllint.yaml", CHART / "values.yaml", CHART / "Chart.yaml", HERE / "values",
@@ -282,8 +302,9 @@ def yaml_is_clean():
 CHECKS = [
     both_helms_lint_and_agree, it_can_be_packaged, wrong_values_are_refused, every_value_does_something, objects_are_valid,
     pods_are_restricted, the_example_is_whole, rules_are_the_programs_own, promtool_takes_the_rules,
-    severities_follow_the_unit, pages_show_values_that_work, dashboards_are_the_files,
-    templates_are_clean, stacks_make_the_roles, yaml_is_clean,
+    vmalert_takes_the_rules, severities_follow_the_unit, pages_show_values_that_work, dashboards_are_the_files,
+    templates_are_clean, stacks_make_the_roles, modules_make_the_same_roles,
+    yaml_is_clean,
 ]
 
 

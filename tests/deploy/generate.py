@@ -88,7 +88,7 @@ def main():
             if extra.name != "README.md":
                 stale.append(f"{extra.relative_to(ROOT)} (made from nothing)")
     if "--check" in sys.argv and stale:
-        raise SystemExit("stale, renew by python3 tests/deploy/generate.py:\n  " + "\n  ".join(stale))
+        raise SystemExit("stale, renew by tests/deploy/run generate:\n  " + "\n  ".join(stale))
     print("\n".join(["written:", *stale] if stale else ["all of it is new"]))
 
 

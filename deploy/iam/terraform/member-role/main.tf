@@ -2,70 +2,45 @@
 # organization, new ones included; this module is for one account, and for the management account.
 
 locals {
-  account = split(":", var.exporter_principal)[4]
+  arn = split(":", var.exporter_principal)
 
-  # The ids that are asked for, and none that is empty.
-  asked = { for key, value in {
-    "aws:PrincipalOrgID" = var.organization_id
-    "sts:ExternalId"     = var.external_id
-  } : key => value if value != "" }
-}
-
-data "aws_partition" "current" {}
-
-data "aws_iam_policy_document" "trust" {
   # The principal is the account, and the condition names the role: so the role may be made later than this one, and may be
   # deleted and made anew.
-  statement {
-    sid     = "ExporterAssumes"
-    actions = ["sts:AssumeRole"]
+  account  = { AWS = "arn:${local.arn[1]}:iam::${local.arn[4]}:root" }
+  exporter = { ArnEquals = { "aws:PrincipalArn" = var.exporter_principal } }
 
-    principals {
-      type        = "AWS"
-      identifiers = ["arn:${data.aws_partition.current.partition}:iam::${local.account}:root"]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:PrincipalArn"
-      values   = [var.exporter_principal]
-    }
-
-    dynamic "condition" {
-      for_each = local.asked
-
-      content {
-        test     = "StringEquals"
-        variable = condition.key
-        values   = [condition.value]
-      }
-    }
-  }
-
-  # EKS Pod Identity tags its sessions, and the tags go with them into the next role. By itself this allows nothing.
-  statement {
-    sid     = "ExporterBringsTags"
-    actions = ["sts:TagSession"]
-
-    principals {
-      type        = "AWS"
-      identifiers = ["arn:${data.aws_partition.current.partition}:iam::${local.account}:root"]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:PrincipalArn"
-      values   = [var.exporter_principal]
-    }
-  }
+  asked = merge(
+    var.organization_id == "" ? {} : { "aws:PrincipalOrgID" = var.organization_id },
+    var.external_id == "" ? {} : { "sts:ExternalId" = var.external_id },
+  )
 }
 
 resource "aws_iam_role" "this" {
   name                 = var.role_name
   description          = "Read by aws-mfa-exporter, which tells whether root and the users are protected by MFA"
-  assume_role_policy   = data.aws_iam_policy_document.trust.json
   max_session_duration = 3600
   tags                 = var.tags
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "ExporterAssumes"
+        Effect    = "Allow"
+        Principal = local.account
+        Action    = "sts:AssumeRole"
+        Condition = merge(local.exporter, length(local.asked) == 0 ? {} : { StringEquals = local.asked })
+      },
+      # EKS Pod Identity tags its sessions, and the tags go with them into the next role. By itself this allows nothing.
+      {
+        Sid       = "ExporterBringsTags"
+        Effect    = "Allow"
+        Principal = local.account
+        Action    = "sts:TagSession"
+        Condition = local.exporter
+      },
+    ]
+  })
 }
 
 resource "aws_iam_role_policy" "reads" {
