@@ -245,8 +245,8 @@ impl Pod<'_> {
 
     /// The metrics, at the path that the arguments say.
     pub(super) fn scrape(&self) -> Samples {
-        let arguments = list(self.cluster.container(), "/args").iter().filter_map(Value::as_str);
-        let path = arguments.filter_map(|arg| arg.strip_prefix("--web.telemetry-path=")).next();
+        let mut arguments = list(self.cluster.container(), "/args").iter().filter_map(Value::as_str);
+        let path = arguments.find_map(|arg| arg.strip_prefix("--web.telemetry-path="));
         let (status, body) = self.get(path.unwrap_or("/metrics"));
         // Nothing is published in the first moment.
         if status == 200 { Samples::parse(&body) } else { Samples::parse("") }
@@ -303,8 +303,8 @@ impl Pod<'_> {
 fn base64(text: &str) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = |chunk: &[u8]| {
-        let bits = chunk.iter().chain([0, 0].iter()).take(3).fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        let digit = |n: usize| if n <= chunk.len() { char::from(LETTERS[bits >> (18 - 6 * n) & 63]) } else { '=' };
+        let bits = chunk.iter().chain([0, 0].iter()).take(3).fold(0_usize, |bits, byte| (bits << 8) | usize::from(*byte));
+        let digit = |n: usize| if n <= chunk.len() { char::from(LETTERS[(bits >> (18 - 6 * n)) & 63]) } else { '=' };
         (0..4).map(digit).collect::<String>()
     };
     text.as_bytes().chunks(3).map(digits).collect()
