@@ -24,13 +24,18 @@ use crate::support::{ID, KEY, healthy};
 const MEMBER: &str = "222222222222";
 const SOON: Duration = Duration::from_secs(60);
 
-fn golden(set: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/deploy/golden").join(format!("{set}.yaml"))
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What the chart makes of a set of values.
+fn golden(set: &str) -> Cluster {
+    Cluster::of(&[root().join("tests/deploy/golden").join(format!("{set}.yaml"))])
 }
 
 /// Every set of values.
 fn sets() -> Vec<String> {
-    let files = fs::read_dir(golden("x").parent().unwrap()).unwrap();
+    let files = fs::read_dir(root().join("tests/deploy/golden")).unwrap();
     let mut names: Vec<_> =
         files.map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -65,9 +70,8 @@ fn organization(more: usize) -> Sim {
 }
 
 /// All pods of a set, side by side: what they watch together, each account once.
-fn all_accounts_are_watched(set: &str) {
+fn all_accounts_are_watched(set: &str, cluster: &Cluster) {
     let sim = organization(0);
-    let cluster = Cluster::of(&golden(set));
     let running: Vec<_> = (0..cluster.replicas()).map(|ordinal| cluster.start(ordinal, &sim)).collect();
     let expected = if cluster.is_of_an_organization() { vec![ID, MEMBER] } else { vec![ID] };
     for account in expected {
@@ -93,16 +97,23 @@ fn what_each_set_of_values_starts_is_scraped_probed_and_stopped() {
     assert!(sets.len() >= 10, "{sets:?}");
     std::thread::scope(|scope| {
         for set in &sets {
-            scope.spawn(move || all_accounts_are_watched(set));
+            scope.spawn(move || all_accounts_are_watched(set, &golden(set)));
         }
     });
 }
 
-/// A Secret that somebody else changes is read again, without a restart.
+#[test]
+fn the_plain_manifests_start_the_same() {
+    let base = root().join("deploy/kubernetes/base");
+    let files = ["serviceaccount", "service", "statefulset"].map(|name| base.join(format!("{name}.yaml")));
+    all_accounts_are_watched("deploy/kubernetes", &Cluster::of(&files));
+}
+
+/// A ConfigMap that somebody else changes is read again, without a restart.
 #[test]
 fn a_configuration_that_changes_in_its_volume_is_taken_over() {
     let sim = organization(0);
-    let cluster = Cluster::of(&golden("existing-configmap"));
+    let cluster = golden("existing-configmap");
     let pod = cluster.start(0, &sim);
     pod.wait_for("both accounts", |samples| samples.status_of(MEMBER, "IAM.9") == "passed");
     pod.remount(

@@ -71,8 +71,10 @@ fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
 // === impl Cluster ===
 
 impl Cluster {
-    pub(super) fn of(golden: &Path) -> Self {
-        let objects = serde_saphyr::from_multiple(&fs::read_to_string(golden).unwrap()).unwrap();
+    /// The objects of these files.
+    pub(super) fn of(files: &[PathBuf]) -> Self {
+        let read = |file: &PathBuf| serde_saphyr::from_multiple::<Value>(&fs::read_to_string(file).unwrap()).unwrap();
+        let objects = files.iter().flat_map(read).collect();
         Self { objects, folder: tempfile::tempdir().unwrap(), authority: Authority::new() }
     }
 
@@ -101,6 +103,10 @@ impl Cluster {
     fn contents(&self, name: &str) -> Vec<(String, String)> {
         let organization = "organization: {role_name: aws-mfa-exporter}\n";
         let given: &[(&str, &str)] = match name {
+            // kustomize makes it, of this file.
+            "aws-mfa-exporter-config" => {
+                &[("config.yml", include_str!("../../../deploy/kubernetes/example/config.yml"))]
+            }
             "mfa-config" => &[("config.yml", organization), ("exporter.yml", organization)],
             "mfa-web" => &[("web.yml", "http_server_config: {headers: {X-Frame-Options: deny}}\n")],
             "aws-mfa-exporter-tls" => &[
@@ -303,7 +309,8 @@ impl Pod<'_> {
 fn base64(text: &str) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = |chunk: &[u8]| {
-        let bits = chunk.iter().chain([0, 0].iter()).take(3).fold(0_usize, |bits, byte| (bits << 8) | usize::from(*byte));
+        let bits =
+            chunk.iter().chain([0, 0].iter()).take(3).fold(0_usize, |bits, byte| (bits << 8) | usize::from(*byte));
         let digit = |n: usize| if n <= chunk.len() { char::from(LETTERS[(bits >> (18 - 6 * n)) & 63]) } else { '=' };
         (0..4).map(digit).collect::<String>()
     };

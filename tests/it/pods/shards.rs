@@ -2,11 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    golden,
-    kubelet::{Cluster, Pod},
-    organization,
-};
+use super::{golden, kubelet::Pod, organization};
 use crate::support::Samples;
 
 /// The accounts of which a pod exports a verdict on root.
@@ -27,7 +23,7 @@ fn shares(pods: &[Option<Pod<'_>>]) -> BTreeMap<String, usize> {
 #[test]
 fn shards_cover_every_account_once_also_while_one_is_restarted_with_its_volume() {
     let sim = organization(28);
-    let cluster = Cluster::of(&golden("shards"));
+    let cluster = golden("shards");
     let mut pods: Vec<_> = (0..cluster.replicas()).map(|ordinal| Some(cluster.start(ordinal, &sim))).collect();
     for pod in pods.iter().flatten() {
         pod.wait_for("the verdicts of a shard", |samples| {
