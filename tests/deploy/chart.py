@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -11,6 +13,8 @@ HERE = Path(__file__).resolve().parent
 CHART = ROOT / "deploy/helm/aws-mfa-exporter"
 VALUES = sorted((HERE / "values").glob("*.yaml"))
 NAMESPACE = "aws-mfa"
+
+BIN = Path(sys.executable).parent
 
 # Set by tests/deploy/run.
 TOOLS = Path(os.environ.get("TEST_DEPLOY_TOOLS", ROOT / "target/test-deploy"))
@@ -34,6 +38,20 @@ def render(values, version=4, release="mfa"):
 def objects(text):
     """The objects of a stream of YAML."""
     return [one for one in yaml.safe_load_all(text) if one]
+
+
+def run(*command, text=None):
+    """Runs a tool; what it says, where it is not content."""
+    done = subprocess.run(command, capture_output=True, text=True, input=text, cwd=ROOT, check=False)
+    return "" if done.returncode == 0 else f"{' '.join(map(str, command[:3]))}: {done.stdout}{done.stderr}"
+
+
+def values_file(values):
+    """Values as a file."""
+    file = tempfile.NamedTemporaryFile("w", suffix=".yaml")
+    yaml.safe_dump(values, file)
+    file.flush()
+    return file
 
 
 class Texts(yaml.SafeDumper):

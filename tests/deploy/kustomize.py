@@ -1,12 +1,10 @@
 """deploy/kubernetes: the chart as plain manifests with kustomize. The base is what the chart makes of no values; the components
 add what the Prometheus operator and Grafana take."""
 
-import tempfile
+import subprocess
 from pathlib import Path
 
-import yaml
-
-from chart import ROOT, dump, render
+from chart import ROOT, TOOLS, dump, objects, render, values_file
 
 FOLDER = ROOT / "deploy/kubernetes"
 HEAD = "# Made from the chart in ../helm by tests/deploy/generate.py; change that one, or kustomize this one.\n"
@@ -26,9 +24,7 @@ KINDS = {"ServiceMonitor", "PrometheusRule", "ConfigMap", "NetworkPolicy"}
 
 def rendered(values):
     """The objects, by kind and name, without what only Helm and its releases know."""
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(values, file)
-        file.flush()
+    with values_file(values) as file:
         made = render(Path(file.name))
     for document in made:
         document["metadata"].pop("namespace", None)
@@ -72,3 +68,11 @@ def files():
         own = [document for document in rendered(values) if document["kind"] in KINDS]
         made |= {FOLDER / "components" / name / file: text for file, text in folder(own, "Component").items()}
     return made
+
+
+def kustomized():
+    """The example, as kubectl makes it."""
+    done = subprocess.run([TOOLS / "kubectl", "kustomize", FOLDER / "example"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"kubectl kustomize: {done.stderr}")
+    return objects(done.stdout)
