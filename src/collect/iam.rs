@@ -70,6 +70,14 @@ pub struct ListedUser {
     pub password_last_used: Option<Timestamp>,
 }
 
+impl ListedUser {
+    /// Whether the password was used at this time or later, so that there was one then.
+    #[must_use]
+    pub fn is_signed_in_since(&self, at: Moment) -> bool {
+        self.password_last_used.is_some_and(|used| used >= at.wall)
+    }
+}
+
 /// The devices of one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserDevices {

@@ -73,6 +73,8 @@ pub struct World {
     pub next: u32,
     /// When two users last exchanged their names.
     pub exchanged: Option<i64>,
+    /// Whether nobody exchanges names now.
+    pub are_names_kept: bool,
     /// Virtual devices that nobody has enabled.
     pub spares: u32,
     /// Whether root's credentials were removed.
@@ -163,7 +165,10 @@ impl World {
                 self.spares -= 1;
             }
             // A name that goes to another user and back within one run is what nobody can see.
-            14 if who != other && self.exchanged.is_none_or(|at| now > at + 2 * MINUTE as i64) => {
+            14 if who != other
+                && !self.are_names_kept
+                && self.exchanged.is_none_or(|at| now > at + 2 * MINUTE as i64) =>
+            {
                 self.exchanged = Some(now);
                 let name = std::mem::take(&mut self.people[who].name);
                 self.people[who].name = std::mem::replace(&mut self.people[other].name, name);
