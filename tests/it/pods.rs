@@ -7,6 +7,7 @@
 //! tests/deploy/generate.py sees to it that the golden renders are what Helm makes.
 
 mod kubelet;
+mod page;
 mod shards;
 
 use std::{

@@ -101,7 +101,7 @@ impl Cluster {
 
     /// What a Secret or a ConfigMap holds, be it of the chart or of somebody else.
     fn contents(&self, name: &str) -> Vec<(String, String)> {
-        let organization = "organization: {role_name: aws-mfa-exporter}\n";
+        let organization = "organization: {role_name: aws-mfa-exporter}\ncollectors: {root: {interval: 1s}}\n";
         let given: &[(&str, &str)] = match name {
             // kustomize makes it, of this file.
             "aws-mfa-exporter-config" => {
@@ -210,6 +210,10 @@ fn write(target: &Path, key: &str, content: &str) {
 impl Pod<'_> {
     pub(super) fn log(&self) -> String {
         self.exporter.log()
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.exporter.address
     }
 
     fn is_tls(&self) -> bool {
