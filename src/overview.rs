@@ -71,7 +71,7 @@ pub struct Note {
     /// The call and AWS's code, for whoever looks closer.
     pub detail: Option<String>,
     /// What a person can do about it.
-    pub remedy: Option<&'static str>,
+    pub remedy: Option<String>,
 }
 
 /// How many accounts are in each state.
@@ -222,12 +222,12 @@ impl Note {
     }
 
     fn of(reason: Reason, reader: Reader) -> Self {
-        Self { what: reason.to_string(), detail: None, remedy: reader.remedy_of(reason) }
+        Self { what: reason.to_string(), detail: None, remedy: reader.remedy_of(reason).map(str::to_owned) }
     }
 
     fn of_fault(fault: &Fault, reader: Reader) -> Self {
         let what = fault.class.explain().to_owned();
-        Self { what, detail: Some(fault.detail.clone()), remedy: Some(reader.remedy(fault.class)) }
+        Self { what, detail: Some(fault.detail.clone()), remedy: Some(reader.remedy(fault).to_owned()) }
     }
 }
 

@@ -41,7 +41,7 @@ async fn report(flags: &Flags, output: Output, is_text: bool) -> Result<ExitCode
     let text = match output {
         Output::Table => table::draw(&Overview::of(&snapshot, clock.now(), Reader::Once), table::Style::of_stdout()),
         Output::Json => json::json(&snapshot),
-        Output::Prometheus => String::from_utf8_lossy(publish::encode_head(&snapshot).text()).into_owned(),
+        Output::Prometheus => at_rest(&snapshot),
     };
     print(&text)?;
     let code = exit_code(&snapshot);
@@ -56,10 +56,19 @@ fn why(snapshot: &Snapshot) -> String {
     snapshot.discovery.fault.as_ref().map_or_else(
         || "it could not be found out which accounts there are".to_owned(),
         |fault| {
-            let (what, remedy) = (fault.class.explain(), Reader::Once.remedy(fault.class));
+            let (what, remedy) = (fault.class.explain(), Reader::Once.remedy(fault));
             format!("{what} ({fault}). What to do: {remedy}.")
         },
     )
+}
+
+/// The form for the textfile collector. Where it is not known of whom it would be, there
+/// is none: two such files could not lie side by side.
+fn at_rest(snapshot: &Snapshot) -> String {
+    if exit_code(snapshot) != NOT_RUN {
+        return String::from_utf8_lossy(publish::encode_at_rest(snapshot).text()).into_owned();
+    }
+    String::new()
 }
 
 /// The check could not be run.
@@ -79,7 +88,7 @@ enum CheckError {
 async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {
     let metrics = ExporterMetrics::new(true)?;
     let settings = Settings::read(flags)?;
-    let caller = daemon::caller(metrics.clone(), clock).await;
+    let caller = daemon::caller(metrics.clone(), clock);
     let mut snapshot = daemon::first_snapshot(&settings, clock);
     let (events, mut inbox) = mpsc::channel(256);
     let fleet = Fleet::new(caller, events, metrics);

@@ -26,6 +26,13 @@ impl Mistake {
     pub fn nowhere(what: String) -> Self {
         Self { place: None, what }
     }
+
+    /// What is quoted in it may hold what moves a terminal's cursor, or ends a log's line.
+    fn visible(&self) -> Self {
+        let escaped =
+            |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.into() };
+        Self { place: self.place, what: self.what.chars().map(escaped).collect() }
+    }
 }
 
 impl Mistakes {
@@ -41,7 +48,7 @@ impl Mistakes {
         };
         Self {
             name: name.to_owned(),
-            list: list.into_iter().map(|mistake| (mistake.clone(), quote(&mistake))).collect(),
+            list: list.into_iter().map(|mistake| (mistake.visible(), quote(&mistake))).collect(),
         }
     }
 
@@ -98,6 +105,8 @@ mod tests {
         let all = Mistakes::new("x.yml", "a: 1\n\tb: 2\n", vec![at(2, 2, "no b"), Mistake::nowhere("no c".into())]);
         assert_eq!(all.to_string(), "x.yml: no c; x.yml:2:2: no b");
         assert_eq!(format!("{all:#}"), "x.yml: no c\nx.yml:2:2: no b\n  |  b: 2\n  |  ^");
+        let odd = Mistakes::new("x.yml", "", vec![Mistake::nowhere("no \u{1b}[2Jb\tc".into())]);
+        assert_eq!(odd.to_string(), "x.yml: no \\u{1b}[2Jb\\tc");
         let outside = Mistakes::new("x.yml", "", vec![at(7, 1, "no d")]);
         assert_eq!(format!("{outside:#}"), "x.yml:7:1: no d");
     }

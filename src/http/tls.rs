@@ -74,7 +74,7 @@ fn verifier(
         ClientAuth::IfGiven => verified().allow_unauthenticated().build(),
         ClientAuth::Required => verified().build(),
     };
-    built.map(|verifier| Some(verifier)).map_err(|error| TlsError::ClientCa(error.to_string()))
+    built.map(Some).map_err(|error| TlsError::ClientCa(error.to_string()))
 }
 
 /// The cryptography of aws-lc, cut down to what was asked for. TLS 1.3's suites

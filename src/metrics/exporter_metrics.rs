@@ -32,6 +32,8 @@ pub struct ExporterMetrics {
     reload_success: Gauge,
     reload_successful: Gauge,
     shard: GaugeVec,
+    state_success: GaugeVec,
+    state_successful: GaugeVec,
     task_panics: IntCounterVec,
     total_shards: Gauge,
     web_certificate_expiry: GaugeVec,
@@ -115,6 +117,16 @@ impl ExporterMetrics {
                 "aws_mfa_exporter_shard_info",
                 &["shard"],
                 "Which shard of the accounts this exporter watches, from 0. Always 1.",
+            )?,
+            state_success: rows.gauges(
+                "aws_mfa_exporter_state_last_write_success_timestamp_seconds",
+                &[],
+                "When the state file last held all that was known; 0 before the first time. Absent without --state.file.",
+            )?,
+            state_successful: rows.gauges(
+                "aws_mfa_exporter_state_last_write_successful",
+                &[],
+                "Whether the state file could be written the last time. If not, a restart forgets what was learnt since. Absent without --state.file.",
             )?,
             task_panics: rows.counters(
                 "aws_mfa_exporter_task_panics_total",
@@ -202,6 +214,16 @@ impl ExporterMetrics {
         self.reload_successful.set(f64::from(at.is_some()));
         if let Some(at) = at {
             self.reload_success.set(at.as_seconds());
+        }
+    }
+
+    /// Notes that the state file was written at this time, or could not be.
+    pub fn state_written(&self, at: Option<Timestamp>) {
+        const UNLABELLED: [&str; 0] = [];
+        self.state_successful.with_label_values(&UNLABELLED).set(f64::from(at.is_some()));
+        let success = self.state_success.with_label_values(&UNLABELLED);
+        if let Some(at) = at {
+            success.set(at.as_seconds());
         }
     }
 

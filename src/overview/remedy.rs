@@ -1,7 +1,10 @@
 //! What to do, in the words that fit who reads it. The daemon's reader is told what it does
 //! by itself; who has run `check` once is not.
 
-use crate::model::{facts::FaultClass, judge::Reason};
+use crate::model::{
+    facts::{Fault, FaultClass},
+    judge::Reason,
+};
 
 /// Who reads an overview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +16,14 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// What can be done about a fault.
+    /// What can be done about a fault: what the fault itself advises, or else what its class does.
     #[must_use]
-    pub const fn remedy(self, class: FaultClass) -> &'static str {
+    pub fn remedy(self, fault: &Fault) -> &str {
+        let advice = fault.remedy();
+        if advice == fault.class.remedy() { self.remedy_of_class(fault.class) } else { advice }
+    }
+
+    const fn remedy_of_class(self, class: FaultClass) -> &'static str {
         match (self, class) {
             (Self::Once, FaultClass::Pending) => "check again: the account was not read at all",
             (Self::Once, FaultClass::WrongAccount) => "give the check credentials of the account that it is to read",
@@ -52,7 +60,7 @@ mod tests {
     #[test]
     fn nobody_who_has_checked_once_is_told_what_happens_next() {
         for class in FaultClass::ALL {
-            let remedy = Reader::Once.remedy(class);
+            let remedy = Reader::Once.remedy_of_class(class);
             for later in ["by itself", "next run", "next heartbeat", "first pass", "restart", "goes on"] {
                 assert!(!remedy.contains(later), "{class}: {remedy}");
             }

@@ -152,7 +152,7 @@ impl World {
     fn pages(&self, exporter: &Exporter, written: &mut Written) {
         let openmetrics = "GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0\r\n";
         let large = format!("GET /metrics HTTP/1.1\r\nX-Large: {}\r\n", "telling-slip".repeat(2_000));
-        for request in ["/", "/metrics", "/-/healthy", "/-/ready", "/telling-slip", "/metrics?collect[]=telling-slip"]
+        for request in ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing", "/metrics?collect[]=users"]
             .map(|path| format!("GET {path} HTTP/1.1\r\n"))
             .into_iter()
             .chain([openmetrics.to_owned(), large, "POST /-/reload HTTP/1.1\r\n".into()])

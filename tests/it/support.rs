@@ -49,11 +49,15 @@ impl Exporter {
 
     /// Starts the exporter with these variables and no others.
     pub fn with_environment(flags: &[&str], environment: &[(&str, &str)]) -> Self {
-        let exporter = Self::listening(flags, environment);
-        while exporter.get("/-/ready").status != 200 {
+        Self::listening(flags, environment).ready()
+    }
+
+    /// Waits until there is something to scrape.
+    pub fn ready(self) -> Self {
+        while self.get("/-/ready").status != 200 {
             std::thread::sleep(Duration::from_millis(20));
         }
-        exporter
+        self
     }
 
     /// As [`Self::with_environment`], and asks nothing of it.
@@ -66,6 +70,17 @@ impl Exporter {
     /// What `command` starts, with these variables and no others.
     pub fn of(mut command: Command, environment: &[(&str, &str)]) -> Self {
         command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true").envs(environment.iter().copied());
+        Self::until_it_listens(command)
+    }
+
+    /// Runs what becomes the exporter, with these arguments and one more.
+    pub fn spawned(mut command: Command) -> Self {
+        command.arg("--web.listen-address=127.0.0.1:0");
+        Self::until_it_listens(command)
+    }
+
+    /// Runs what becomes the exporter until it says where it listens.
+    fn until_it_listens(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));

@@ -81,7 +81,7 @@ struct CollectorReport<'a> {
 struct Problem<'a> {
     class: &'static str,
     detail: &'a str,
-    remedy: &'static str,
+    remedy: &'a str,
 }
 
 /// Writes the report.
@@ -99,7 +99,7 @@ pub fn json(snapshot: &Snapshot) -> String {
 
 impl<'a> Problem<'a> {
     fn of(fault: &'a Fault) -> Self {
-        Self { class: fault.class.as_str(), detail: &fault.detail, remedy: Reader::Once.remedy(fault.class) }
+        Self { class: fault.class.as_str(), detail: &fault.detail, remedy: Reader::Once.remedy(fault) }
     }
 }
 

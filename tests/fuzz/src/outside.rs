@@ -96,7 +96,10 @@ pub fn any_config(bytes: &[u8]) -> bool {
         Ok(config) => {
             assert_eq!(Config::parse(text, "config.yml").as_ref(), Ok(&config));
             assert!(config.organization.iter().all(|organization| !organization.role_name.contains(':')), "no ARN");
-            assert!(config.exemptions.iter().all(|exemption| exemption.users.trim_matches('*') != ""), "not everybody");
+            assert!(
+                config.exemptions.iter().all(|exemption| !exemption.users.trim_matches('*').is_empty()),
+                "not everybody"
+            );
             true
         }
         Err(mistakes) => {

@@ -15,7 +15,7 @@ use std::{
 use aws_mfa_exporter::{
     collect::{
         changes::SharedChanges,
-        iam::{DevicePage, Iam, ListedUser, Making, Owner, ReportReply, UserDevices, UserPage, UsersIam},
+        iam::{DevicePage, Iam, ListedUser, Making, Owner, Password, ReportReply, UserDevices, UserPage, UsersIam},
     },
     model::{
         facts::{DeviceKind, Devices, Fault, FaultClass, Summary},
@@ -276,6 +276,8 @@ pub struct Life {
     pub stopped: BTreeMap<&'static str, World>,
     /// Operations that are denied.
     pub denied: Vec<&'static str>,
+    /// Whether AWS's texts are those that tell a missing user from a missing password.
+    pub are_texts_known: bool,
     /// How many users a page has.
     pub page: usize,
     /// What heartbeats that come during a run are told to.
@@ -298,6 +300,7 @@ impl Model {
             lags: BTreeMap::new(),
             stopped: BTreeMap::new(),
             denied: Vec::new(),
+            are_texts_known: true,
             page: 1_000,
             watcher: None,
         }))
@@ -451,11 +454,16 @@ impl UsersIam for Model {
         }))
     }
 
-    async fn password_of(&self, user: &str) -> Result<Option<Uptime>, Fault> {
+    async fn password_of(&self, user: &str) -> Result<Password, Fault> {
         let world = self.request("GetLoginProfile")?;
-        let person = world.people.iter().find(|person| person.name == user && person.password);
+        let person = world.people.iter().find(|person| person.name == user);
         let life = self.life();
-        Ok(person.map(|person| since(person.since.password, &life)))
+        Ok(match person {
+            None if life.are_texts_known => Password::NoUser,
+            None => Password::None,
+            Some(person) if person.password => Password::Since(since(person.since.password, &life)),
+            Some(_) => Password::None,
+        })
     }
 
     async fn generate_report(&self) -> Result<Making, Fault> {

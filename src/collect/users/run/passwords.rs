@@ -1,9 +1,12 @@
 //! Whom a run asks for a password, and what an answer changes.
 
 use super::{CONFIRM_ABSENCE, Run, SETTLED, UsersIam, questions::FAILING_AGAIN};
-use crate::model::{
-    facts::Lasting,
-    time::{Moment, Timestamp},
+use crate::{
+    collect::iam::Password,
+    model::{
+        facts::{Lasting, user::Live},
+        time::{Moment, Timestamp},
+    },
 };
 
 impl<I: UsersIam> Run<'_, I> {
@@ -67,11 +70,14 @@ impl<I: UsersIam> Run<'_, I> {
         let asked = self.iam.now();
         let answer = self.iam.password_of(&self.name(n)).await;
         match &answer {
-            Ok(Some(since)) => {
+            Ok(Password::Since(since)) => {
                 let live = self.live(n);
                 (live.password, live.doubted) = (Some(Lasting::new(true, asked, *since)), None);
             }
-            Ok(None) => self.take_no_password(n, asked),
+            Ok(Password::None) => self.take_no_password(n, asked),
+            // Deleted or renamed since the list was made: nothing is known of whoever has
+            // the name now.
+            Ok(Password::NoUser) => *self.live(n) = Live::default(),
             Err(_) => {}
         }
         self.note(answer.map(|_| ()));
