@@ -156,8 +156,7 @@ impl Inner {
         let Some(allowed) = &self.allowed else { return true };
         let action = format!("{}:{}", seen.service, seen.operation);
         let tags = self.tags_sessions && seen.operation == ASSUME_ROLE;
-        action == "sts:GetCallerIdentity"
-            || allowed.contains(&action) && (!tags || allowed.contains("sts:TagSession"))
+        action == "sts:GetCallerIdentity" || allowed.contains(&action) && (!tags || allowed.contains("sts:TagSession"))
     }
 
     /// Answers whoever has no credentials yet.
