@@ -52,7 +52,8 @@ fn organization(more: usize) -> Sim {
         Account { roles: roles.clone(), ..Account::with_root_devices(id, &[&key]) }
     };
     let others = (0..more).map(|n| member(&format!("3{n:011}")));
-    let accounts: Vec<_> = [healthy(), member(MEMBER)].into_iter().chain(others).collect();
+    let own = Account { roles: vec![Role::named("aws-mfa-exporter-runner")], ..healthy() };
+    let accounts: Vec<_> = [own, member(MEMBER)].into_iter().chain(others).collect();
     let unit = Unit { id: "ou-sim-work".into(), name: "Work".into(), parent: aws_sim::ROOT.into() };
     let members = accounts.iter().map(|account| Member { unit: unit.id.clone(), ..Member::new(&account.id, "x") });
     let members = members.collect();

@@ -20,14 +20,18 @@ use rustls::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Exporter, KEY, Samples};
+use crate::support::{Exporter, ID, KEY, Samples};
 
 /// The password of tests/deploy/values/passwords.yaml.
 const PASSWORD: &str = "prometheus:correct horse";
 
+/// What proves a service account.
+const TOKEN: &str = "service-account-token";
+
 /// The objects of a release, and the volumes of its pods.
 pub(super) struct Cluster {
     objects: Vec<Value>,
+    is_on_pod_identity: bool,
     folder: TempDir,
     authority: Authority,
 }
@@ -75,7 +79,8 @@ impl Cluster {
     pub(super) fn of(files: &[PathBuf]) -> Self {
         let read = |file: &PathBuf| serde_saphyr::from_multiple::<Value>(&fs::read_to_string(file).unwrap()).unwrap();
         let objects = files.iter().flat_map(read).collect();
-        Self { objects, folder: tempfile::tempdir().unwrap(), authority: Authority::new() }
+        let is_on_pod_identity = files[0].ends_with("pod-identity.yaml");
+        Self { objects, is_on_pod_identity, folder: tempfile::tempdir().unwrap(), authority: Authority::new() }
     }
 
     fn stateful_set(&self) -> &Value {
@@ -173,6 +178,30 @@ impl Cluster {
             (text(variable, "/name").to_owned(), value.to_owned())
         });
         variables.collect()
+    }
+
+    /// What EKS adds to a pod for its credentials: by OIDC where the service account
+    /// names a role, by the Pod Identity agent in the set of that name; keys elsewhere.
+    fn identity(&self, ordinal: u64, sim: &Sim) -> [(&'static str, String); 2] {
+        let account = self.objects.iter().find(|object| object["kind"] == "ServiceAccount");
+        let role = account.map_or("", |account| text(account, "/metadata/annotations/eks.amazonaws.com~1role-arn"));
+        let token = self.here(ordinal, "/var/run/secrets/token");
+        fs::create_dir_all(token.parent().unwrap()).unwrap();
+        fs::write(&token, TOKEN).unwrap();
+        let token = token.to_string_lossy().into_owned();
+        if !role.is_empty() {
+            sim.edit_sources(|sources| sources.web_identity_token = Some(TOKEN.into()));
+            [("AWS_ROLE_ARN", role.to_owned()), ("AWS_WEB_IDENTITY_TOKEN_FILE", token)]
+        } else if self.is_on_pod_identity {
+            sim.edit_sources(|sources| {
+                sources.container = Some(ID.into());
+                sources.container_token = Some(TOKEN.into());
+            });
+            let agent = format!("{}/credentials", sim.endpoint());
+            [("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent), ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token)]
+        } else {
+            [("AWS_ACCESS_KEY_ID", KEY.to_owned()), ("AWS_SECRET_ACCESS_KEY", "x".to_owned())]
+        }
     }
 
     /// Starts a pod's container.
