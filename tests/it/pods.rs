@@ -6,6 +6,7 @@
 //! Paths of mounts are those of a temporary folder here, and the port is a free one.
 //! tests/deploy/generate.py sees to it that the golden renders are what Helm makes.
 
+mod cluster;
 mod kubelet;
 mod page;
 mod shards;
@@ -18,7 +19,8 @@ use std::{
 };
 
 use aws_sim::{Account, Member, Organization, Role, Scenario, Sim, Unit};
-use kubelet::{Cluster, Pod};
+use cluster::Cluster;
+use kubelet::Pod;
 
 use crate::support::{ID, KEY, healthy};
 
