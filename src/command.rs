@@ -63,14 +63,14 @@ fn complain(is_text: bool, error: &dyn Error) {
 }
 
 fn obey(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
-    match flags.command {
+    match &flags.command {
         None if flags.config_check => config_check(&flags)?,
         None => runtime()?.block_on(serve(flags))?,
         Some(Command::Check { output, .. }) => {
-            return Ok(runtime()?.block_on(check::run(&flags, output, wants_text(&flags))));
+            return Ok(runtime()?.block_on(check::run(&flags, *output, wants_text(&flags))));
         }
         Some(Command::IamPolicy { of }) => {
-            let policy = iam_policy::policy(of, &Settings::read(&flags)?).ok_or(UsageError::NoRole)?;
+            let policy = iam_policy::policy(*of, &Settings::read(&flags)?).ok_or(UsageError::NoRole)?;
             print(&format!("{policy}\n"))?;
         }
         Some(Command::Generate { document }) => print(&generate::document(document))?,

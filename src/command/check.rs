@@ -3,6 +3,7 @@
 //! The same collectors, the same judgement and the same snapshot as the daemon's;
 //! only the way out is another.
 
+mod compare;
 mod json;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
+use self::compare::{CompareError, Former};
 use super::{NOT_RUN, print};
 use crate::{
     cli::{Flags, Output, settings::Settings},
@@ -22,7 +24,7 @@ use crate::{
         judge::Status,
         snapshot::{AccountState, Snapshot},
     },
-    overview::{Overview, Reader, table},
+    overview::{Overview, Reader, sheet, table},
 };
 
 /// Reads everything once, prints what was found, and says how it is by its status.
@@ -34,13 +36,26 @@ pub(super) async fn run(flags: &Flags, output: Output, is_text: bool) -> ExitCod
 }
 
 async fn report(flags: &Flags, output: Output, is_text: bool) -> Result<ExitCode, CheckError> {
+    // Before AWS is asked anything.
+    if flags.compares_with().is_some() && matches!(output, Output::Csv | Output::Prometheus) {
+        return Err(CompareError::Output.into());
+    }
+    let former = flags.compares_with().map(Former::read).transpose()?;
     let clock = Clock::new();
     let progress = Progress::start(output);
     let snapshot = read(flags, clock).await?;
     progress.end();
+    let overview = Overview::of(&snapshot, clock.now(), Reader::Once);
+    let changes = former.map(|former| former.changes(&snapshot));
+    let told = |text: String| match &changes {
+        Some(changes) => format!("{text}\n{}", changes.to_text()),
+        None => text,
+    };
     let text = match output {
-        Output::Table => table::draw(&Overview::of(&snapshot, clock.now(), Reader::Once), table::Style::of_stdout()),
-        Output::Json => json::json(&snapshot),
+        Output::Table => told(table::draw(&overview, table::Style::of_stdout())),
+        Output::Json => json::json(&snapshot, changes.as_ref()),
+        Output::Csv => sheet::csv(&overview),
+        Output::Markdown => told(sheet::markdown(&overview)),
         Output::Prometheus => at_rest(&snapshot),
     };
     print(&text)?;
@@ -77,6 +92,9 @@ enum CheckError {
     /// The parts could not be put together.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// There is nothing to compare with.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// The result could not be printed.
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),

@@ -8,6 +8,7 @@ use clap_complete::{Shell, generate};
 use crate::{
     cli::{Document, Flags},
     metrics::catalogue,
+    rules,
 };
 
 /// The text of a document.
@@ -15,10 +16,11 @@ use crate::{
 /// # Panics
 /// Never: what makes the pages writes to memory, and panics where writing fails.
 #[must_use]
-pub fn document(document: Document) -> String {
+pub fn document(document: &Document) -> String {
     let (mut command, mut out) = (Flags::command(), Vec::new());
     let shell = match document {
         Document::Metrics => return metrics(),
+        Document::Alerts(flags) => return rules::alerts(&flags.settings()),
         Document::Man => {
             clap_mangen::Man::new(command).render(&mut out).expect("memory can be written to");
             return text(out);

@@ -17,6 +17,7 @@ use super::exporter::{
         negotiate::{Choice, encoding},
     },
     model::{
+        exemption::{Exemption, Subject},
         judge::{Cadence, Control, Status},
         shard::Shard,
         snapshot::{Plan, Snapshot, UsersPlan},
@@ -96,10 +97,11 @@ pub fn any_config(bytes: &[u8]) -> bool {
         Ok(config) => {
             assert_eq!(Config::parse(text, "config.yml").as_ref(), Ok(&config));
             assert!(config.organization.iter().all(|organization| !organization.role_name.contains(':')), "no ARN");
-            assert!(
-                config.exemptions.iter().all(|exemption| !exemption.users.trim_matches('*').is_empty()),
-                "not everybody"
-            );
+            let is_for_somebody = |exemption: &Exemption| match &exemption.subject {
+                Subject::Users { names, .. } => !names.trim_matches('*').is_empty(),
+                Subject::Controls(controls) => !controls.is_empty() && exemption.account.is_some(),
+            };
+            assert!(config.exemptions.iter().all(is_for_somebody), "neither everybody nor nobody");
             true
         }
         Err(mistakes) => {
