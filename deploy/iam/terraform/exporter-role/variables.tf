@@ -37,7 +37,7 @@ variable "member_role_name" {
 }
 
 variable "read_units_and_tags" {
-  description = "Whether the configuration chooses accounts by organizational unit or tag."
+  description = "Whether the configuration chooses accounts by organizational unit or tag, or exports these as labels."
   type        = bool
   default     = false
 }
