@@ -121,7 +121,7 @@ impl<'a> Pod<'a> {
     }
 
     /// Kills it, as a node that goes down does.
-    pub(super) fn is_killed(mut self) {
+    pub(super) fn dies(mut self) {
         self.exporter.signal("-KILL");
         self.exporter.wait();
     }

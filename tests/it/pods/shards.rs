@@ -51,7 +51,7 @@ fn shards_cover_every_account_once_also_while_one_is_restarted_with_its_volume()
     assert!(shares(&pods).values().all(|count| *count == 1));
 
     // The same when its node is lost, and the volume is not.
-    pods[1].take().unwrap().is_killed();
+    pods[1].take().unwrap().dies();
     let again = cluster.start(1, &sim);
     again.wait_for("that it is ready", |samples| samples.names().next().is_some());
     assert_eq!(accounts(&again.scrape()), parts[1]);
