@@ -33,10 +33,10 @@ mod moto;
 mod names;
 /// From root's lost MFA to the webhook that pages, through Prometheus and Alertmanager.
 mod pages;
-/// What must be allowed, in the templates and in AWS.
-mod permissions;
 /// Real Prometheus, promtool and an independent OpenMetrics parser.
 mod peers;
+/// What must be allowed, in the templates and in AWS.
+mod permissions;
 /// What the Helm chart starts, started.
 mod pods;
 /// Names and secrets: where they are written, and where not.
