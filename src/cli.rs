@@ -5,6 +5,7 @@ pub mod settings;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use http::Uri;
 
 use crate::{
     build_info,
@@ -115,7 +116,7 @@ impl Flags {
 }
 
 /// What the program can do beside serving.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Read everything once, say what was found, and exit.
     ///
@@ -129,6 +130,15 @@ pub enum Command {
         // The global flag of that field name is another one.
         #[arg(id = "name_users", long = "names")]
         names: bool,
+    },
+    /// Ask a running exporter whether it is healthy: for containers, which have no shell.
+    ///
+    /// Exit status: 0 it is, 1 it is not or does not answer within 5 seconds. An https URL is
+    /// verified by the host's certificate authorities, or those in the file $SSL_CERT_FILE.
+    Healthcheck {
+        /// What to ask.
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:10045/-/healthy")]
+        url: Uri,
     },
     /// Print the least-privilege IAM policy for the enabled collectors, as JSON.
     IamPolicy {

@@ -2,6 +2,7 @@
 
 mod check;
 pub mod generate;
+mod healthcheck;
 pub mod iam_policy;
 
 use std::{error::Error, io, process::ExitCode};
@@ -32,6 +33,7 @@ fn obey(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
         }
         None => runtime()?.block_on(serve(flags))?,
         Some(Command::Check { output, .. }) => return Ok(runtime()?.block_on(check::run(&flags, output))),
+        Some(Command::Healthcheck { url }) => runtime()?.block_on(healthcheck::ask(url))?,
         Some(Command::IamPolicy { of }) => {
             let policy = iam_policy::policy(of, &Settings::read(&flags)?);
             io::Write::write_all(&mut io::stdout(), format!("{policy}\n").as_bytes())?;

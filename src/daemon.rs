@@ -4,6 +4,7 @@
 pub mod account_run;
 pub mod change_log;
 pub mod fleet;
+pub mod notify;
 pub mod publish;
 pub mod reload;
 pub mod roster;
@@ -119,9 +120,15 @@ impl Bound {
             let snapshots = snapshots.clone();
             tasks.spawn(forever("state", self.metrics.clone(), move || file.clone().follow(snapshots.clone())));
         }
+        let seen = exposition.clone();
+        tasks.spawn(forever("notify", self.metrics.clone(), move || notify::follow(seen.clone())));
         self.announce();
         let site = self.site(exposition, snapshots.clone(), &reloader);
-        let shutdown = signals.stop(move || drop(reloader.reload()));
+        let stop = signals.stop(move || notify::reloading(|| reloader.reload()));
+        let shutdown = async {
+            stop.await;
+            notify::stopping();
+        };
         let served = http::serve(self.listeners, site, Limits::default(), shutdown).await;
         tasks.shutdown().await;
         if let Some(file) = self.state {

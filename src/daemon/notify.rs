@@ -1,0 +1,58 @@
+//! What is told to the service manager, where one asks for it by `NOTIFY_SOCKET`.
+//!
+//! systemd starts the unit with `Type=notify`, so it waits for "ready" before it
+//! starts what comes after the exporter. With `WatchdogSec=` it wants to hear from
+//! the exporter again and again, and restarts it otherwise. Only a tick that has
+//! gone on *and* been published says so: a keeper or an encoder that hangs ends
+//! that, although the server below them still answers.
+
+use std::sync::Arc;
+
+use sd_notify::NotifyState;
+use tokio::sync::watch;
+
+use crate::{exposition::Exposition, model::time::Moment};
+
+/// Says "ready" once something can be scraped, and from then on that the tick goes on.
+pub async fn follow(mut exposition: watch::Receiver<Option<Arc<Exposition>>>) {
+    let Some(mut last) = next_tick(&mut exposition, None).await else { return };
+    tell(&[NotifyState::Ready, NotifyState::Status("Serving.")]);
+    let watchdog = sd_notify::watchdog_enabled().is_some();
+    while let Some(tick) = next_tick(&mut exposition, Some(last)).await {
+        last = tick;
+        if watchdog {
+            tell(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+/// Waits for an exposition of another tick than `last`. `None` when there will be none.
+async fn next_tick(exposition: &mut watch::Receiver<Option<Arc<Exposition>>>, last: Option<Moment>) -> Option<Moment> {
+    let tick = |published: &Option<Arc<Exposition>>| published.as_ref().map(|exposition| exposition.at);
+    let published = exposition.wait_for(|published| tick(published).is_some_and(|at| Some(at) != last)).await;
+    published.ok().and_then(|published| tick(&published))
+}
+
+/// Says that the configuration is read again, and when that is done, and how it went.
+pub fn reloading<E>(reload: impl FnOnce() -> Result<(), E>) {
+    // The time is what `Type=notify-reload` of systemd 253 tells this reload from an earlier one by.
+    let now = NotifyState::monotonic_usec_now();
+    tell(&[Some(NotifyState::Reloading), now.ok()].into_iter().flatten().collect::<Vec<_>>());
+    let status = match reload() {
+        Ok(()) => "Serving.",
+        Err(_) => "Serving by the last good configuration: the present one cannot be used.",
+    };
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Says that no more connections are accepted.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping, NotifyState::Status("Stopping.")]);
+}
+
+/// A manager that does not listen is none of the exporter's business: it will say so itself.
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "The service manager cannot be told.");
+    }
+}
