@@ -56,3 +56,35 @@ fn tell(states: &[NotifyState<'_>]) {
         tracing::debug!(%error, "The service manager cannot be told.");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::Future as _, pin::pin, task::Poll, time::Duration};
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        exposition::{Encoder, Half},
+    };
+
+    fn published(at: Moment) -> Option<Arc<Exposition>> {
+        let head: Half = Encoder::default().head();
+        let tail = Encoder::after(&head).tail();
+        Some(Arc::new(Exposition::new(&head, &tail, at)))
+    }
+
+    /// The encoder goes on publishing what the keeper has left, with the tail of the moment.
+    #[test]
+    fn the_same_tick_published_anew_is_no_sign_of_life() {
+        let began = Clock::new().now();
+        let (publish, mut followed) = watch::channel(published(began));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut next = pin!(next_tick(&mut followed, Some(began)));
+        assert!(next.as_mut().poll(&mut context).is_pending());
+        publish.send_replace(published(began));
+        assert!(next.as_mut().poll(&mut context).is_pending());
+        let later = Moment { mono: began.mono.plus(Duration::from_secs(1)), ..began };
+        publish.send_replace(published(later));
+        assert_eq!(next.as_mut().poll(&mut context), Poll::Ready(Some(later)));
+    }
+}

@@ -11,6 +11,8 @@ mod cases;
 mod commands;
 /// The expressions of the dashboards.
 mod dashboards;
+/// What is packed, and the demo stack.
+mod deploy;
 /// Many accounts: an organization, roles, a file, shards.
 mod fleet;
 /// What fuzzing has found, and what it has kept.
@@ -40,6 +42,8 @@ mod reports;
 mod rules;
 /// What the AWS SDK must not do behind our back.
 mod sdk;
+/// What a service manager and a container's engine see.
+mod service;
 /// The server's manners: methods, limits, drains, staleness.
 mod server;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.
