@@ -23,7 +23,9 @@ fn text(path: &str) -> String {
 /// The files that a path with at most one `*` stands for, relative to `folder`.
 fn matching(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     let path = folder.join(pattern);
-    let Some((before, after)) = pattern.split_once('*') else { return path.exists().then_some(path).into_iter().collect() };
+    let Some((before, after)) = pattern.split_once('*') else {
+        return path.exists().then_some(path).into_iter().collect();
+    };
     let (parent, prefix) = before.rsplit_once('/').unwrap_or((".", before));
     let names = fs::read_dir(folder.join(parent)).unwrap().map(|entry| entry.unwrap().path());
     names
@@ -56,7 +58,10 @@ fn every_file_that_is_packed_exists() {
 #[test]
 fn every_path_of_the_demo_stack_exists() {
     let compose = text("deploy/demo/compose.yaml");
-    let mounts: Vec<_> = compose.lines().filter_map(|line| line.trim().strip_prefix("- ./").or(line.trim().strip_prefix("- ../"))).collect();
+    let mounts: Vec<_> = compose
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- ./").or(line.trim().strip_prefix("- ../")))
+        .collect();
     assert!(mounts.len() >= 7, "{mounts:?}");
     for line in compose.lines().map(str::trim).filter(|line| line.starts_with("- .")) {
         let path = line.trim_start_matches("- ").split(':').next().unwrap();
@@ -87,7 +92,9 @@ fn the_version_stands_in_one_place() {
     let version = env!("CARGO_PKG_VERSION");
     let declared = text("Cargo.toml").matches(&format!("\nversion = \"{version}\"\n")).count();
     assert_eq!(declared, 1);
-    for path in ["Containerfile", "README.md", "deploy/release/build", "deploy/release/binary", ".github/workflows/release.yml"] {
+    for path in
+        ["Containerfile", "README.md", "deploy/release/build", "deploy/release/binary", ".github/workflows/release.yml"]
+    {
         let named = text(path).lines().any(|line| line.contains(&format!("aws-mfa-exporter-{version}")));
         assert!(!named, "{path}");
     }

@@ -42,10 +42,10 @@ mod reports;
 mod rules;
 /// What the AWS SDK must not do behind our back.
 mod sdk;
-/// What a service manager and a container's engine see.
-mod service;
 /// The server's manners: methods, limits, drains, staleness.
 mod server;
+/// What a service manager and a container's engine see.
+mod service;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.
 mod support;
 /// TLS and passwords, the server alone.

@@ -58,7 +58,9 @@ impl Manager {
     /// The next message that says `wanted`.
     fn hear_of(&self, wanted: &str) -> String {
         let until = Instant::now() + Duration::from_secs(10);
-        while let Some(message) = self.hear(until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))) {
+        while let Some(message) =
+            self.hear(until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))
+        {
             if message.contains(wanted) {
                 return message;
             }

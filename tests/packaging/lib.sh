@@ -1,4 +1,5 @@
-# What the scripts beside this one share. shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
+# What the scripts beside this one share.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -38,7 +39,7 @@ clean_root() {
   local root=$1 base="$work/base"
   if [ ! -e "$base/.complete" ]; then
     rm -rf "$base"
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,curl,procps,python3-minimal \
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,curl,procps,python3 \
       bookworm "$base" >"$work/debootstrap.log" 2>&1 || fail "debootstrap: see $work/debootstrap.log"
     touch "$base/.complete"
   fi
@@ -64,8 +65,9 @@ shut_down() {
   nspawn=
 }
 
-# The simulated AWS as a static program, which runs in any root.
+# The simulated AWS as a static program, which runs in any root; AWS_SIM is one that is there already.
 simulated_aws() {
+  [ -z "${AWS_SIM-}" ] || { echo "$AWS_SIM"; return; }
   RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --locked --target "$target" -p aws-sim --bin aws-sim
   echo "target/$target/debug/aws-sim"
 }
