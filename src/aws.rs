@@ -14,6 +14,7 @@ pub mod iam;
 mod operation;
 pub mod organizations;
 pub mod reply;
+pub mod roots;
 pub mod session;
 mod users;
 pub mod wire;

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    aws::{Caller, Clients},
+    aws::{Caller, Clients, roots},
     cli::{
         Flags,
         settings::{Settings, SettingsError},
@@ -195,5 +195,6 @@ fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<St
 
 /// What calls AWS for everybody, each with a rate of their own.
 pub async fn caller(metrics: ExporterMetrics, clock: Clock) -> Caller {
+    roots::warn_without_any();
     Caller::new(Clients::from_environment().await, metrics, clock)
 }
