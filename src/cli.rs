@@ -57,7 +57,7 @@ pub struct Flags {
     #[arg(long = "total-shards", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Accounts")]
     pub total_shards: u32,
 
-    /// File that keeps what is known over a restart, so that no series breaks.
+    /// File that keeps what is known over a restart, so that no series breaks. One exporter's alone: see FILE.lock.
     #[arg(long = "state.file", value_name = "FILE", help_heading = "State")]
     pub state_file: Option<PathBuf>,
 

@@ -18,6 +18,7 @@ use std::{
 use crate::model::{
     account::{AccountId, Partition},
     exemption::Exemption,
+    organization::UnitRef,
 };
 use collectors::Collectors;
 
@@ -62,8 +63,8 @@ pub struct Organization {
 pub struct Filter {
     /// By id.
     pub accounts: BTreeSet<AccountId>,
-    /// By organizational unit, as path or id; those below it are part of it.
-    pub ous: Vec<String>,
+    /// By organizational unit; those below it are part of it.
+    pub ous: Vec<UnitRef>,
     /// By tag: the key and the values that it may have.
     pub tags: BTreeMap<String, Vec<String>>,
 }

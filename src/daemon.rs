@@ -85,7 +85,7 @@ impl Bound {
         let metrics = ExporterMetrics::new(flags.disable_exporter_metrics)?;
         metrics.sharded(settings.shard);
         let clock = Clock::new();
-        let (state, snapshot) = recall(&flags, &settings, clock)?;
+        let (state, snapshot) = recall(&flags, &settings, clock, &metrics)?;
         let guard = flags.web_config.clone().map(|path| Guard::new(path, clock)).transpose()?.map(Arc::new);
         let listeners = flags.listen.iter().map(|address| address.bind()).collect::<Result<_, _>>()?;
         Ok(Self { flags, settings, state, snapshot, clock, listeners, guard, metrics })
@@ -133,7 +133,7 @@ impl Bound {
         tasks.shutdown().await;
         if let Some(file) = self.state {
             let last = Arc::clone(&snapshots.borrow());
-            file.save(last).await;
+            file.close(last).await;
         }
         tracing::info!("Stopped.");
         served
@@ -181,12 +181,16 @@ pub fn first_snapshot(settings: &Settings, clock: Clock) -> Snapshot {
 }
 
 /// The snapshot that an earlier run has left, if there is one.
-fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<StateFile>, Snapshot), StartError> {
+fn recall(
+    flags: &Flags,
+    settings: &Settings,
+    clock: Clock,
+    metrics: &ExporterMetrics,
+) -> Result<(Option<StateFile>, Snapshot), StartError> {
     let mut snapshot = first_snapshot(settings, clock);
     let Some(path) = flags.state_file.clone() else { return Ok((None, snapshot)) };
-    let file = StateFile::new(path.clone(), flags.state_interval, settings.shard);
-    let state =
-        file.load(settings.config.is_single_account(), clock.now()).map_err(|error| StartError::State(path, error))?;
+    let file = StateFile::new(path.clone(), flags.state_interval, settings.shard, clock, metrics.clone());
+    let state = file.load(settings.config.is_single_account()).map_err(|error| StartError::State(path, error))?;
     if let Some(state) = state {
         snapshot.restore(state.memories, state.listed, clock.now());
     }

@@ -8,6 +8,7 @@
 //! the exporter starts without it. User names are not in it.
 
 pub mod disk;
+mod lock;
 mod users;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -28,6 +28,8 @@ const LOOKS: [u64; 4] = [2, 3, 5, 8];
 pub struct Fetched {
     /// The report, and when it was made.
     pub report: Option<(Report, Moment)>,
+    /// Whether it was made after it was asked for.
+    pub is_new: bool,
     /// What was wrong.
     pub fault: Option<Fault>,
     /// Whether one is being made that was not ready yet.
@@ -48,8 +50,8 @@ pub async fn fetch(iam: &impl UsersIam, generate: bool) -> Fetched {
     };
     let is_under_way = made == Making::UnderWay;
     match read(iam, is_under_way).await {
-        Ok(report) => Fetched { report: Some(report), fault, is_under_way: false },
-        Err(later) => Fetched { report: None, fault: Some(fault.unwrap_or(later)), is_under_way },
+        Ok(report) => Fetched { report: Some(report), is_new: is_under_way, fault, is_under_way: false },
+        Err(later) => Fetched { report: None, is_new: false, fault: Some(fault.unwrap_or(later)), is_under_way },
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
 use crate::model::{
     account::{AccountId, Identity},
     exemption::Exemption,
+    organization::UnitRef,
 };
 
 /// The file cannot be used.
@@ -54,8 +55,19 @@ struct FileOrganization {
 #[serde(deny_unknown_fields, default)]
 struct FileFilter {
     accounts: Vec<Text>,
-    ous: Vec<Text>,
+    ous: Vec<Spanned<FileUnit>>,
     tags: BTreeMap<String, Vec<String>>,
+}
+
+/// A unit's id, its path, or the names of its path one by one.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "the path of an organizational unit is wanted, or its id, or the names of its path as a list"
+)]
+enum FileUnit {
+    Text(String),
+    Names(Vec<String>),
 }
 
 #[derive(Deserialize)]
@@ -114,7 +126,7 @@ struct Validator<'a> {
 
 impl Validator<'_> {
     /// Notes a mistake at the place of `text`, with the line and a caret.
-    fn wrong(&mut self, text: &Text, what: impl fmt::Display) {
+    fn wrong<T>(&mut self, text: &Spanned<T>, what: impl fmt::Display) {
         self.wrong_at(text.referenced, what);
     }
 
@@ -147,10 +159,20 @@ impl Validator<'_> {
 
     fn filter(&mut self, file: FileFilter) -> Filter {
         let accounts = file.accounts.iter().filter_map(|id| self.account_id(id)).collect();
-        for empty in file.ous.iter().filter(|unit| unit.value.trim_matches('/').is_empty()) {
-            self.wrong(empty, "the path of an organizational unit is wanted, Workloads/Production say, or its id");
+        Filter { accounts, ous: file.ous.iter().filter_map(|unit| self.unit(unit)).collect(), tags: file.tags }
+    }
+
+    fn unit(&mut self, file: &Spanned<FileUnit>) -> Option<UnitRef> {
+        let unit = match &file.value {
+            FileUnit::Text(text) => UnitRef::parse(text),
+            FileUnit::Names(names) => UnitRef::path(names.clone()),
+        };
+        if unit.is_none() {
+            let what = "the path of an organizational unit is wanted, Workloads/Production say, or its id, or the names \
+                        of its path as a list, [Workloads, A/B] say, where one holds a slash";
+            self.wrong(file, what);
         }
-        Filter { accounts, ous: file.ous.into_iter().map(|unit| unit.value).collect(), tags: file.tags }
+        unit
     }
 
     fn accounts(&mut self, files: Vec<FileAccount>) -> Vec<StaticAccount> {
@@ -293,6 +315,24 @@ mod tests {
             assert!(error.contains(place), "{place}\n{error}");
         }
         assert!(error.contains("  |   interval: 10\n  |             ^"), "{error}");
+    }
+
+    #[test]
+    fn a_unit_is_named_by_its_id_its_path_or_the_names_of_its_path() {
+        let text =
+            "organization:\n  role_name: x\n  include:\n    ous: [r-abcd, ou-abcd-11111111, A/B, [A, B/C], [r-abcd]]\n";
+        let ous = parse(text).unwrap().organization.unwrap().include.ous;
+        let names = |names: &[&str]| UnitRef::Path(names.iter().map(|&name| name.to_owned()).collect());
+        let ids = ["r-abcd", "ou-abcd-11111111"].map(|id| UnitRef::Id(id.to_owned()));
+        let [root, unit] = ids;
+        assert_eq!(ous, [root, unit, names(&["A", "B"]), names(&["A", "B/C"]), names(&["r-abcd"])]);
+        for (wrong, place) in [("[[]]", "x.yml:1:60: "), ("[\"\"]", "x.yml:1:60: "), ("[[A, \"\"]]", "x.yml:1:60: ")] {
+            let error = parse(&format!("organization: {{role_name: x, exclude: {{accounts: [], ous: {wrong}}}}}\n"))
+                .unwrap_err();
+            assert!(error.contains(place) && error.contains("[Workloads, A/B]"), "{wrong}: {error}");
+        }
+        let error = parse("organization: {role_name: x, exclude: {ous: [{a: b}]}}\n").unwrap_err();
+        assert!(error.contains("as a list"), "{error}");
     }
 
     #[test]

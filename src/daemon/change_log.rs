@@ -20,10 +20,16 @@ pub fn log(before: &Snapshot, after: &Snapshot) {
 }
 
 fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
-    if class(before) == class(after) {
+    // Of filters each is a mistake of its own.
+    let is_filter = |fault: &Fault| fault.class == FaultClass::UnmatchedFilter;
+    if class(before) == class(after) && (!after.is_some_and(is_filter) || before == after) {
         return;
     }
     match after {
+        Some(fault) if is_filter(fault) => tracing::error!(
+            fault = %fault.class, detail = %fault, remedy = fault.class.remedy(),
+            "A filter of the configuration matches nothing. No account is left out because of it.",
+        ),
         Some(fault) => tracing::error!(
             fault = %fault.class, detail = %fault, remedy = fault.class.remedy(),
             "It could not be found out which accounts to watch.",

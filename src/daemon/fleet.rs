@@ -32,7 +32,7 @@ use crate::{
     model::{
         account::AccountId,
         facts::{Fault, FaultClass},
-        organization::Entry,
+        organization::{Entry, Unit},
         snapshot::{Event, Plan, Snapshot},
     },
     schedule,
@@ -161,7 +161,9 @@ impl Fleet {
                 }
                 let listed = timeout(DISCOVERY_DEADLINE, self.list(organization)).await;
                 let late = |_| Err(Fault::new(FaultClass::Timeout, "ListAccounts: the list took too long"));
-                listed.unwrap_or_else(late).err()
+                // Also where there is no new list: the filters may be new.
+                let filtered = self.roster.filter(organization);
+                listed.unwrap_or_else(late).and(filtered).err()
             }
         };
         let all_well = fault.is_none();
@@ -180,9 +182,9 @@ impl Fleet {
         let directory = Directory::new(self.caller.with_rate(ORGANIZATIONS_RATE), verified);
         let mut entries = directory.accounts().await?;
         let management = directory.management().await;
-        let details = detail(&directory, organization, &mut entries).await;
+        let (units, details) = detail(&directory, organization, &mut entries).await;
         let details = management.as_ref().map(|_| ()).map_err(Fault::clone).and(details);
-        let listing = Listing { listed_by, entries, management: management.ok() };
+        let listing = Listing { listed_by, entries, management: management.ok(), units };
         self.roster.take(listing, self.caller.clock().now().mono).and(details)
     }
 
@@ -257,12 +259,20 @@ impl Fleet {
     }
 }
 
-/// Adds what the configuration goes by: units and tags.
-async fn detail(directory: &Directory, organization: &Organization, entries: &mut [Entry]) -> Result<(), Fault> {
-    let mut ended = Ok(());
+/// Adds what the configuration goes by, units and tags; and tells which units there
+/// are, if that was asked and answered.
+async fn detail(
+    directory: &Directory,
+    organization: &Organization,
+    entries: &mut [Entry],
+) -> (Option<Vec<Unit>>, Result<(), Fault>) {
+    let (mut ended, mut units) = (Ok(()), None);
     if organization.asks_for_units() {
-        match directory.units().await {
-            Ok(mut units) => entries.iter_mut().for_each(|entry| entry.unit = units.remove(&entry.id)),
+        match directory.tree().await {
+            Ok(mut tree) => {
+                entries.iter_mut().for_each(|entry| entry.unit = tree.of.remove(&entry.id));
+                units = Some(tree.units);
+            }
             Err(fault) => ended = Err(fault),
         }
     }
@@ -274,7 +284,7 @@ async fn detail(directory: &Directory, organization: &Organization, entries: &mu
             }
         }
     }
-    ended
+    (units, ended)
 }
 
 async fn after(phase: Duration, run: impl Future<Output = ()>) {

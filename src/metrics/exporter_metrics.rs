@@ -31,6 +31,8 @@ pub struct ExporterMetrics {
     reload_success: Gauge,
     reload_successful: Gauge,
     shard: GaugeVec,
+    state_success: GaugeVec,
+    state_successful: GaugeVec,
     task_panics: IntCounterVec,
     total_shards: Gauge,
 }
@@ -106,6 +108,16 @@ impl ExporterMetrics {
                 &["shard"],
                 "Which shard of the accounts this exporter watches, from 0. Always 1.",
             )?,
+            state_success: rows.gauges(
+                "aws_mfa_exporter_state_last_write_success_timestamp_seconds",
+                &[],
+                "When the state file last held all that was known; 0 before the first time. Absent without --state.file.",
+            )?,
+            state_successful: rows.gauges(
+                "aws_mfa_exporter_state_last_write_successful",
+                &[],
+                "Whether the state file could be written the last time. If not, a restart forgets what was learnt since. Absent without --state.file.",
+            )?,
             task_panics: rows.counters(
                 "aws_mfa_exporter_task_panics_total",
                 &["task"],
@@ -152,6 +164,16 @@ impl ExporterMetrics {
         self.reload_successful.set(f64::from(at.is_some()));
         if let Some(at) = at {
             self.reload_success.set(at.as_seconds());
+        }
+    }
+
+    /// Notes that the state file was written at this time, or could not be.
+    pub fn state_written(&self, at: Option<Timestamp>) {
+        const UNLABELLED: [&str; 0] = [];
+        self.state_successful.with_label_values(&UNLABELLED).set(f64::from(at.is_some()));
+        let success = self.state_success.with_label_values(&UNLABELLED);
+        if let Some(at) = at {
+            success.set(at.as_seconds());
         }
     }
 

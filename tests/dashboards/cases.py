@@ -233,6 +233,14 @@ CASES = [
         {("account", "Root last read", 0): {}, ("overview", "Age of the last root heartbeat", 0): {}},
     ),
     (
+        "a state file that was never written has no age, not one since 1970",
+        [
+            *one("aws_mfa_exporter_state_last_write_success_timestamp_seconds", FIRST, 0),
+            *one("aws_mfa_exporter_state_last_write_success_timestamp_seconds", SECOND, 1000),
+        ],
+        {("exporter", "Exporters and shards", 8): {"{%s}" % SECOND: 2000}},
+    ),
+    (
         "a shard is missing, whichever exporters are chosen",
         [
             *one("aws_mfa_exporter_total_shards", FIRST, 3),

@@ -13,6 +13,8 @@ mod commands;
 mod dashboards;
 /// What is packed, and the demo stack.
 mod deploy;
+/// Which accounts filters name.
+mod filters;
 /// Many accounts: an organization, roles, a file, shards.
 mod fleet;
 /// What fuzzing has found, and what it has kept.
@@ -46,6 +48,8 @@ mod sdk;
 mod server;
 /// What a service manager and a container's engine see.
 mod service;
+/// The state file on a disk that is shared, full, or pulled away.
+mod state_file;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.
 mod support;
 /// TLS and passwords, the server alone.

@@ -60,6 +60,8 @@ find_leader() { leader=$(pgrep -P "$nspawn") && [ -n "$leader" ]; }
 in_machine() { nsenter --target "$leader" --all "$@"; }
 shut_down() {
   [ -n "${nspawn-}" ] || return 0
+  # The machine's process 1 outlives the program that made it, and takes all others with it.
+  [ -z "${leader-}" ] || kill -KILL "$leader" 2>/dev/null || true
   kill -KILL "$nspawn" 2>/dev/null || true
   wait "$nspawn" 2>/dev/null || true
   nspawn=

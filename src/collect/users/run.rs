@@ -19,7 +19,7 @@ use crate::{
     model::{
         facts::{
             Fault, FaultClass, Known, Lasting, UserFacts, UserId, UsersReading,
-            report::Report,
+            report::{Report, ReportRow},
             user::{Judged, Live, ReportUse, Reported},
         },
         judge::users::{self, Census, Gap, UsersEvidence},
@@ -48,6 +48,8 @@ pub(super) struct Run<'a, I> {
     people: BTreeMap<UserId, ListedUser>,
     /// Who was asked for by name in this run, and what was known of them before.
     asked: BTreeMap<UserId, Option<Box<Live>>>,
+    /// Of whom the report tells something only if the row with their name is theirs.
+    told_by_name: BTreeSet<UserId>,
     fault: Option<Fault>,
     strikes: u32,
     is_out_of_time: bool,
@@ -70,10 +72,19 @@ impl<'a, I: UsersIam> Run<'a, I> {
             report: before.and_then(|before| before.report),
             ..UsersReading::default()
         };
-        let (asked, fault) = (BTreeMap::new(), None);
-        let (is_out_of_time, is_report_under_way) = (false, false);
-        let mut run =
-            Self { iam, order, began, reading, people, asked, fault, strikes: 0, is_out_of_time, is_report_under_way };
+        let mut run = Self {
+            iam,
+            order,
+            began,
+            reading,
+            people,
+            asked: BTreeMap::new(),
+            told_by_name: BTreeSet::new(),
+            fault: None,
+            strikes: 0,
+            is_out_of_time: false,
+            is_report_under_way: false,
+        };
         run.note_changes();
         run.reading.judged = run.judged();
         run.reading.users = run.people.values().map(|user| run.carry(user)).collect();
@@ -91,7 +102,12 @@ impl<'a, I: UsersIam> Run<'a, I> {
             self.order.changes.departed(self.iam.now());
         }
         let is_same_people = before.users.iter().map(|user| &user.id).eq(self.people.keys());
-        if !is_same_people {
+        // An answer to a question by name may be of before the user was called so.
+        let is_renamed = |user: &UserFacts| {
+            let listed = self.people.get(&user.id);
+            listed.is_some_and(|listed| user.name.as_ref().is_some_and(|name| **name != *listed.name))
+        };
+        if !is_same_people || before.users.iter().any(is_renamed) {
             self.order.changes.changed(self.began);
         }
         let listed_before = before.devices_listed.map(|at| at.mono);
@@ -133,10 +149,9 @@ impl<'a, I: UsersIam> Run<'a, I> {
         let mut live = old.live.clone().unwrap_or_default();
         live.devices = live.devices.filter(|known| known.value.has_other_than_virtual() || known.value.is_empty());
         live.devices = live.devices.filter(|known| !has_virtual || !known.value.is_empty());
-        let is_signed_in_since = |at: Moment| user.password_last_used.is_some_and(|used| used >= at.wall);
-        live.password = live.password.filter(|known| known.value || !is_signed_in_since(known.as_of));
+        live.password = live.password.filter(|known| known.value || !user.is_signed_in_since(known.as_of));
         facts.reported = old.reported;
-        if before.report.is_some_and(|report| is_signed_in_since(report.generated)) {
+        if before.report.is_some_and(|report| user.is_signed_in_since(report.generated)) {
             facts.reported.password = facts.reported.password.filter(|has| *has);
         }
         facts.live = (*live != Live::default()).then_some(live);
@@ -164,7 +179,7 @@ impl<'a, I: UsersIam> Run<'a, I> {
         }
         let fetched = report::fetch(self.iam, self.order.plan.generate_report).await;
         if let Some((report, generated)) = fetched.report {
-            self.take_report(&report, generated);
+            self.take_report(&report, generated, fetched.is_new);
         }
         self.is_report_under_way = fetched.is_under_way;
         if self.fault.is_none() {
@@ -172,19 +187,29 @@ impl<'a, I: UsersIam> Run<'a, I> {
         }
     }
 
-    fn take_report(&mut self, report: &Report, generated: Moment) {
+    /// Takes a report in, whose rows are told apart by names. Users who were created in
+    /// the same second can have exchanged theirs. Then a row is believed for what all
+    /// their rows say; for more, if the user was listed under this name before the
+    /// report was made, and is after it; and as a proof only if long before.
+    fn take_report(&mut self, report: &Report, generated: Moment, is_new: bool) {
         let root_password_last_used = report.root_password_last_used;
-        let (before, shared) = (self.reading.report, report.shared_seconds());
+        let (before, said) = (self.reading.report, report.by_creation());
         for facts in &mut self.reading.users {
             let known = facts.password(before).filter(|_| !facts.is_password_doubted());
-            facts.reported = reported(report, generated, &self.people[&facts.id], known);
-            // Two users who were created in the same second can have exchanged their
-            // names. The row of one is no proof then, unless lists of before and after
-            // the report show that the name was this user's.
-            if shared.contains(&facts.created)
-                && !(facts.named_since <= generated.mono && generated.mono < self.began.mono)
-            {
-                facts.reported.password_since = Uptime::MAX;
+            let user = &self.people[&facts.id];
+            let row = find_row(report, generated, user);
+            facts.reported = row.map(|row| reported(row, user, generated, known)).unwrap_or_default();
+            let agreed = said.get(&facts.created).filter(|agreed| row.is_some_and(|row| row.said != **agreed));
+            let Some(agreed) = agreed else { continue };
+            let told = &mut facts.reported;
+            if !is_new && facts.named_since > generated.mono {
+                told.password = told.password.and(agreed.password);
+                told.access_key = agreed.access_key;
+                continue;
+            }
+            self.told_by_name.insert(facts.id.clone());
+            if agreed.password.is_none() && facts.named_since.plus(SETTLED) > generated.mono {
+                told.password_since = Uptime::MAX;
             }
         }
         self.reading.report = Some(ReportUse { generated, root_password_last_used });
@@ -198,11 +223,11 @@ impl<'a, I: UsersIam> Run<'a, I> {
 
     // === names ===
 
-    /// Lists the users again, if anybody was asked for by name. Who is not in the new
-    /// list is forgotten. Who is there under another name was perhaps not the one who
-    /// answered, and nothing that was answered counts.
+    /// Lists the users again, if anybody was asked for, or told apart, by name. Who is
+    /// not in the new list is forgotten. Who is there under another name was perhaps not
+    /// the one who answered, and nothing that was answered counts.
     async fn verify_names(&mut self) {
-        if self.asked.is_empty() {
+        if self.asked.is_empty() && self.told_by_name.is_empty() {
             return;
         }
         let began = self.iam.now();
@@ -229,6 +254,9 @@ impl<'a, I: UsersIam> Run<'a, I> {
         for user in self.reading.users.iter_mut().filter(|user| !is_same(&user.id)) {
             if let Some(before) = asked.get(&user.id) {
                 user.live.clone_from(before);
+            }
+            if self.told_by_name.contains(&user.id) {
+                user.reported = Reported::default();
             }
         }
     }
@@ -305,16 +333,17 @@ impl<'a, I: UsersIam> Run<'a, I> {
     }
 }
 
-/// What the report says of `user`, if a row of it is this user's: one with the
-/// same name, ARN and time of creation, and the user no newcomer then. `known` is
-/// what was known of the password before.
-fn reported(report: &Report, generated: Moment, user: &ListedUser, known: Option<Lasting<bool>>) -> Reported {
-    let row = report.users.get(&user.name).filter(|row| row.arn == user.arn && row.created == user.created);
-    let is_settled = generated.wall.since(user.created).is_some_and(|age| age >= SETTLED);
-    let Some(row) = row.filter(|_| is_settled) else { return Reported::default() };
-    let is_signed_in_since = user.password_last_used.is_some_and(|used| used >= generated.wall);
-    let password = row.password.filter(|has| *has || !is_signed_in_since);
+/// The row that has `user`'s name, ARN and time of creation, if the user was no
+/// newcomer when the report was made.
+fn find_row<'a>(report: &'a Report, generated: Moment, user: &ListedUser) -> Option<&'a ReportRow> {
+    let row = report.users.get(&user.name).filter(|row| row.arn == user.arn && row.created == user.created)?;
+    generated.wall.since(user.created).is_some_and(|age| age >= SETTLED).then_some(row)
+}
+
+/// What a user's row says. `known` is what was known of the password before.
+fn reported(row: &ReportRow, user: &ListedUser, generated: Moment, known: Option<Lasting<bool>>) -> Reported {
+    let password = row.said.password.filter(|has| *has || !user.is_signed_in_since(generated));
     let known = known.filter(|known| Some(known.value) == password && known.as_of.mono <= generated.mono);
     let password_since = known.map_or(generated.mono, |known| known.since.min(generated.mono));
-    Reported { password, password_since, access_key: row.access_key }
+    Reported { password, password_since, access_key: row.said.access_key }
 }

@@ -37,6 +37,8 @@ pub enum FaultClass {
     OversizedReply,
     /// The list of accounts lacks a great part of those that were in the last.
     AccountsLost,
+    /// A filter of the configuration names nothing in the organization.
+    UnmatchedFilter,
     /// There is no credential report that could be read.
     ReportMissing,
     /// The account changed while it was being read.
@@ -62,7 +64,7 @@ pub struct Fault {
 
 impl FaultClass {
     /// Every class, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Pending,
         Self::NoCredentials,
         Self::InvalidCredentials,
@@ -77,6 +79,7 @@ impl FaultClass {
         Self::IncompleteReply,
         Self::OversizedReply,
         Self::AccountsLost,
+        Self::UnmatchedFilter,
         Self::ReportMissing,
         Self::Changed,
         Self::Unconfirmed,
@@ -102,6 +105,7 @@ impl FaultClass {
             Self::IncompleteReply => "incomplete_reply",
             Self::OversizedReply => "oversized_reply",
             Self::AccountsLost => "accounts_lost",
+            Self::UnmatchedFilter => "unmatched_filter",
             Self::ReportMissing => "report_missing",
             Self::Changed => "changed",
             Self::Unconfirmed => "unconfirmed",
@@ -140,6 +144,7 @@ impl FaultClass {
             Self::IncompleteReply => "the answer lacks something that it must have",
             Self::OversizedReply => "the answer is larger than any honest one",
             Self::AccountsLost => "many accounts are no longer listed",
+            Self::UnmatchedFilter => "a filter of the configuration matches nothing",
             Self::ReportMissing => "there is no credential report to be read",
             Self::Changed => "the account was being changed while it was read",
             Self::Unconfirmed => "a failing answer was not confirmed by a second one",
@@ -176,6 +181,10 @@ impl FaultClass {
             }
             Self::AccountsLost => {
                 "look in AWS Organizations whether they have left: the exporter goes on watching them for an hour"
+            }
+            Self::UnmatchedFilter => {
+                "correct the include or exclude that is named, or remove it; a unit is named by its id or its path, and \
+                 by its path as a list where a name holds a slash"
             }
             Self::ReportMissing => {
                 "nothing, if it passes; where the exporter may not generate reports, see that something else does"

@@ -6,7 +6,7 @@
 //! Whether a user has a device is not read at all: what was so hours ago proves
 //! nothing of now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::model::time::Timestamp;
 
@@ -55,13 +55,20 @@ impl PasswordUse {
     }
 }
 
-/// What the report says of one user. `None` is "it does not say".
+/// What the report says of one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportRow {
     /// The user's ARN.
     pub arn: String,
     /// When the user was created.
     pub created: Timestamp,
+    /// What the row says of the user's credentials.
+    pub said: Said,
+}
+
+/// What a report says of a user's credentials. `None` is "it does not say".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
     /// Whether the user has a console password.
     pub password: Option<bool>,
     /// Whether the user has an access key that is active.
@@ -101,11 +108,15 @@ struct Columns {
 }
 
 impl Report {
-    /// The seconds in which more than one of the users was created.
+    /// What the rows of all users say that were created in the same second, where they
+    /// agree: so it is of each of them, whatever their names are now.
     #[must_use]
-    pub fn shared_seconds(&self) -> BTreeSet<Timestamp> {
-        let mut seen = BTreeSet::new();
-        self.users.values().map(|row| row.created).filter(|created| !seen.insert(*created)).collect()
+    pub fn by_creation(&self) -> BTreeMap<Timestamp, Said> {
+        let mut said = BTreeMap::new();
+        for row in self.users.values() {
+            said.entry(row.created).and_modify(|said: &mut Said| *said = said.and(row.said)).or_insert(row.said);
+        }
+        said
     }
 
     /// Reads the report's text.
@@ -172,7 +183,18 @@ impl ReportRow {
             [Some(false), Some(false)] => Some(false),
             _ => None,
         };
-        Ok(Self { arn: arn.to_owned(), created, password: flag(columns.password, "password_enabled")?, access_key })
+        let said = Said { password: flag(columns.password, "password_enabled")?, access_key };
+        Ok(Self { arn: arn.to_owned(), created, said })
+    }
+}
+
+impl Said {
+    /// What both say.
+    fn and(self, other: Self) -> Self {
+        Self {
+            password: self.password.filter(|has| other.password == Some(*has)),
+            access_key: self.access_key.filter(|has| other.access_key == Some(*has)),
+        }
     }
 }
 
@@ -235,7 +257,7 @@ mod tests {
         assert_eq!(report.root_password_last_used, Some(PasswordUse::NoRecord));
         let (name, ci) = report.users.iter().next().unwrap();
         assert_eq!((name.as_str(), report.users.len()), ("ci", 1));
-        assert_eq!((ci.password, ci.access_key), (Some(false), Some(true)));
+        assert_eq!((ci.said.password, ci.said.access_key), (Some(false), Some(true)));
         assert_eq!(ci.created.as_millis(), 1_704_164_645_000);
     }
 
@@ -253,20 +275,29 @@ mod tests {
     }
 
     #[test]
+    fn of_users_created_in_one_second_it_says_what_all_their_rows_say() {
+        let later = row("other", "false", "true", "false").replace("03:04:05", "03:04:06");
+        let rows = [&*row("a", "true", "true", "false"), &row("b", "true", "false", "true"), &later];
+        let said = read(&rows).unwrap().by_creation();
+        let said: Vec<_> = said.values().map(|said| (said.password, said.access_key)).collect();
+        assert_eq!(said, [(Some(true), None), (Some(false), Some(false))]);
+    }
+
+    #[test]
     fn columns_are_found_by_name_in_any_order_and_more_of_them_do_no_harm() {
         let wide =
             format!("{HEADER},additional_credentials_info\n{},3 access keys", row("ci", "true", "false", "true"));
-        assert_eq!(Report::read(wide.as_bytes()).unwrap().users["ci"].password, Some(true));
+        assert_eq!(Report::read(wide.as_bytes()).unwrap().users["ci"].said.password, Some(true));
         let swapped = "user,password_enabled,arn,access_key_2_active,access_key_1_active,user_creation_time,password_last_used\n\
                        ci,TRUE,arn:aws:iam::333333333333:user/ci,FALSE,TRUE,2024-01-02T03:04:05Z,N/A\n";
         let ci = &Report::read(swapped.as_bytes()).unwrap().users["ci"];
-        assert_eq!((ci.password, ci.access_key), (Some(true), Some(true)));
+        assert_eq!((ci.said.password, ci.said.access_key), (Some(true), Some(true)));
     }
 
     #[test]
     fn capitals_are_read_and_anything_else_is_not_guessed() {
-        assert_eq!(read(&[&row("ci", "FALSE", "FALSE", "True")]).unwrap().users["ci"].password, Some(false));
-        assert_eq!(read(&[&row("ci", "not_supported", "false", "N/A")]).unwrap().users["ci"].access_key, None);
+        assert_eq!(read(&[&row("ci", "FALSE", "FALSE", "True")]).unwrap().users["ci"].said.password, Some(false));
+        assert_eq!(read(&[&row("ci", "not_supported", "false", "N/A")]).unwrap().users["ci"].said.access_key, None);
         assert_eq!(
             read(&[&row("ci", "yes", "false", "true")]),
             Err(ReportError::Field { line: 2, column: "password_enabled" })
@@ -285,7 +316,7 @@ mod tests {
         // The ARN holds the comma as well, so it is quoted whole.
         let quoted = quoted.replacen("arn:", "\"arn:", 1).replacen('\u{1}', "\"", 1);
         let report = read(&[&quoted]).unwrap();
-        assert_eq!(report.users[name].password, Some(true));
+        assert_eq!(report.users[name].said.password, Some(true));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::exporter::model::{
     facts::{
         device::{DeviceKind, Devices},
-        report::{PasswordUse, Report, ReportRow},
+        report::{PasswordUse, Report, ReportRow, Said},
     },
     time::Timestamp,
 };
@@ -160,7 +160,7 @@ fn write_report(choices: &mut Choices<'_>) -> (String, Report) {
                 ("access_key_2_active", two_text),
             ],
         ));
-        meant.users.insert(name, ReportRow { arn, created, password, access_key });
+        meant.users.insert(name, ReportRow { arn, created, said: Said { password, access_key } });
     }
     (table(choices, &rows), meant)
 }

@@ -219,7 +219,8 @@ fn a_report_that_is_being_made_is_waited_for() {
 
 #[test]
 fn without_generating_only_what_others_have_made_is_read() {
-    let sim = sim(account(vec![covered("a"), User { access_keys: vec![true], ..User::named("key") }]));
+    let key = User { access_keys: vec![true], created: "2024-01-02T03:04:06Z".into(), ..User::named("key") };
+    let sim = sim(account(vec![covered("a"), key]));
     sim.generate_report(ID, Duration::from_secs(3 * 3_600));
     let exporter = start(&sim, &["--no-collector.users.generate-report"]);
     let samples = read(&exporter);

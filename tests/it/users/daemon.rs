@@ -70,6 +70,12 @@ impl<'a> Daemon<'a> {
         }
     }
 
+    /// Whether it knows what the users are called.
+    pub fn has_names(&self) -> bool {
+        let users = self.reading.iter().flat_map(|known| &known.value.users);
+        self.reading.is_some() && users.into_iter().all(|user| user.name.is_some())
+    }
+
     /// What the state file would hold.
     pub fn state(&self) -> String {
         state::write(&self.snapshot, Shard::WHOLE)

@@ -213,7 +213,14 @@ fn a_user_who_is_renamed_keeps_the_device_and_the_report_keeps_its_word() {
         world.people[0].name = "renamed".into();
         world.people[1].name = "renamed-too".into();
     });
-    daemon.live(HOUR, |daemon| assert_eq!((daemon.says(Iam5), daemon.says(Iam19)), (Passed, Failed)));
+    // A replica that has not heard of the new names may answer for another user, so what
+    // it says in the first minute is not believed; and nobody is asked a third time.
+    let mut unknown = 0;
+    daemon.live(HOUR, |daemon| {
+        unknown += usize::from(daemon.says(Iam5) == Unknown);
+        assert!([Passed, Unknown].contains(&daemon.says(Iam5)) && daemon.says(Iam19) == Failed);
+    });
+    assert!(unknown <= 2, "{unknown} minutes");
 }
 
 #[test]

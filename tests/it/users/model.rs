@@ -15,7 +15,7 @@ use std::{
 use aws_mfa_exporter::{
     collect::{
         changes::SharedChanges,
-        iam::{DevicePage, Iam, ListedUser, Making, Owner, ReportReply, UserDevices, UserPage, UsersIam},
+        iam::{DevicePage, Iam, ListedUser, Making, Owner, Password, ReportReply, UserDevices, UserPage, UsersIam},
     },
     model::{
         facts::{DeviceKind, Devices, Fault, FaultClass, Summary},
@@ -73,6 +73,8 @@ pub struct World {
     pub next: u32,
     /// When two users last exchanged their names.
     pub exchanged: Option<i64>,
+    /// Whether nobody exchanges names now.
+    pub are_names_kept: bool,
     /// Virtual devices that nobody has enabled.
     pub spares: u32,
     /// Whether root's credentials were removed.
@@ -163,7 +165,10 @@ impl World {
                 self.spares -= 1;
             }
             // A name that goes to another user and back within one run is what nobody can see.
-            14 if who != other && self.exchanged.is_none_or(|at| now > at + 2 * MINUTE as i64) => {
+            14 if who != other
+                && !self.are_names_kept
+                && self.exchanged.is_none_or(|at| now > at + 2 * MINUTE as i64) =>
+            {
                 self.exchanged = Some(now);
                 let name = std::mem::take(&mut self.people[who].name);
                 self.people[who].name = std::mem::replace(&mut self.people[other].name, name);
@@ -271,6 +276,8 @@ pub struct Life {
     pub stopped: BTreeMap<&'static str, World>,
     /// Operations that are denied.
     pub denied: Vec<&'static str>,
+    /// Whether AWS's texts are those that tell a missing user from a missing password.
+    pub are_texts_known: bool,
     /// How many users a page has.
     pub page: usize,
     /// What heartbeats that come during a run are told to.
@@ -293,6 +300,7 @@ impl Model {
             lags: BTreeMap::new(),
             stopped: BTreeMap::new(),
             denied: Vec::new(),
+            are_texts_known: true,
             page: 1_000,
             watcher: None,
         }))
@@ -446,11 +454,16 @@ impl UsersIam for Model {
         }))
     }
 
-    async fn password_of(&self, user: &str) -> Result<Option<Uptime>, Fault> {
+    async fn password_of(&self, user: &str) -> Result<Password, Fault> {
         let world = self.request("GetLoginProfile")?;
-        let person = world.people.iter().find(|person| person.name == user && person.password);
+        let person = world.people.iter().find(|person| person.name == user);
         let life = self.life();
-        Ok(person.map(|person| since(person.since.password, &life)))
+        Ok(match person {
+            None if life.are_texts_known => Password::NoUser,
+            None => Password::None,
+            Some(person) if person.password => Password::Since(since(person.since.password, &life)),
+            Some(_) => Password::None,
+        })
     }
 
     async fn generate_report(&self) -> Result<Making, Fault> {

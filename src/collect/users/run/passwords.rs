@@ -1,9 +1,12 @@
 //! Whom a run asks for a password, and what an answer changes.
 
 use super::{CONFIRM_ABSENCE, Run, SETTLED, UsersIam, questions::FAILING_AGAIN};
-use crate::model::{
-    facts::Lasting,
-    time::{Moment, Timestamp},
+use crate::{
+    collect::iam::Password,
+    model::{
+        facts::{Lasting, user::Live},
+        time::{Moment, Timestamp},
+    },
 };
 
 impl<I: UsersIam> Run<'_, I> {
@@ -19,15 +22,23 @@ impl<I: UsersIam> Run<'_, I> {
         open.sort_unstable();
         settled.sort_unstable();
         // A password moves no counter, so the oldest answers are asked again, few a run.
-        let budget = if self.order.is_only { 0 } else { usize::try_from(self.order.plan.live_budget).unwrap_or(0) };
-        let again = settled.into_iter().filter(|(at, n)| self.is_worth_asking(*n, *at)).map(|(_, n)| n).take(budget);
-        let again: Vec<_> = again.collect();
+        let again = settled.into_iter().filter(|(at, n)| !self.order.is_only && self.is_worth_asking(*n, *at));
+        let budget = if self.order.is_only { usize::MAX } else { self.order.plan.live_budget.try_into().unwrap_or(0) };
+        let again: Vec<_> = self.left_out().chain(again.map(|(_, n)| n)).take(budget).collect();
         for n in open.into_iter().map(|(_, _, n)| n).chain(again) {
             if !self.may_ask() {
                 return;
             }
             self.ask_password_of(n).await;
         }
+    }
+
+    /// Who has a device, and of whom the report does not say whether there is a
+    /// password: no verdict needs it, and the counts do.
+    fn left_out(&self) -> impl Iterator<Item = usize> {
+        let users = 0..self.reading.users.len();
+        let users = users.filter(|_| self.reading.report.is_some()).filter(|n| !self.is_without_device(*n));
+        users.filter(|n| self.known_password(*n).is_none())
     }
 
     fn is_without_device(&self, n: usize) -> bool {
@@ -59,11 +70,14 @@ impl<I: UsersIam> Run<'_, I> {
         let asked = self.iam.now();
         let answer = self.iam.password_of(&self.name(n)).await;
         match &answer {
-            Ok(Some(since)) => {
+            Ok(Password::Since(since)) => {
                 let live = self.live(n);
                 (live.password, live.doubted) = (Some(Lasting::new(true, asked, *since)), None);
             }
-            Ok(None) => self.take_no_password(n, asked),
+            Ok(Password::None) => self.take_no_password(n, asked),
+            // Deleted or renamed since the list was made: nothing is known of whoever has
+            // the name now.
+            Ok(Password::NoUser) => *self.live(n) = Live::default(),
             Err(_) => {}
         }
         self.note(answer.map(|_| ()));
@@ -74,10 +88,13 @@ impl<I: UsersIam> Run<'_, I> {
         let arrived = self.iam.now().mono;
         let said = self.reading.users[n].password(self.reading.report);
         let created = self.people[&self.reading.users[n].id].created;
+        // AWS says the same where nobody has this name: a user who was renamed. Who has
+        // no device was asked for devices just now.
         let is_new = asked.wall.since(created).is_none_or(|age| age < SETTLED);
+        let is_doubtful = is_new || !self.is_without_device(n);
         let was_there = said.as_ref().is_some_and(|known| known.value);
         let live = self.live(n);
-        if was_there || said.is_none() && is_new || live.doubted.is_some() {
+        if was_there || said.is_none() && is_doubtful || live.doubted.is_some() {
             let since = *live.doubted.get_or_insert(asked);
             let is_confirmed = asked.mono.since(since.mono) >= CONFIRM_ABSENCE;
             live.password = is_confirmed.then(|| Lasting::new(false, asked, arrived));

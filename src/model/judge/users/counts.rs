@@ -63,12 +63,12 @@ impl UserCounts {
             users: number(states.len()),
             unknown: UnknownUsers {
                 device: unknown(|state| state.has_device().is_none()),
-                console_password: unknown(|state| state.has_password().is_none()),
+                console_password: unknown(UserState::is_password_unknown),
                 access_key: unknown(|state| state.access_key.is_none()),
             },
             console: counted(with_password).map(|count| count.all),
             without_mfa: counted(|state| Some(!state.has_device()?)),
-            console_without_mfa: counted(|state| both(state.has_device().map(|has| !has), state.has_password())),
+            console_without_mfa: counted(UserState::is_console_without_mfa),
             access_key_without_mfa: counted(|state| both(state.has_device().map(|has| !has), state.access_key)),
             devices: devices(reading, states),
         }
@@ -80,6 +80,18 @@ impl UserState {
     #[must_use]
     pub fn has_device(&self) -> Option<bool> {
         if self.is_present() { Some(true) } else { self.absent().map(|_| false) }
+    }
+
+    /// Whether there is a console password and no device. Both must have been so at one
+    /// instant: a password that was set after the device came makes nobody one of these.
+    fn is_console_without_mfa(&self) -> Option<bool> {
+        let is_both = both(self.has_device().map(|has| !has), self.has_password())?;
+        (is_both == self.fails_console().is_some()).then_some(is_both)
+    }
+
+    /// Whether it is not known if there is a password, or not of when there was no device.
+    fn is_password_unknown(&self) -> bool {
+        self.has_password().is_none() || self.has_device().is_some() && self.is_console_without_mfa().is_none()
     }
 }
 
