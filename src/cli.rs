@@ -137,7 +137,7 @@ pub enum Command {
     /// verified by the host's certificate authorities, or those in the file $SSL_CERT_FILE.
     Healthcheck {
         /// What to ask.
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:10045/-/healthy")]
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:10045/-/healthy", value_parser = health_url)]
         url: Uri,
     },
     /// Print the least-privilege IAM policy for the enabled collectors, as JSON.
@@ -179,6 +179,12 @@ pub enum Document {
     CompleteZsh,
     /// The page on metrics, in Markdown.
     Metrics,
+}
+
+fn health_url(text: &str) -> Result<Uri, String> {
+    let url = text.parse::<Uri>().ok();
+    let is_whole = |url: &Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some();
+    url.filter(is_whole).ok_or_else(|| "a whole URL is wanted, as http://127.0.0.1:10045/-/healthy".to_owned())
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {

@@ -120,9 +120,9 @@ impl Bound {
             let snapshots = snapshots.clone();
             tasks.spawn(forever("state", self.metrics.clone(), move || file.clone().follow(snapshots.clone())));
         }
+        self.announce();
         let seen = exposition.clone();
         tasks.spawn(forever("notify", self.metrics.clone(), move || notify::follow(seen.clone())));
-        self.announce();
         let site = self.site(exposition, snapshots.clone(), &reloader);
         let stop = signals.stop(move || notify::reloading(|| reloader.reload()));
         let shutdown = async {

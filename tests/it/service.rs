@@ -152,8 +152,11 @@ fn any_answer_but_200_fails_the_healthcheck_and_is_shown() {
     let exporter = Exporter::fast(&sim);
     let said = complaint(&healthcheck(&format!("http://{}/-/no-such", exporter.address), &[]));
     assert!(said.contains("404"), "{said}");
-    let said = complaint(&healthcheck("localhost", &[]));
-    assert!(said.contains("localhost"), "{said}");
+    for url in ["localhost", "127.0.0.1:10045", "ftp://localhost/"] {
+        let output = healthcheck(url, &[]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains("as http://127.0.0.1:10045/-/healthy"), "{said}");
+    }
 }
 
 #[test]
