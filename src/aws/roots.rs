@@ -1,4 +1,7 @@
 //! The certificate authorities by which AWS's answers are verified.
+//!
+//! `tests/packages` holds this with the image: a build with debug assertions is
+//! ended by one of the SDK's as soon as there are none.
 
 /// Says so at the start when there are none, as in an image without them: each call
 /// would fail, and "AWS cannot be reached" sends its reader to the network.

@@ -183,13 +183,3 @@ fn the_healthcheck_verifies_a_certificate_by_the_given_authorities() {
     let said = complaint(&healthcheck(&url, &[("SSL_CERT_FILE", &at("cert.pem"))]));
     assert!(said.contains("certificate"), "{said}");
 }
-
-#[test]
-fn a_host_without_certificate_authorities_is_told_of_in_one_line() {
-    let empty = tempfile::NamedTempFile::new().unwrap();
-    let path = empty.path().display().to_string();
-    let exporter = Exporter::with_environment(&[], &[("SSL_CERT_FILE", &path), ("AWS_REGION", "us-east-1")]);
-    let log = exporter.log();
-    let lines: Vec<_> = log.lines().filter(|line| line.contains("no certificate authorities")).collect();
-    assert!(lines.len() == 1 && lines[0].contains("SSL_CERT_FILE") && lines[0].contains("level=warn"), "{log}");
-}
