@@ -6,6 +6,7 @@ pub mod change_log;
 pub mod fleet;
 pub mod notify;
 pub mod publish;
+mod reaper;
 pub mod reload;
 pub mod roster;
 pub mod signals;
@@ -19,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    aws::{Caller, Clients, roots},
+    aws::{Caller, LazyClients},
     cli::{
         Flags,
         settings::{Settings, SettingsError},
@@ -111,11 +112,12 @@ impl Bound {
             publish::encode(encoding.clone(), published.clone(), counted.clone())
         }));
         let recalled = self.snapshot.clone();
-        let (caller, counted) = (caller(metrics.clone(), self.clock).await, metrics.clone());
+        let (caller, counted) = (caller(metrics.clone(), self.clock), metrics.clone());
         tasks.spawn(forever("fleet", metrics, move || {
             let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone());
             fleet.expecting(&recalled).run(settings.clone())
         }));
+        tasks.spawn(forever("reaper", self.metrics.clone(), reaper::reap));
         if let Some(file) = self.state.clone() {
             let snapshots = snapshots.clone();
             tasks.spawn(forever("state", self.metrics.clone(), move || file.clone().follow(snapshots.clone())));
@@ -198,7 +200,7 @@ fn recall(
 }
 
 /// What calls AWS for everybody, each with a rate of their own.
-pub async fn caller(metrics: ExporterMetrics, clock: Clock) -> Caller {
-    roots::warn_without_any();
-    Caller::new(Clients::from_environment().await, metrics, clock)
+#[must_use]
+pub fn caller(metrics: ExporterMetrics, clock: Clock) -> Caller {
+    Caller::new(LazyClients::default(), metrics, clock)
 }

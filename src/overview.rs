@@ -66,7 +66,7 @@ pub struct Note {
     /// The call and AWS's code, for whoever looks closer.
     pub detail: Option<String>,
     /// What a person can do about it.
-    pub remedy: Option<&'static str>,
+    pub remedy: Option<String>,
 }
 
 /// How many accounts are in each state.
@@ -216,12 +216,12 @@ impl Note {
     }
 
     fn of(reason: Reason) -> Self {
-        Self { what: reason.to_string(), detail: None, remedy: reason.remedy() }
+        Self { what: reason.to_string(), detail: None, remedy: reason.remedy().map(str::to_owned) }
     }
 
     fn of_fault(fault: &Fault) -> Self {
         let what = fault.class.explain().to_owned();
-        Self { what, detail: Some(fault.detail.clone()), remedy: Some(fault.class.remedy()) }
+        Self { what, detail: Some(fault.detail.clone()), remedy: Some(fault.remedy().to_owned()) }
     }
 }
 

@@ -163,7 +163,7 @@ impl Directory {
     pub async fn management(&self) -> Result<AccountId, Fault> {
         let operation = Operation::organizations("DescribeOrganization");
         let request = |only: Only| self.client().describe_organization().customize().config_override(only).send();
-        self.caller.ask(&self.verified.credentials, operation, request, management).await
+        self.caller.ask(&self.verified.credentials, operation, request, management).await.map_err(advise)
     }
 
     /// The tree of organizational units.
@@ -253,8 +253,25 @@ impl Directory {
             all.extend(items);
             next
         })
-        .await?;
+        .await
+        .map_err(advise)?;
         Ok(all)
+    }
+}
+
+/// What Organizations refuses, it refuses for reasons of its own.
+fn advise(fault: Fault) -> Fault {
+    match fault.class {
+        FaultClass::AccessDenied => fault.advising(
+            "give the exporter credentials of the organization's management account, or of an account that is a delegated \
+             administrator: other members may not list accounts. If they are of such an account, allow what \
+             `aws-mfa-exporter iam-policy --of exporter` prints",
+        ),
+        FaultClass::Throttled => fault.advising(
+            "nothing, if it passes: Organizations allows few calls a second in the whole organization, and the exporter \
+             asks again in a minute. If it lasts, find what else lists accounts, or raise organization.interval",
+        ),
+        _ => fault,
     }
 }
 

@@ -43,10 +43,23 @@ async fn report(flags: &Flags, output: Output) -> Result<ExitCode, CheckError> {
     let text = match output {
         Output::Table => table::draw(&Overview::of(&snapshot, clock.now()), table::Style::of_stdout()),
         Output::Json => json::json(&snapshot),
-        Output::Prometheus => String::from_utf8_lossy(publish::encode_head(&snapshot).text()).into_owned(),
+        Output::Prometheus => at_rest(&snapshot),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::from(exit_code(&snapshot)))
+}
+
+/// The form for the textfile collector. Where it is not known of whom it would be, there
+/// is none: two such files could not lie side by side.
+fn at_rest(snapshot: &Snapshot) -> String {
+    if exit_code(snapshot) != NOT_RUN {
+        return String::from_utf8_lossy(publish::encode_at_rest(snapshot).text()).into_owned();
+    }
+    if let Some(fault) = &snapshot.discovery.fault {
+        let (class, remedy) = (fault.class, fault.remedy());
+        tracing::error!(fault = %class, detail = %fault, remedy, "The check could not be run, and prints no metrics.");
+    }
+    String::new()
 }
 
 /// The check could not be run.
@@ -63,7 +76,7 @@ enum CheckError {
 async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {
     let metrics = ExporterMetrics::new(true)?;
     let settings = Settings::read(flags)?;
-    let caller = daemon::caller(metrics.clone(), clock).await;
+    let caller = daemon::caller(metrics.clone(), clock);
     let mut snapshot = daemon::first_snapshot(&settings, clock);
     let (events, mut inbox) = mpsc::channel(256);
     let fleet = Fleet::new(caller, events, metrics);

@@ -25,7 +25,7 @@ use crate::{
     daemon::{
         account_run::{AccountRun, Knowledge},
         roster::{Listing, Roster, Watched},
-        supervise::forever,
+        supervise::{caught, forever},
     },
     limit::Bucket,
     metrics::exporter_metrics::ExporterMetrics,
@@ -159,11 +159,14 @@ impl Fleet {
                 if !self.roster.is_listed() {
                     self.roster.expect_none_of(&settings.config.accounts);
                 }
-                let listed = timeout(DISCOVERY_DEADLINE, self.list(organization)).await;
+                let listed = caught(timeout(DISCOVERY_DEADLINE, self.list(organization))).await;
                 let late = |_| Err(Fault::new(FaultClass::Timeout, "ListAccounts: the list took too long"));
+                let listed = match listed {
+                    Some(listed) => listed.unwrap_or_else(late),
+                    None => Err(self.panicked()),
+                };
                 // Also where there is no new list: the filters may be new.
-                let filtered = self.roster.filter(organization);
-                listed.unwrap_or_else(late).and(filtered).err()
+                listed.and(self.roster.filter(organization)).err()
             }
         };
         let all_well = fault.is_none();
@@ -172,6 +175,11 @@ impl Fleet {
         // Nobody listens only while the program is going down.
         let _ = self.events.send(Event::Discovered { accounts, is_all, fault, at }).await;
         all_well
+    }
+
+    fn panicked(&self) -> Fault {
+        self.metrics.task_panicked("discovery");
+        Fault::new(FaultClass::Panicked, "ListAccounts: the discovery of accounts panicked; the log says where")
     }
 
     /// Lists the organization's accounts. Where the list is in doubt, or lacks a

@@ -106,7 +106,7 @@ fn notice(overview: &Overview<'_>) -> Markup {
             p.notice {
                 "It is not known which accounts there are: " (fault.class.explain()) "."
                 small { (fault.detail) "." }
-                small { (fault.class.remedy()) "." }
+                small { (fault.remedy()) "." }
             }
         }
     }
@@ -172,7 +172,7 @@ fn row(row: &Row<'_>, controls: usize) -> Markup {
                     @for note in &row.notes {
                         p {
                             (note.what)
-                            @for text in note.detail.as_deref().into_iter().chain(note.remedy) { small { (text) "." } }
+                            @for text in note.detail.as_deref().into_iter().chain(note.remedy.as_deref()) { small { (text) "." } }
                         }
                     }
                 }

@@ -77,7 +77,7 @@ pub fn draw(overview: &Overview<'_>, style: Style) -> String {
         rows => many(&mut out, rows, overview, style),
     }
     if let Some(fault) = overview.fault.filter(|_| overview.rows.iter().all(|row| row.account.is_some())) {
-        let (what, remedy) = (fault.class.explain(), fault.class.remedy());
+        let (what, remedy) = (fault.class.explain(), fault.remedy());
         fit::wrap(&mut out, "", &format!("It is not known which accounts there are: {what}."), style.columns);
         fit::wrap(&mut out, "  ", &fault.to_string(), style.columns);
         fit::wrap(&mut out, "  ", &format!("What to do: {remedy}."), style.columns);
@@ -214,7 +214,7 @@ fn to_do(out: &mut String, rows: &[Row<'_>], style: Style) {
         }
     }
     for (note, ids) in all {
-        let Some(remedy) = note.remedy else { continue };
+        let Some(remedy) = &note.remedy else { continue };
         let whose = if rows.len() > 1 { format!(" in {}", some(&ids)) } else { String::new() };
         fit::wrap(out, "", &format!("{}{whose}.", capital(&note.what)), style.columns);
         if let Some(detail) = &note.detail {

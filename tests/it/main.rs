@@ -9,6 +9,8 @@ mod aws;
 mod cases;
 /// The commands beside serving.
 mod commands;
+/// Credentials, environments and mistakes as people really have them.
+mod credentials;
 /// The expressions of the dashboards.
 mod dashboards;
 /// What is packed, and the demo stack.
@@ -52,6 +54,8 @@ mod service;
 mod state_file;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.
 mod support;
+/// Checks by cron, through node_exporter's textfile collector and Prometheus.
+mod textfile;
 /// TLS and passwords, the server alone.
 mod tls;
 /// Users: histories, properties and budgets on a clock of their own, and every case

@@ -92,7 +92,7 @@ impl Webhook {
 }
 
 /// An answer in one piece, which HTTP 1.0 makes it; nothing while it is not ready.
-fn get(address: &str, path: &str) -> Value {
+pub fn get(address: &str, path: &str) -> Value {
     let answer = request(address, &format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n"));
     if answer.status == 200 { serde_json::from_slice(&answer.body).unwrap() } else { Value::Null }
 }
@@ -124,7 +124,7 @@ fn organization() -> Scenario {
 }
 
 /// The shipped rules, with seconds for minutes; groups are evaluated every second.
-fn hurried(rules: &str) -> String {
+pub fn hurried(rules: &str) -> String {
     let hurry = |line: &str| match line.trim_start().split_once(": ") {
         Some(("interval", _)) => "  interval: 1s".to_owned(),
         Some(("for" | "keep_firing_for", time)) if time.ends_with('m') => {

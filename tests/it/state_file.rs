@@ -154,7 +154,7 @@ impl Many {
             .map(|(flag, name)| format!("--{flag}={}", self.folder.path().join(name).display()));
         let mut command = Command::new("bash");
         command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_aws-mfa-exporter")]);
-        command.args(["--state.interval=10ms", "--collector.root.interval=1s", &state, &config]).env_clear();
+        command.args(["--state.interval=10ms", &state, &config]).env_clear();
         let endpoint = self.sim.endpoint();
         command.envs([("AWS_ENDPOINT_URL", &*endpoint), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "x")]);
         command
@@ -203,7 +203,9 @@ fn on_a_full_disk_the_file_of_before_stays_and_a_new_one_is_written_when_there_i
     let many = Many::new();
     many.leave_a_file();
     let before = fs::read(many.path()).unwrap();
-    let exporter = Exporter::spawned(many.command("trap '' XFSZ; ulimit -S -f 4")).ready();
+    let mut command = many.command("trap '' XFSZ; ulimit -S -f 4");
+    command.arg("--collector.root.interval=1s");
+    let exporter = Exporter::spawned(command).ready();
     wait_for_write(&exporter, 0.0);
     exporter.wait_for("verdicts all the same", SOON, Many::passed);
     many.sim.edit("100000000003", |account| account.root.devices.clear());

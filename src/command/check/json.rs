@@ -78,7 +78,7 @@ struct CollectorReport<'a> {
 struct Problem<'a> {
     class: &'static str,
     detail: &'a str,
-    remedy: &'static str,
+    remedy: &'a str,
 }
 
 /// Writes the report.
@@ -96,7 +96,7 @@ pub fn json(snapshot: &Snapshot) -> String {
 
 impl<'a> Problem<'a> {
     fn of(fault: &'a Fault) -> Self {
-        Self { class: fault.class.as_str(), detail: &fault.detail, remedy: fault.class.remedy() }
+        Self { class: fault.class.as_str(), detail: &fault.detail, remedy: fault.remedy() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The families about accounts, how they are discovered, and the snapshot itself.
 
-use super::{Family, count, of_account, of_snapshot, or_never};
+use super::{Family, Form, count, of_account, of_snapshot, or_never};
 use crate::model::{account::AccountStatus, snapshot::AccountState};
 
 /// The state of an account whose credentials are another's.
@@ -24,6 +24,17 @@ pub(super) const FAMILIES: &[Family] = &[
             rows.push(&[wanted], count(identified.filter(|state| scan_state(state) == wanted).count()));
         }
     }),
+    of_account(
+        "aws_mfa_check_timestamp_seconds",
+        &["account_id"],
+        "When `check --output prometheus` read the account, for the textfile collector of node_exporter. Whatever it wrote beside this was true then and is no newer. An exporter that serves does not have it.",
+        |view, rows| {
+            if view.state.is_scanned() {
+                rows.push(&[], view.snapshot.tick.wall.as_seconds());
+            }
+        },
+    )
+    .only(Form::AtRest),
     of_account(
         "aws_mfa_management_account_info",
         &["account_id"],

@@ -57,10 +57,10 @@ const ALL_COVERED_UNKNOWN: Unknown = [Some(0.0), Some(11.0), Some(11.0)];
 type Way = (&'static str, fn(&Sim), &'static [&'static str], &'static str);
 
 const WAYS: [Way; 4] = [
-    ("denied", |sim| drop(sim.fault(ID, Some("GetCredentialReport"), Fault::AccessDenied)), &[], "access_denied"),
+    ("denied", |sim| _ = sim.fault(ID, Some("GetCredentialReport"), Fault::AccessDenied), &[], "access_denied"),
     (
         "missing",
-        |sim| drop(sim.fault(ID, Some("GetCredentialReport"), Fault::Error(410, "ReportNotPresent"))),
+        |sim| _ = sim.fault(ID, Some("GetCredentialReport"), Fault::Error(410, "ReportNotPresent")),
         &[],
         "report_missing",
     ),
