@@ -2,9 +2,12 @@
 
 pub mod settings;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use http::Uri;
 
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
     },
     http::listen::ListenAddr,
     log::{LogFormat, LogLevel},
+    rules,
 };
 
 /// Tells, as Prometheus metrics, whether the root users of AWS accounts are
@@ -113,6 +117,15 @@ impl Flags {
     pub fn asks_for_names(&self) -> bool {
         matches!(self.command, Some(Command::Check { names: true, .. }))
     }
+
+    /// The former check that `check` is to compare with.
+    #[must_use]
+    pub fn compares_with(&self) -> Option<&Path> {
+        match &self.command {
+            Some(Command::Check { compare, .. }) => compare.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// What the program can do beside serving.
@@ -130,6 +143,9 @@ pub enum Command {
         // The global flag of that field name is another one.
         #[arg(id = "name_users", long = "names")]
         names: bool,
+        /// Say what has become better and worse since this former `check --output json`.
+        #[arg(long, value_name = "FILE")]
+        compare: Option<PathBuf>,
     },
     /// Ask a running exporter whether it is healthy: for containers, which have no shell.
     ///
@@ -149,7 +165,7 @@ pub enum Command {
     /// Print a document made from the program's own tables.
     Generate {
         /// Which document.
-        #[arg(value_enum)]
+        #[command(subcommand)]
         document: Document,
     },
 }
@@ -162,12 +178,16 @@ pub enum Output {
     Table,
     /// One JSON object, described in the README.
     Json,
+    /// One line an account, for a spreadsheet.
+    Csv,
+    /// The accounts that are not well, as a table of Markdown, for a mail or a ticket.
+    Markdown,
     /// The metrics of the account, for the textfile collector of node_exporter.
     Prometheus,
 }
 
 /// What `generate` can print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Document {
     /// The manual page, in roff.
     Man,
@@ -179,6 +199,72 @@ pub enum Document {
     CompleteZsh,
     /// The page on metrics, in Markdown.
     Metrics,
+    /// The alerts, as a rule file for Prometheus and its like.
+    Alerts(AlertFlags),
+}
+
+/// What a site decides about its alerts.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct AlertFlags {
+    /// Which alerts.
+    #[arg(long, value_enum, default_value_t)]
+    set: AlertSet,
+
+    /// Address of the page on runbooks, to which the alert's name is added (default: its path in the repository).
+    #[arg(long, value_name = "URL", value_parser = rules::settings::address)]
+    runbooks: Option<String>,
+
+    /// Address of Grafana, so that alerts lead to its dashboards (default: a path).
+    #[arg(long, value_name = "URL", value_parser = rules::settings::address)]
+    grafana: Option<String>,
+
+    /// Regular expression for the job by which Prometheus scrapes the exporter (default: .*aws-mfa-exporter.*).
+    #[arg(long, value_name = "REGEX", value_parser = rules::settings::job_pattern)]
+    job: Option<String>,
+
+    /// How long an account may be listed and unread before that pages (default: 24h).
+    #[arg(long, value_name = "DURATION", value_parser = rules::settings::grace_period)]
+    grace: Option<Duration>,
+
+    /// How old the last `check --output prometheus` by cron may be (default: 2h).
+    #[arg(long, value_name = "DURATION", value_parser = rules::settings::check_age)]
+    check_age: Option<Duration>,
+
+    /// How long Prometheus may be down before the rules forget (default: 1h); less is cheaper.
+    #[arg(long, value_name = "DURATION", value_parser = rules::settings::memory_window)]
+    memory: Option<Duration>,
+
+    /// Labels of aws_mfa_account_labels that the alerts carry: ou,tag_team say. Not in the simple set.
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', value_parser = rules::settings::label)]
+    labels: Vec<String>,
+}
+
+impl AlertFlags {
+    /// The settings of the rules.
+    #[must_use]
+    pub fn settings(&self) -> rules::Settings {
+        let default = rules::Settings::default();
+        rules::Settings {
+            set: if self.set == AlertSet::Simple { rules::Set::Simple } else { rules::Set::Full },
+            runbooks: self.runbooks.clone().unwrap_or(default.runbooks),
+            grafana: self.grafana.clone().unwrap_or(default.grafana),
+            job: self.job.clone().unwrap_or(default.job),
+            grace: self.grace.unwrap_or(default.grace),
+            check_age: self.check_age.unwrap_or(default.check_age),
+            memory: self.memory.unwrap_or(default.memory),
+            labels: if self.set == AlertSet::Full { self.labels.clone() } else { Vec::new() },
+        }
+    }
+}
+
+/// Which alerts `generate alerts` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AlertSet {
+    /// Alerts that remember, with records of their own: for Prometheus, Mimir, vmalert from 1.93 on.
+    #[default]
+    Full,
+    /// Alerts alone: for an older vmalert and for Grafana-managed alerts.
+    Simple,
 }
 
 fn health_url(text: &str) -> Result<Uri, String> {

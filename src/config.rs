@@ -18,6 +18,7 @@ use std::{
 use crate::model::{
     account::{AccountId, Partition},
     exemption::Exemption,
+    labels::LabelPlan,
     organization::UnitRef,
 };
 use collectors::Collectors;
@@ -56,6 +57,8 @@ pub struct Organization {
     pub include: Filter,
     /// Not these accounts.
     pub exclude: Filter,
+    /// What of an account becomes a label.
+    pub labels: LabelPlan,
 }
 
 /// Some of an organization's accounts: those that any of its parts names.
@@ -130,6 +133,7 @@ impl Organization {
             interval: DISCOVERY_INTERVAL,
             include: Filter::default(),
             exclude: Filter::default(),
+            labels: LabelPlan::default(),
         }
     }
 
@@ -146,13 +150,13 @@ impl Organization {
     /// Whether the units of the accounts are needed, which cost two requests each.
     #[must_use]
     pub fn asks_for_units(&self) -> bool {
-        !self.include.ous.is_empty() || !self.exclude.ous.is_empty()
+        !self.include.ous.is_empty() || !self.exclude.ous.is_empty() || self.labels.ou
     }
 
     /// Whether the tags of the accounts are needed, which cost a request an account.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
-        !self.include.tags.is_empty() || !self.exclude.tags.is_empty()
+        !self.include.tags.is_empty() || !self.exclude.tags.is_empty() || !self.labels.tags.is_empty()
     }
 }
 

@@ -3,6 +3,7 @@
 //! The same collectors, the same judgement and the same snapshot as the daemon's;
 //! only the way out is another.
 
+mod compare;
 mod json;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
+use self::compare::{CompareError, Former};
 use crate::{
     cli::{Flags, Output, settings::Settings},
     clock::Clock,
@@ -21,7 +23,7 @@ use crate::{
         judge::Status,
         snapshot::{AccountState, Snapshot},
     },
-    overview::{Overview, table},
+    overview::{Overview, sheet, table},
 };
 
 /// Exit status when the check could not be run.
@@ -36,13 +38,26 @@ pub async fn run(flags: &Flags, output: Output) -> ExitCode {
 }
 
 async fn report(flags: &Flags, output: Output) -> Result<ExitCode, CheckError> {
+    // Before AWS is asked anything.
+    if flags.compares_with().is_some() && matches!(output, Output::Csv | Output::Prometheus) {
+        return Err(CompareError::Output.into());
+    }
+    let former = flags.compares_with().map(Former::read).transpose()?;
     let clock = Clock::new();
     let progress = Progress::start(output);
     let snapshot = read(flags, clock).await?;
     progress.end();
+    let overview = Overview::of(&snapshot, clock.now());
+    let changes = former.map(|former| former.changes(&snapshot));
+    let told = |text: String| match &changes {
+        Some(changes) => format!("{text}\n{}", changes.to_text()),
+        None => text,
+    };
     let text = match output {
-        Output::Table => table::draw(&Overview::of(&snapshot, clock.now()), table::Style::of_stdout()),
-        Output::Json => json::json(&snapshot),
+        Output::Table => told(table::draw(&overview, table::Style::of_stdout())),
+        Output::Json => json::json(&snapshot, changes.as_ref()),
+        Output::Csv => sheet::csv(&overview),
+        Output::Markdown => told(sheet::markdown(&overview)),
         Output::Prometheus => at_rest(&snapshot),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
@@ -68,6 +83,9 @@ enum CheckError {
     /// The parts could not be put together.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// There is nothing to compare with.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// The result could not be printed.
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),

@@ -20,7 +20,9 @@ use super::{
 };
 use crate::model::{
     account::{AccountId, Identity},
-    exemption::Exemption,
+    exemption::{Exemption, Subject},
+    judge::Control,
+    labels::LabelPlan,
     organization::UnitRef,
 };
 
@@ -49,6 +51,15 @@ struct FileOrganization {
     include: FileFilter,
     #[serde(default)]
     exclude: FileFilter,
+    #[serde(default)]
+    labels: FileLabels,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileLabels {
+    ou: bool,
+    tags: Vec<Text>,
 }
 
 #[derive(Default, Deserialize)]
@@ -86,7 +97,8 @@ struct FileAccount {
 struct FileExemption {
     id: Text,
     account: Option<Text>,
-    user: Text,
+    user: Option<Text>,
+    control: Option<Text>,
     user_id: Option<Text>,
     reason: Text,
     until: Option<Text>,
@@ -154,6 +166,7 @@ impl Validator<'_> {
             interval: interval.flatten().unwrap_or(DISCOVERY_INTERVAL),
             include: self.filter(file.include),
             exclude: self.filter(file.exclude),
+            labels: self.labels(file.labels),
         }
     }
 
@@ -173,6 +186,16 @@ impl Validator<'_> {
             self.wrong(file, what);
         }
         unit
+    }
+
+    fn labels(&mut self, file: FileLabels) -> LabelPlan {
+        let mut plan = LabelPlan { ou: file.ou, ..LabelPlan::default() };
+        for tag in file.tags {
+            if let Err(error) = plan.add(&tag.value) {
+                self.wrong(&tag, error);
+            }
+        }
+        plan
     }
 
     fn accounts(&mut self, files: Vec<FileAccount>) -> Vec<StaticAccount> {
@@ -244,13 +267,40 @@ impl Validator<'_> {
             if exemption.reason.value.trim().is_empty() {
                 self.wrong(&exemption.reason, "an exemption without a reason is an oversight: say why");
             }
-            exemptions.push(self.exemption(exemption));
+            exemptions.extend(self.exemption(exemption));
         }
         exemptions
     }
 
-    fn exemption(&mut self, file: FileExemption) -> Exemption {
-        let user = &file.user;
+    fn exemption(&mut self, file: FileExemption) -> Option<Exemption> {
+        let until = file.until.as_ref().and_then(|text| {
+            date(&text.value).or_else(|| {
+                self.wrong(text, "no date: write 2027-01-31, or 2027-01-31T12:00:00Z");
+                None
+            })
+        });
+        let subject = match (&file.user, &file.control) {
+            (Some(user), None) => self.users(user, file.user_id.as_ref()),
+            (None, Some(control)) => self.control(control, file.account.is_some(), file.user_id.as_ref()),
+            (Some(_), Some(control)) => {
+                self.wrong(control, "an exemption is for users or for a control: write two");
+                return None;
+            }
+            (None, None) => {
+                self.wrong(&file.id, "this is for nothing: write a user, or a control of an account");
+                return None;
+            }
+        };
+        Some(Exemption {
+            account: file.account.as_ref().and_then(|text| self.account_id(text)),
+            id: file.id.value,
+            subject,
+            reason: file.reason.value,
+            until,
+        })
+    }
+
+    fn users(&mut self, user: &Text, id: Option<&Text>) -> Subject {
         let is_name = |byte: u8| is_word(byte) || byte == b'*';
         if user.value.bytes().all(|byte| byte == b'*') {
             self.wrong(
@@ -260,23 +310,30 @@ impl Validator<'_> {
         } else if user.value.len() > 64 || !user.value.bytes().all(is_name) {
             self.wrong(user, "no name of a user, nor a pattern of one: AWS takes 64 letters, digits and _+=,.@-");
         }
-        if let Some(id) = file.user_id.as_ref().filter(|id| !id.value.starts_with("AIDA")) {
+        if let Some(id) = id.filter(|id| !id.value.starts_with("AIDA")) {
             self.wrong(id, "no unique id of a user: it begins with AIDA, and `aws iam get-user` prints it");
         }
-        let until = file.until.as_ref().and_then(|text| {
-            date(&text.value).or_else(|| {
-                self.wrong(text, "no date: write 2027-01-31, or 2027-01-31T12:00:00Z");
-                None
-            })
-        });
-        Exemption {
-            account: file.account.as_ref().and_then(|text| self.account_id(text)),
-            id: file.id.value,
-            users: file.user.value,
-            user_id: file.user_id.map(|id| id.value.as_str().into()),
-            reason: file.reason.value,
-            until,
+        Subject::Users { names: user.value.clone(), id: id.map(|id| id.value.as_str().into()) }
+    }
+
+    /// `root` is every control of the root user.
+    fn control(&mut self, text: &Text, has_account: bool, user_id: Option<&Text>) -> Subject {
+        let named = |name: &str| Control::ALL.into_iter().find(|control| control.as_str() == name);
+        let controls = match text.value.as_str() {
+            "root" => Control::ALL.into_iter().filter(|control| !control.is_of_users()).collect(),
+            name => Vec::from_iter(named(name)),
+        };
+        if controls.is_empty() {
+            let known = Control::ALL.map(Control::as_str).join(", ");
+            self.wrong(text, format_args!("no control: write one of {known}, or root for all that are about it"));
         }
+        if !has_account {
+            self.wrong(text, "a control is exempt in one account: name it with `account`");
+        }
+        if let Some(id) = user_id {
+            self.wrong(id, "this is for a user, and the exemption is for a control");
+        }
+        Subject::Controls(controls)
     }
 }
 
@@ -342,7 +399,7 @@ mod tests {
         )
         .unwrap();
         let exemption = &config.exemptions[0];
-        assert_eq!(exemption.users, "svc-*");
+        assert_eq!(exemption.subject, Subject::Users { names: "svc-*".into(), id: None });
         assert_eq!(exemption.until.unwrap().as_millis(), 1_801_353_600_000);
         for (wrong, what) in [
             ("{id: a, user: \"*\", reason: x}", "everybody"),
@@ -355,10 +412,36 @@ mod tests {
             ("{id: a, user: b, reason: x, until: soon}", "2027-01-31"),
             ("{id: a, user: b, reason: x, account: \"1\"}", "account"),
             ("{id: a, user: b, reason: x}, {id: a, user: c, reason: x}", "another exemption's"),
+            ("{id: a, reason: x}", "for nothing"),
+            ("{id: a, user: b, control: root, reason: x}", "write two"),
+            ("{id: a, account: \"111111111111\", control: IAM.1, reason: x}", "IAM.9"),
+            ("{id: a, control: root, reason: x}", "`account`"),
+            ("{id: a, account: \"111111111111\", control: root, user_id: AIDA1, reason: x}", "for a control"),
         ] {
             let error = parse(&format!("exemptions: [{wrong}]\n")).unwrap_err();
             assert!(error.contains(what), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn a_control_of_an_account_can_be_exempt_and_so_can_its_root_user() {
+        let subject = |control: &str| {
+            let text = format!("exemptions: [{{id: a, account: \"111111111111\", control: {control}, reason: x}}]");
+            parse(&text).unwrap().exemptions[0].subject.clone()
+        };
+        assert_eq!(subject("IAM.6"), Subject::Controls(vec![Control::Iam6]));
+        let Subject::Controls(of_root) = subject("root") else { panic!() };
+        assert_eq!(of_root.len(), 3);
+    }
+
+    #[test]
+    fn a_unit_and_tags_become_labels_and_two_tags_not_one() {
+        let plan = |labels: &str| parse(&format!("organization: {{role_name: x, labels: {labels}}}\n"));
+        let organization = plan("{ou: true, tags: [team, env]}").unwrap().organization.unwrap();
+        assert!(organization.asks_for_units() && organization.asks_for_tags());
+        assert!(!Organization::with_role("x".into()).asks_for_tags());
+        assert!(plan("{tags: [a-b, a.b]}").unwrap_err().contains(":1:"));
+        assert!(plan("{team: true}").is_err());
     }
 
     #[test]

@@ -179,6 +179,7 @@ impl Roster {
             status,
             name: entry.name.clone(),
             ou: entry.unit.as_ref().map(|unit| unit.path.clone()).unwrap_or_default(),
+            labels: organization.labels.of(entry),
             management: self.management == Some(entry.id),
             ..Account::named(entry.id, String::new())
         };

@@ -19,6 +19,21 @@ use crate::{
 /// In seconds: a reply of IAM comes after 50 ms, say, and a slow one after seconds.
 const REQUEST_BUCKETS: [f64; 9] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// The classes of fault that a request can have. Their counters start at 0 with the first request of an operation: one
+/// that began with its first failure would not have increased, as Prometheus sees it.
+const REQUEST_FAULTS: [FaultClass; 10] = [
+    FaultClass::InvalidCredentials,
+    FaultClass::AccessDenied,
+    FaultClass::Throttled,
+    FaultClass::Timeout,
+    FaultClass::Connection,
+    FaultClass::ServerError,
+    FaultClass::Rejected,
+    FaultClass::MalformedReply,
+    FaultClass::IncompleteReply,
+    FaultClass::OversizedReply,
+];
+
 /// What the exporter counts of itself, and of its requests to AWS.
 #[derive(Clone, Debug)]
 pub struct ExporterMetrics {
@@ -132,7 +147,13 @@ impl ExporterMetrics {
 
     /// Counts one request to AWS that is about to be sent.
     pub fn request_sent(&self, service: &str, operation: &str) {
-        self.aws_requests.with_label_values(&[service, operation]).inc();
+        let sent = self.aws_requests.with_label_values(&[service, operation]);
+        if sent.get() == 0 {
+            for fault in REQUEST_FAULTS {
+                self.aws_request_failures.with_label_values(&[service, operation, fault.as_str()]);
+            }
+        }
+        sent.inc();
     }
 
     /// Counts how a request to AWS ended.
@@ -222,5 +243,28 @@ impl Rows {
         self.metrics.push(metric);
         self.registry.register(Box::new(collector.clone()))?;
         Ok(collector)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_counted_from_zero_on() {
+        let metrics = ExporterMetrics::new(true).unwrap();
+        let failures = |metrics: &ExporterMetrics| {
+            let families = metrics.gather();
+            let family =
+                families.into_iter().find(|family| family.name() == "aws_mfa_exporter_aws_request_failures_total");
+            family.map_or_else(Vec::new, |family| {
+                family.get_metric().iter().map(|metric| metric.get_counter().get_value()).collect()
+            })
+        };
+        assert_eq!(failures(&metrics), [0.0; 0]);
+        metrics.request_sent("iam", "GetAccountSummary");
+        assert_eq!(failures(&metrics), [0.0; REQUEST_FAULTS.len()]);
+        metrics.request_ended("iam", "GetAccountSummary", Duration::ZERO, Some(FaultClass::Throttled));
+        assert_eq!(failures(&metrics).iter().sum::<f64>(), 1.0);
     }
 }

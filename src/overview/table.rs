@@ -180,28 +180,11 @@ fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Styl
         let _ = writeln!(out, "{}", format!("  {age:>5}  {}", fit::cut(why(row), why_width)).trim_end());
     }
     out.push('\n');
-    fit::wrap(out, "", &total(overview, style), style.columns);
+    let headline = overview.headline_by(|status, text| style.paint(status, text));
+    fit::wrap(out, "", &headline, style.columns);
     out.push('\n');
     to_do(out, rows, style);
     names(out, rows);
-}
-
-fn total(overview: &Overview<'_>, style: Style) -> String {
-    let tally = &overview.tally;
-    let mut parts: Vec<String> = [
-        (tally.failed, Status::Failed, "failed"),
-        (tally.unknown, Status::Unknown, "unknown"),
-        (tally.protected, Status::Passed, "passed or not applicable"),
-    ]
-    .into_iter()
-    .map(
-        |(count, status, word)| {
-            if count == 0 { format!("0 {word}") } else { style.paint(status, &format!("{count} {word}")) }
-        },
-    )
-    .collect();
-    parts.extend(tally.idle.iter().map(|(status, count)| format!("{count} {} and not scanned", status.as_str())));
-    format!("{} accounts: {}.", tally.all(), parts.join(", "))
 }
 
 /// Each thing to do once, with what it would mend and where.

@@ -14,7 +14,7 @@ use aws_sim::{Account, Fault, Scenario, Sim};
 use serde_json::Value;
 
 use crate::{
-    pages::{get, hurried},
+    pages::chain::{get, hurried, hurry},
     peers::{Peer, free_port, wait_until},
     rules::{installations, program},
     support::{KEY, Samples, healthy, request},
@@ -64,9 +64,9 @@ impl Chain {
         reader.arg(format!("--collector.textfile.directory={}", files.display()));
         reader.arg(format!("--web.listen-address={node}"));
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus");
-        for name in ["alerts.yaml", "recording.yaml"] {
-            fs::write(folder.path().join(name), hurried(&fs::read_to_string(shipped.join(name)).unwrap())).unwrap();
-        }
+        fs::write(folder.path().join("alerts.yaml"), hurried(&[])).unwrap();
+        let recording = fs::read_to_string(shipped.join("recording.yaml")).unwrap();
+        fs::write(folder.path().join("recording.yaml"), hurry(&recording)).unwrap();
         let config = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
              rule_files: [alerts.yaml, recording.yaml]\n\

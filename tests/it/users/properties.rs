@@ -66,6 +66,8 @@ enum Step {
     Break(u8, bool),
     /// The replica that answers an operation lags.
     Lag(u8, u64),
+    /// For so long the replica that is asked for passwords knows of none.
+    Forget(u64),
     Save,
     /// Killed, and started again with what was saved last.
     Kill,
@@ -83,6 +85,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1..90 * SECOND).prop_map(Step::Wait),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(what, fails)| Step::Break(what, fails)),
         1 => (any::<u8>(), 0..LAG).prop_map(|(what, lag)| Step::Lag(what, lag)),
+        1 => (0..50 * SECOND).prop_map(Step::Forget),
         1 => Just(Step::Save),
         1 => Just(Step::Kill),
         1 => Just(Step::Restart),
@@ -236,11 +239,19 @@ proptest! {
             // What a replica says at the first look of all is held against nothing, and is
             // asked again a minute later.
             daemon.live(3 * MINUTE, |_| {});
+            // And of two changes within the time that replicas may lag, one may have heard
+            // of the first, and another of the second.
+            model.life().world.pause = LAG;
         }
         let mut saved = daemon.state();
         for step in steps {
             // Who was called what before the first list, nobody can know.
             model.life().world.are_names_kept = do_lag && !daemon.has_names();
+            if !daemon.has_passwords() {
+                // A first answer is believed.
+                let mut life = model.life();
+                life.forgets_until = life.forgets_until.min(life.mono);
+            }
             match step {
                 Step::Change(act) => model.edit(|world, now| world.change(act, now)),
                 Step::Wait(time) => model.wait(time),
@@ -255,6 +266,13 @@ proptest! {
                     model.life().lags.insert(OPERATIONS[usize::from(what) % OPERATIONS.len()], lag);
                 }
                 Step::Lag(..) => {}
+                Step::Forget(time) => {
+                    // What is said twice, a minute apart, is believed.
+                    let mut life = model.life();
+                    if life.mono > life.forgets_until + 5 * MINUTE && !daemon.has_doubts() {
+                        life.forgets_until = life.mono + time;
+                    }
+                }
                 Step::Save => saved = daemon.state(),
                 // A step of the clock and a restart at once would leave nobody to say
                 // what time it was.
@@ -275,7 +293,8 @@ proptest! {
             model.life().script.clear();
             daemon.age();
             // What a replica has not heard of was so a while before it was asked.
-            check(&daemon, if do_lag { LAG } else { 0 })?;
+            let is_late = do_lag || model.life().forgets_until > 0;
+            check(&daemon, if is_late { LAG } else { 0 })?;
         }
     }
 }
