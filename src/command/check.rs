@@ -14,6 +14,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use self::compare::{CompareError, Former};
+use super::{NOT_RUN, print};
 use crate::{
     cli::{Flags, Output, settings::Settings},
     clock::Clock,
@@ -23,21 +24,18 @@ use crate::{
         judge::Status,
         snapshot::{AccountState, Snapshot},
     },
-    overview::{Overview, sheet, table},
+    overview::{Overview, Reader, sheet, table},
 };
 
-/// Exit status when the check could not be run.
-const NOT_RUN: u8 = 3;
-
 /// Reads everything once, prints what was found, and says how it is by its status.
-pub async fn run(flags: &Flags, output: Output) -> ExitCode {
-    report(flags, output).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "The check could not be run.");
+pub(super) async fn run(flags: &Flags, output: Output, is_text: bool) -> ExitCode {
+    report(flags, output, is_text).await.unwrap_or_else(|error| {
+        super::complain(is_text, &error);
         ExitCode::from(NOT_RUN)
     })
 }
 
-async fn report(flags: &Flags, output: Output) -> Result<ExitCode, CheckError> {
+async fn report(flags: &Flags, output: Output, is_text: bool) -> Result<ExitCode, CheckError> {
     // Before AWS is asked anything.
     if flags.compares_with().is_some() && matches!(output, Output::Csv | Output::Prometheus) {
         return Err(CompareError::Output.into());
@@ -47,7 +45,7 @@ async fn report(flags: &Flags, output: Output) -> Result<ExitCode, CheckError> {
     let progress = Progress::start(output);
     let snapshot = read(flags, clock).await?;
     progress.end();
-    let overview = Overview::of(&snapshot, clock.now());
+    let overview = Overview::of(&snapshot, clock.now(), Reader::Once);
     let changes = former.map(|former| former.changes(&snapshot));
     let told = |text: String| match &changes {
         Some(changes) => format!("{text}\n{}", changes.to_text()),
@@ -60,8 +58,23 @@ async fn report(flags: &Flags, output: Output) -> Result<ExitCode, CheckError> {
         Output::Markdown => told(sheet::markdown(&overview)),
         Output::Prometheus => at_rest(&snapshot),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(ExitCode::from(exit_code(&snapshot)))
+    print(&text)?;
+    let code = exit_code(&snapshot);
+    if code == NOT_RUN && output != Output::Table {
+        super::complain(is_text, &CheckError::Nothing(why(&snapshot)));
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Why nothing could be read, for whoever sees only the exit status and standard error.
+fn why(snapshot: &Snapshot) -> String {
+    snapshot.discovery.fault.as_ref().map_or_else(
+        || "it could not be found out which accounts there are".to_owned(),
+        |fault| {
+            let (what, remedy) = (fault.class.explain(), Reader::Once.remedy(fault));
+            format!("{what} ({fault}). What to do: {remedy}.")
+        },
+    )
 }
 
 /// The form for the textfile collector. Where it is not known of whom it would be, there
@@ -69,10 +82,6 @@ async fn report(flags: &Flags, output: Output) -> Result<ExitCode, CheckError> {
 fn at_rest(snapshot: &Snapshot) -> String {
     if exit_code(snapshot) != NOT_RUN {
         return String::from_utf8_lossy(publish::encode_at_rest(snapshot).text()).into_owned();
-    }
-    if let Some(fault) = &snapshot.discovery.fault {
-        let (class, remedy) = (fault.class, fault.remedy());
-        tracing::error!(fault = %class, detail = %fault, remedy, "The check could not be run, and prints no metrics.");
     }
     String::new()
 }
@@ -89,6 +98,9 @@ enum CheckError {
     /// The result could not be printed.
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),
+    /// Of no account anything is known.
+    #[error("the check could not be run: {0}")]
+    Nothing(String),
 }
 
 async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {
