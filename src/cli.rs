@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::Uri;
 
 use crate::{
     build_info,
@@ -176,6 +177,15 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         compare: Option<PathBuf>,
     },
+    /// Ask a running exporter whether it is healthy: for containers, which have no shell.
+    ///
+    /// Exit status: 0 it is, 1 it is not or does not answer within 5 seconds. An https URL is
+    /// verified by the host's certificate authorities, or those in the file $SSL_CERT_FILE.
+    Healthcheck {
+        /// What to ask.
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:10045/-/healthy", value_parser = health_url)]
+        url: Uri,
+    },
     /// Print the least-privilege IAM policy for the enabled collectors, as JSON.
     IamPolicy {
         /// Whose policy.
@@ -285,6 +295,12 @@ pub enum AlertSet {
     Full,
     /// Alerts alone: for an older vmalert and for Grafana-managed alerts.
     Simple,
+}
+
+fn health_url(text: &str) -> Result<Uri, String> {
+    let url = text.parse::<Uri>().ok();
+    let is_whole = |url: &Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some();
+    url.filter(is_whole).ok_or_else(|| "a whole URL is wanted, as http://127.0.0.1:10045/-/healthy".to_owned())
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {

@@ -2,6 +2,7 @@
 
 mod check;
 pub mod generate;
+mod healthcheck;
 pub mod iam_policy;
 
 use std::{
@@ -69,6 +70,7 @@ fn obey(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
         Some(Command::Check { output, .. }) => {
             return Ok(runtime()?.block_on(check::run(&flags, *output, wants_text(&flags))));
         }
+        Some(Command::Healthcheck { url }) => runtime()?.block_on(healthcheck::ask(url.clone()))?,
         Some(Command::IamPolicy { of }) => {
             let policy = iam_policy::policy(*of, &Settings::read(&flags)?).ok_or(UsageError::NoRole)?;
             print(&format!("{policy}\n"))?;
