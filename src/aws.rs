@@ -6,7 +6,7 @@
 //! client with a default provider would quietly answer for the wrong account.
 //! The SDK's own retries are off, since all its clients share one quota for
 //! them and failing accounts would rob the healthy; what is tried again is
-//! decided in [`call`], and every try is paid for from the account's bucket.
+//! decided in [`call`], and every try is paid for from the account's rate.
 
 pub mod call;
 pub mod fault;

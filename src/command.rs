@@ -31,7 +31,9 @@ fn obey(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
             tracing::info!("The configuration is good.");
         }
         None => runtime()?.block_on(serve(flags))?,
-        Some(Command::Check { output, .. }) => return Ok(runtime()?.block_on(check::run(&flags, output))),
+        Some(Command::Check { output, timeout, .. }) => {
+            return Ok(runtime()?.block_on(check::run(&flags, output, timeout)));
+        }
         Some(Command::IamPolicy { of }) => {
             let policy = iam_policy::policy(of, &Settings::read(&flags)?);
             io::Write::write_all(&mut io::stdout(), format!("{policy}\n").as_bytes())?;

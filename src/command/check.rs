@@ -4,17 +4,20 @@
 //! only the way out is another.
 
 mod json;
+mod waiting;
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, Write as _},
     process::ExitCode,
+    time::Duration,
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     cli::{Flags, Output, settings::Settings},
     clock::Clock,
+    collect::progress::{Only, Progress},
     daemon::{self, StartError, fleet::Fleet, publish},
     metrics::exporter_metrics::ExporterMetrics,
     model::{
@@ -27,19 +30,26 @@ use crate::{
 /// Exit status when the check could not be run.
 const NOT_RUN: u8 = 3;
 
+/// Of the time allowed, what is kept for the answers under way and the list that
+/// confirms whom they were about: a fifth, up to this.
+const RESERVE: Duration = Duration::from_secs(10);
+
 /// Reads everything once, prints what was found, and says how it is by its status.
-pub async fn run(flags: &Flags, output: Output) -> ExitCode {
-    report(flags, output).await.unwrap_or_else(|error| {
+/// With `limit` it has ended after that time.
+pub async fn run(flags: &Flags, output: Output, limit: Option<Duration>) -> ExitCode {
+    report(flags, output, limit).await.unwrap_or_else(|error| {
         tracing::error!(%error, "The check could not be run.");
         ExitCode::from(NOT_RUN)
     })
 }
 
-async fn report(flags: &Flags, output: Output) -> Result<ExitCode, CheckError> {
+async fn report(flags: &Flags, output: Output, limit: Option<Duration>) -> Result<ExitCode, CheckError> {
     let clock = Clock::new();
-    let progress = Progress::start(output);
-    let snapshot = read(flags, clock).await?;
-    progress.end();
+    let only = only(clock, limit);
+    let shown = waiting::show(only.progress.clone());
+    let snapshot = read(flags, clock, only, limit).await;
+    shown.end();
+    let snapshot = snapshot?;
     let text = match output {
         Output::Table => table::draw(&Overview::of(&snapshot, clock.now()), table::Style::of_stdout()),
         Output::Json => json::json(&snapshot),
@@ -60,19 +70,28 @@ enum CheckError {
     Print(#[from] io::Error),
 }
 
-async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {
+/// A run that has no other after it, and ends in time where there is a limit.
+fn only(clock: Clock, limit: Option<Duration>) -> Only {
+    let in_time = |limit: Duration| clock.now().mono.plus(limit);
+    let asks_for = limit.map(|limit| limit - RESERVE.min(limit / 5));
+    Only { asks_until: asks_for.map(in_time), ends_at: limit.map(in_time), progress: Progress::default() }
+}
+
+async fn read(flags: &Flags, clock: Clock, only: Only, limit: Option<Duration>) -> Result<Snapshot, StartError> {
     let metrics = ExporterMetrics::new(true)?;
     let settings = Settings::read(flags)?;
     let caller = daemon::caller(metrics.clone(), clock).await;
     let mut snapshot = daemon::first_snapshot(&settings, clock);
     let (events, mut inbox) = mpsc::channel(256);
     let fleet = Fleet::new(caller, events, metrics);
+    // What a collector was told to end by, it ends by; this is for what comes before.
+    let once = timeout(limit.unwrap_or(Duration::MAX), fleet.once(&settings, only));
     let fold = async {
         while let Some(event) = inbox.recv().await {
             snapshot.fold(event, clock.now());
         }
     };
-    tokio::join!(fleet.once(&settings), fold);
+    let (_, ()) = tokio::join!(once, fold);
     snapshot.age(clock.now());
     Ok(snapshot)
 }
@@ -84,25 +103,5 @@ fn exit_code(snapshot: &Snapshot) -> u8 {
         () if has(Status::Failed) => 1,
         () if has(Status::Unknown) || snapshot.discovery.fault.is_some() => 2,
         () => 0,
-    }
-}
-
-/// One line on a terminal while something is being waited for.
-struct Progress(bool);
-
-impl Progress {
-    fn start(output: Output) -> Self {
-        let is_seen = io::stdout().is_terminal() && io::stderr().is_terminal() && !table::is_dumb();
-        let shown = output == Output::Table && is_seen;
-        if shown {
-            let _ = write!(io::stderr(), "Asking AWS… (a failing answer is asked again after 5 seconds)");
-        }
-        Self(shown)
-    }
-
-    fn end(self) {
-        if self.0 {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
     }
 }

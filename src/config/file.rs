@@ -14,9 +14,9 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Access, Config, DISCOVERY_INTERVAL, Filter, Organization, Role, SESSION_NAME, StaticAccount,
+    Access, Config, DISCOVERY_INTERVAL, Filter, Organization, Rates, Role, SESSION_NAME, StaticAccount,
     collectors::{Collectors, Section},
-    value::{HOUR, SECOND, date, duration, is_word, role_name},
+    value::{HOUR, SECOND, date, duration, is_word, rate, role_name},
 };
 use crate::model::{
     account::{AccountId, Identity},
@@ -34,6 +34,7 @@ struct File {
     organization: Option<FileOrganization>,
     accounts: Vec<FileAccount>,
     collectors: Section,
+    aws: FileAws,
     exemptions: Vec<FileExemption>,
 }
 
@@ -69,6 +70,13 @@ struct FileAccount {
     session_name: Option<Text>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileAws {
+    max_rate: Option<Text>,
+    check_max_rate: Option<Text>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileExemption {
@@ -97,6 +105,7 @@ impl Config {
             organization: file.organization.map(|organization| check.organization(organization)),
             accounts: check.accounts(file.accounts),
             collectors: Collectors::of_section(&file.collectors, |at, what| check.wrong_at(at, what)),
+            rates: check.rates(file.aws),
             exemptions: check.exemptions(file.exemptions).into(),
         };
         check.mistakes.sort();
@@ -130,6 +139,14 @@ impl Validator<'_> {
     /// Reads a value as a flag's would be; `None` when that is a mistake.
     fn read<T>(&mut self, key: &str, text: &Text, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         read(&text.value).map_err(|error| self.wrong(text, format_args!("{key}: {error}"))).ok()
+    }
+
+    fn rates(&mut self, file: FileAws) -> Rates {
+        let mut rate = |key, text: Option<Text>| text.and_then(|text| self.read(key, &text, rate));
+        Rates {
+            serve: rate("aws.max_rate", file.max_rate),
+            check: rate("aws.check_max_rate", file.check_max_rate),
+        }
     }
 
     fn organization(&mut self, file: FileOrganization) -> Organization {
@@ -293,6 +310,15 @@ mod tests {
             assert!(error.contains(place), "{place}\n{error}");
         }
         assert!(error.contains("  |   interval: 10\n  |             ^"), "{error}");
+    }
+
+    #[test]
+    fn a_rate_is_a_number_of_requests_a_second() {
+        let config = parse("aws: {max_rate: 10, check_max_rate: 20}\n").unwrap();
+        assert_eq!(config.rates, Rates { serve: Some(10), check: Some(20) });
+        let error = parse("aws:\n  max_rate: 0\n  check_max_rate: fast\n").unwrap_err();
+        assert!(error.contains("x.yml:2:13: aws.max_rate: no rate: write how many requests a second"), "{error}");
+        assert!(error.contains("x.yml:3:19: aws.check_max_rate: "), "{error}");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum FaultClass {
     Throttled,
     /// No complete answer within the time allowed.
     Timeout,
+    /// The time that somebody allowed for all of it was over.
+    OutOfTime,
     /// The connection could not be made, or broke.
     Connection,
     /// AWS answered with a 5xx status.
@@ -62,7 +64,7 @@ pub struct Fault {
 
 impl FaultClass {
     /// Every class, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Pending,
         Self::NoCredentials,
         Self::InvalidCredentials,
@@ -70,6 +72,7 @@ impl FaultClass {
         Self::AccessDenied,
         Self::Throttled,
         Self::Timeout,
+        Self::OutOfTime,
         Self::Connection,
         Self::ServerError,
         Self::Rejected,
@@ -95,6 +98,7 @@ impl FaultClass {
             Self::AccessDenied => "access_denied",
             Self::Throttled => "throttled",
             Self::Timeout => "timeout",
+            Self::OutOfTime => "out_of_time",
             Self::Connection => "connection",
             Self::ServerError => "server_error",
             Self::Rejected => "rejected",
@@ -133,6 +137,7 @@ impl FaultClass {
             Self::AccessDenied => "AWS denied the call",
             Self::Throttled => "AWS limits the rate of calls",
             Self::Timeout => "AWS did not answer in time",
+            Self::OutOfTime => "the time allowed by --timeout was over",
             Self::Connection => "AWS cannot be reached",
             Self::ServerError => "AWS answered with an error of its own",
             Self::Rejected => "AWS refused the request",
@@ -169,6 +174,7 @@ impl FaultClass {
             Self::Timeout | Self::Connection => {
                 "check DNS, proxy and egress from this host to the IAM and STS endpoints"
             }
+            Self::OutOfTime => "allow `check` more time with --timeout, or a higher rate with --aws.max-rate",
             Self::ServerError => "nothing: AWS is at fault, and the exporter tries again by itself",
             Self::Rejected => "look up the error code in the AWS documentation",
             Self::MalformedReply | Self::IncompleteReply | Self::OversizedReply => {

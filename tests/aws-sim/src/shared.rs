@@ -11,6 +11,7 @@ use crate::{
     directory,
     fault::{Fault, Plot},
     history::History,
+    limits::Limits,
     organization::Organization,
     protocol::{Protocol, Reply},
     record::{Record, Seen},
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) clock_ahead: i64,
     pub(crate) history: History,
     pub(crate) reports: Reports,
+    pub(crate) limits: Limits,
     pub(crate) plots: Vec<Plot>,
     pub(crate) next_plot: usize,
     pub(crate) record: Record,
@@ -75,6 +77,7 @@ impl Shared {
             clock_ahead: 0,
             history: History::default(),
             reports: Reports::default(),
+            limits: Limits::default(),
             plots: Vec::new(),
             next_plot: 0,
             record: Record::default(),
@@ -118,6 +121,8 @@ impl Inner {
         }
         let plots = self.plots.iter_mut();
         let faults = plots.filter_map(|plot| plot.strikes(seen).then(|| plot.fault.clone()));
+        let throttle = self.limits.exceeds(seen).then_some(Fault::Throttled);
+        let faults = throttle.into_iter().chain(faults);
         let faults: Vec<Fault> = faults.map(|fault| self.history.resolve(&seen.account, fault)).collect();
         let instead = faults.iter().find_map(|fault| protocol.instead(fault));
         let mut reply = instead.unwrap_or_else(|| match (protocol, &*seen.operation) {

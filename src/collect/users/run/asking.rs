@@ -1,0 +1,135 @@
+//! How questions are asked: several at a time, and none that there is no time for or no
+//! sense in.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+
+use super::{Run, UsersIam};
+use crate::{
+    collect::iam::UserDevices,
+    model::{
+        facts::{Fault, FaultClass},
+        judge::users::{Ask, Gap},
+        time::{Moment, Uptime},
+    },
+};
+
+/// A run asks no further questions after this, if another will.
+pub(super) const ASKING: Duration = Duration::from_secs(60);
+
+/// After so many faults in a row no further questions are asked in this run.
+const STRIKES: u32 = 3;
+
+/// How many questions of one account are under way at a time. With this, what limits is
+/// the account's rate, wherever AWS answers within 170 ms.
+const WIDTH: usize = 16;
+
+/// A run that has more questions to ask than this tells of the first user who fails
+/// before it asks them.
+const MANY: usize = 100;
+
+/// What came of a question.
+struct Reply {
+    of: Gap,
+    asked: Moment,
+    arrived: Moment,
+    answer: Result<Answer, Fault>,
+}
+
+enum Answer {
+    Devices(Option<UserDevices>),
+    Password(Option<Uptime>),
+}
+
+impl<I: UsersIam> Run<'_, I> {
+    /// Asks these questions in this order, and takes the answers in as they come.
+    pub(super) async fn ask_all(&mut self, questions: Vec<Gap>) {
+        let iam = self.iam;
+        self.expect(questions.len());
+        let (mut open, mut under_way) = (questions.into_iter(), FuturesUnordered::new());
+        loop {
+            while under_way.len() < WIDTH
+                && self.may_ask()
+                && !self.cuts_short(open.len())
+                && let Some(question) = open.next()
+            {
+                under_way.push(ask(iam, question, self.name(question.user)));
+            }
+            let Some(reply) = under_way.next().await else { break };
+            self.take(reply);
+        }
+        self.leave(open.as_slice());
+    }
+
+    /// Whether there is time for another question, and any sense in it.
+    pub(super) fn may_ask(&mut self) -> bool {
+        let now = self.iam.now().mono;
+        self.is_out_of_time |= match &self.order.only {
+            Some(only) => only.asks_until.is_some_and(|end| now >= end),
+            None => now.since(self.began.mono) >= ASKING,
+        };
+        self.strikes < STRIKES && !self.is_out_of_time
+    }
+
+    pub(super) fn is_only(&self) -> bool {
+        self.order.only.is_some()
+    }
+
+    /// Whether it is better to tell of somebody who fails now than to ask so many more.
+    fn cuts_short(&mut self, open: usize) -> bool {
+        self.is_cut_short |= self.has_news && open > MANY;
+        self.is_cut_short
+    }
+
+    fn take(&mut self, reply: Reply) {
+        let Reply { of: Gap { user, .. }, asked, arrived, answer } = reply;
+        if let Some(only) = &self.order.only {
+            only.progress.question_done();
+        }
+        match answer {
+            Ok(Answer::Devices(devices)) => self.take_devices(user, devices.as_ref(), asked, arrived),
+            Ok(Answer::Password(since)) => self.take_password(user, since, asked, arrived.mono),
+            Err(fault) => return self.note(fault),
+        }
+        self.strikes = 0;
+    }
+
+    fn note(&mut self, fault: Fault) {
+        self.strikes += 1;
+        self.fault.get_or_insert(fault);
+    }
+
+    fn expect(&self, questions: usize) {
+        if let Some(only) = &self.order.only {
+            only.progress.expect_questions(questions);
+        }
+    }
+
+    /// Leaves these questions to another run, or for good.
+    fn leave(&mut self, questions: &[Gap]) {
+        let Some(first) = questions.first() else { return };
+        self.left.get_or_insert((first.ask, questions.len()));
+        if let Some(only) = &self.order.only {
+            only.progress.drop_questions(questions.len());
+        }
+    }
+
+    /// Says for want of what there is no answer, where no other run will get it.
+    pub(super) fn tell_what_is_left(&mut self) {
+        let Some((ask, left)) = self.left.filter(|_| self.is_only() && self.is_out_of_time) else { return };
+        let (operation, all) = (if ask == Ask::Password { "GetLoginProfile" } else { "ListMFADevices" }, self.people.len());
+        let detail = format!("{operation}: the time allowed was over, and {left} of {all} users had not been asked for");
+        self.fault.get_or_insert(Fault::new(FaultClass::OutOfTime, detail));
+    }
+}
+
+/// Asks one question. Its answer is as old as the question.
+async fn ask<I: UsersIam>(iam: &I, of: Gap, name: String) -> Reply {
+    let asked = iam.now();
+    let answer = match of.ask {
+        Ask::Password => iam.password_of(&name).await.map(Answer::Password),
+        Ask::Devices | Ask::List => iam.devices_of(&name).await.map(Answer::Devices),
+    };
+    Reply { of, asked, arrived: iam.now(), answer }
+}
