@@ -143,10 +143,7 @@ impl Validator<'_> {
 
     fn rates(&mut self, file: FileAws) -> Rates {
         let mut rate = |key, text: Option<Text>| text.and_then(|text| self.read(key, &text, rate));
-        Rates {
-            serve: rate("aws.max_rate", file.max_rate),
-            check: rate("aws.check_max_rate", file.check_max_rate),
-        }
+        Rates { serve: rate("aws.max_rate", file.max_rate), check: rate("aws.check_max_rate", file.check_max_rate) }
     }
 
     fn organization(&mut self, file: FileOrganization) -> Organization {

@@ -201,9 +201,7 @@ impl Fleet {
                 self.knowledge.remove(id);
                 id.iter().for_each(|id| self.metrics.rate_reduced(*id, None));
             }
-            access == Some(&running.access)
-                && running.plan == settings.plan
-                && running.max_rate == settings.max_rate
+            access == Some(&running.access) && running.plan == settings.plan && running.max_rate == settings.max_rate
         });
         let missing: BTreeSet<_> = wanted.keys().filter(|id| !self.runs.contains_key(*id)).copied().collect();
         let count = u32::try_from(missing.len().saturating_sub(1)).unwrap_or(u32::MAX);

@@ -104,7 +104,9 @@ impl Bench {
         let (took, unknown) = self.check(&sim)?;
         let throttled = sim.throttled();
         let share = 100.0 * throttled as f64 / took.calls as f64;
-        println!("{what}: {took}; {unknown} users unknown, {throttled} calls throttled, {share:.1} % (target {target})");
+        println!(
+            "{what}: {took}; {unknown} users unknown, {throttled} calls throttled, {share:.1} % (target {target})"
+        );
         if unknown > 0 {
             return Err("users are unknown".into());
         }
@@ -134,7 +136,10 @@ impl Bench {
         fs::write(&policy, POLICY)?;
         // The SDK's Python wants a home for its own files.
         let mut run = command(&sim.endpoint(), program);
-        run.args(["run", "--cache-period=0", "--region=us-east-1", "-s"]).arg(&folder).arg(&policy).env("HOME", &folder);
+        run.args(["run", "--cache-period=0", "--region=us-east-1", "-s"])
+            .arg(&folder)
+            .arg(&policy)
+            .env("HOME", &folder);
         let (output, took) = timed(sim, || Ok(run.output()?))?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         fs::remove_dir_all(&folder)?;

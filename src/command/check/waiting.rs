@@ -92,17 +92,11 @@ mod tests {
         let begun = Standing { accounts: 1, ..Standing::default() };
         assert_eq!(line(begun, 0.0), "Asking AWS… a failing answer is asked again after 5 seconds");
         let one = Standing { questions: 5_000, questions_done: 1_204, ..begun };
-        assert_eq!(
-            line(one, 88.4),
-            "Asking AWS… 1204 of 5000 questions about users answered; 88 a second, 42s left"
-        );
+        assert_eq!(line(one, 88.4), "Asking AWS… 1204 of 5000 questions about users answered; 88 a second, 42s left");
         let last = Standing { questions_done: 5_000, ..one };
         assert_eq!(line(last, 80.0), "Asking AWS… 5000 of 5000 questions about users answered");
         let many = Standing { accounts: 40, accounts_done: 12, questions: 90, questions_done: 9 };
-        assert_eq!(
-            line(many, 0.0),
-            "Asking AWS… 12 of 40 accounts read; 9 of 90 questions about users answered"
-        );
+        assert_eq!(line(many, 0.0), "Asking AWS… 12 of 40 accounts read; 9 of 90 questions about users answered");
     }
 
     #[test]

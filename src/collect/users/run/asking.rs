@@ -1,9 +1,12 @@
 //! How questions are asked: several at a time, and none that there is no time for or no
 //! sense in.
 
-use std::time::Duration;
-
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
 
 use super::{Run, UsersIam};
 use crate::{
@@ -37,6 +40,10 @@ struct Reply {
     answer: Result<Answer, Fault>,
 }
 
+/// Questions that are not answered yet. They are few, so each is looked at whenever
+/// something has come for one of them.
+struct UnderWay<F>(Vec<Pin<Box<F>>>);
+
 enum Answer {
     Devices(Option<UserDevices>),
     Password(Option<Uptime>),
@@ -47,14 +54,14 @@ impl<I: UsersIam> Run<'_, I> {
     pub(super) async fn ask_all(&mut self, questions: Vec<Gap>) {
         let iam = self.iam;
         self.expect(questions.len());
-        let (mut open, mut under_way) = (questions.into_iter(), FuturesUnordered::new());
+        let (mut open, mut under_way) = (questions.into_iter(), UnderWay(Vec::new()));
         loop {
-            while under_way.len() < WIDTH
+            while under_way.0.len() < WIDTH
                 && self.may_ask()
                 && !self.cuts_short(open.len())
                 && let Some(question) = open.next()
             {
-                under_way.push(ask(iam, question, self.name(question.user)));
+                under_way.0.push(Box::pin(ask(iam, question, self.name(question.user))));
             }
             let Some(reply) = under_way.next().await else { break };
             self.take(reply);
@@ -118,9 +125,27 @@ impl<I: UsersIam> Run<'_, I> {
     /// Says for want of what there is no answer, where no other run will get it.
     pub(super) fn tell_what_is_left(&mut self) {
         let Some((ask, left)) = self.left.filter(|_| self.is_only() && self.is_out_of_time) else { return };
-        let (operation, all) = (if ask == Ask::Password { "GetLoginProfile" } else { "ListMFADevices" }, self.people.len());
-        let detail = format!("{operation}: the time allowed was over, and {left} of {all} users had not been asked for");
+        let (operation, all) =
+            (if ask == Ask::Password { "GetLoginProfile" } else { "ListMFADevices" }, self.people.len());
+        let detail =
+            format!("{operation}: the time allowed was over, and {left} of {all} users had not been asked for");
         self.fault.get_or_insert(Fault::new(FaultClass::OutOfTime, detail));
+    }
+}
+
+impl<F: Future> UnderWay<F> {
+    /// What comes next; `None` where nothing is under way.
+    async fn next(&mut self) -> Option<F::Output> {
+        poll_fn(|context| {
+            for (n, question) in self.0.iter_mut().enumerate() {
+                if let Poll::Ready(output) = question.as_mut().poll(context) {
+                    drop(self.0.remove(n));
+                    return Poll::Ready(Some(output));
+                }
+            }
+            if self.0.is_empty() { Poll::Ready(None) } else { Poll::Pending }
+        })
+        .await
     }
 }
 
