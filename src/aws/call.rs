@@ -33,9 +33,6 @@ use crate::{
 /// How often a request is sent at most, the first time included.
 const TRIES: u32 = 3;
 
-/// The same of one that AWS throttles: each time is at a lower rate than the last.
-const THROTTLED_TRIES: u32 = 5;
-
 /// How many requests of all accounts are under way at once, those aside that
 /// have been waiting for a second.
 pub const CONCURRENCY: usize = 64;
@@ -86,7 +83,7 @@ impl Caller {
 
     /// Asks AWS for one operation with these credentials and no others: the only form
     /// of a request that there is. What `request` makes is sent, again after a
-    /// transient fault, until it has been answered or its tries are used up; what the
+    /// transient fault, until it has been answered or [`TRIES`] are used up; what the
     /// answer means, `read` says. The time allowed for all of it is the caller's to
     /// set.
     ///
@@ -108,7 +105,7 @@ impl Caller {
             let tap = ReplyTap::new(operation.cap);
             let request = request(Only { credentials: credentials.clone(), tap: tap.clone() });
             match self.try_once(&operation, &tap, request, &read).await {
-                Err(fault) if tries < tries_of(fault.class) => {
+                Err(fault) if fault.class.is_transient() && tries < TRIES => {
                     tracing::debug!(operation = operation.name, %fault, tries, "A request to AWS is tried again.");
                     sleep(schedule::retry_delay(tries)).await;
                     tries += 1;
@@ -178,14 +175,5 @@ impl Caller {
 
     fn with<T>(&self, of: impl FnOnce(&mut Learner) -> T) -> T {
         of(&mut self.rate.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// How often a request that ends like this is sent at most.
-fn tries_of(fault: FaultClass) -> u32 {
-    match fault {
-        FaultClass::Throttled => THROTTLED_TRIES,
-        fault if fault.is_transient() => TRIES,
-        _ => 1,
     }
 }

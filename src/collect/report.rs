@@ -7,13 +7,16 @@
 
 use std::{fmt, time::Duration};
 
-use super::iam::{Making, ReportReply, UsersIam};
+use super::{
+    iam::{Making, ReportReply, UsersIam},
+    progress::Only,
+};
 use crate::model::{
     facts::{
         Fault, FaultClass,
         report::{PasswordUse, Report},
     },
-    time::{MOST_SKEW, Moment, Timestamp},
+    time::{MOST_SKEW, Moment, Timestamp, Uptime},
 };
 
 /// AWS makes no new report before the last one is this old, and a little.
@@ -39,10 +42,11 @@ pub struct Fetched {
     pub is_under_way: bool,
 }
 
-/// Gets the report, and has it made before if `generate` says so. With `is_eager` it is
-/// looked for sooner, more often, and for longer.
-pub async fn fetch(iam: &impl UsersIam, generate: bool, is_eager: bool) -> Fetched {
-    let looks = if is_eager { &EAGER_LOOKS[..] } else { &LOOKS };
+/// Gets the report, and has it made before if `generate` says so. Where there is `only`
+/// this run it is looked for sooner, more often, and for longer.
+pub async fn fetch(iam: &impl UsersIam, generate: bool, only: Option<&Only>) -> Fetched {
+    let looks = only.map_or(&LOOKS[..], |_| &EAGER_LOOKS);
+    let until = only.and_then(|only| only.asks_until);
     let (made, fault) = if generate {
         match iam.generate_report().await {
             Ok(Making::Limited) => (Making::Limited, Some(missing("GenerateCredentialReport: the limit is reached"))),
@@ -54,13 +58,18 @@ pub async fn fetch(iam: &impl UsersIam, generate: bool, is_eager: bool) -> Fetch
         (Making::Complete, None)
     };
     let is_under_way = made == Making::UnderWay;
-    match read(iam, is_under_way, looks).await {
+    match read(iam, is_under_way, looks, until).await {
         Ok(report) => Fetched { report: Some(report), is_new: is_under_way, fault, is_under_way: false },
         Err(later) => Fetched { report: None, is_new: false, fault: Some(fault.unwrap_or(later)), is_under_way },
     }
 }
 
-async fn read(iam: &impl UsersIam, is_being_made: bool, looks: &[u64]) -> Result<(Report, Moment), Fault> {
+async fn read(
+    iam: &impl UsersIam,
+    is_being_made: bool,
+    looks: &[u64],
+    until: Option<Uptime>,
+) -> Result<(Report, Moment), Fault> {
     const OPERATION: &str = "GetCredentialReport";
     let mut looks = looks.iter().copied().map(Duration::from_millis);
     if is_being_made {
@@ -82,7 +91,11 @@ async fn read(iam: &impl UsersIam, is_being_made: bool, looks: &[u64]) -> Result
             }
             ReportReply::Absent => Err(missing("GetCredentialReport: there is none, or it has expired")),
         };
-        iam.pause(wait?).await;
+        let wait = wait?;
+        if until.is_some_and(|end| iam.now().mono.plus(wait) > end) {
+            return Err(missing("GetCredentialReport: the time allowed was over before it was ready"));
+        }
+        iam.pause(wait).await;
     }
 }
 

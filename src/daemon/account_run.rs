@@ -56,7 +56,7 @@ const WORTH_WAITING: Duration = Duration::from_secs(75);
 const SUMMARY_LASTS: Duration = Duration::from_secs(5);
 
 /// A heartbeat that takes longer than this is cut off: confirmation, retries
-/// and waiting for the account's bucket included.
+/// and waiting for the account's rate included.
 const ROOT_DEADLINE: Duration = Duration::from_secs(45);
 
 /// What makes one account's collectors run.

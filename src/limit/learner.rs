@@ -4,8 +4,8 @@
 //! and halves at once when AWS throttles. From there it climbs again by a cubic curve,
 //! as TCP's CUBIC (RFC 9438) and the adaptive mode of AWS's SDKs do: quickly back to
 //! near where it was throttled, slowly past that, and quickly again where that turns
-//! out to be the limit no longer. It does not climb while nobody waits for it, so that
-//! a quiet hour teaches nothing.
+//! out to be the limit no longer. It does not rise above where it began while nobody
+//! waits for it: a quiet hour teaches nothing, except that a throttle is over.
 //!
 //! However fast it is, no second sees more calls than the ceiling: what may be done at
 //! once shrinks as the rate grows.
@@ -26,7 +26,7 @@ const NEAR: f64 = 0.9;
 const STEEPNESS: f64 = 0.002;
 
 /// No rate is lower, in calls a second.
-const LEAST: f64 = 0.5;
+const LEAST: f64 = 1.0;
 
 /// Time that passes between two answers teaches no more than this.
 const LESSON: Duration = Duration::from_secs(1);
@@ -36,6 +36,8 @@ const LESSON: Duration = Duration::from_secs(1);
 pub struct Learner {
     bucket: Bucket,
     rate: f64,
+    /// The rate that it began with.
+    first: f64,
     /// No second sees more calls.
     ceiling: f64,
     /// The highest rate.
@@ -67,7 +69,7 @@ struct Cut {
     at: Duration,
     /// Where it hardly climbs: a little below the rate that was too high.
     peak: f64,
-    /// For how many seconds somebody has waited and AWS has answered since then.
+    /// For how many seconds AWS has answered since then.
     patience: f64,
 }
 
@@ -90,13 +92,24 @@ impl Learner {
     fn beginning(rate: f64, ceiling: f64, most: f64, burst: f64) -> Self {
         let (cut, cuts, climbed, is_pressed) = (None, 0, Duration::ZERO, false);
         let burst = burst.max(1.0);
-        Self { bucket: Bucket::new(rate, burst), rate, ceiling, most, burst, cut, cuts, climbed, is_pressed }
+        Self {
+            bucket: Bucket::new(rate, burst),
+            rate,
+            first: rate,
+            ceiling,
+            most,
+            burst,
+            cut,
+            cuts,
+            climbed,
+            is_pressed,
+        }
     }
 
     /// Takes leave to call at monotonic time `now`.
     pub fn take(&mut self, now: Duration) -> Leave {
         let wait = self.bucket.take(now);
-        if !self.is_pressed {
+        if !self.is_pressed && self.cut.is_none() {
             self.climbed = now;
         }
         self.is_pressed = !wait.is_zero();
@@ -114,9 +127,12 @@ impl Learner {
     pub fn answered(&mut self, now: Duration) {
         let time = now.saturating_sub(self.climbed).min(LESSON).as_secs_f64();
         self.climbed = self.climbed.max(now);
-        if self.is_pressed && time > 0.0 {
+        if time > 0.0 && (self.is_pressed || self.cut.is_some()) {
             let rate = self.climb(time);
-            self.set(rate, now);
+            let limit = if self.is_pressed { self.most } else { self.first.max(self.rate) };
+            self.set(rate.min(limit), now);
+            self.cut =
+                self.cut.filter(|cut| rate < self.most.min(cut.peak / NEAR) || self.is_pressed && rate < self.most);
         }
     }
 
@@ -141,7 +157,7 @@ impl Learner {
     /// Whether the rate is lower than it could be because AWS has throttled.
     #[must_use]
     pub fn is_reduced(&self) -> bool {
-        self.cut.is_some() && self.rate < self.most
+        self.cut.is_some()
     }
 
     /// The rate after `time` seconds more.
@@ -281,7 +297,7 @@ mod tests {
         for second in 2..30 {
             learner.throttled(Duration::from_secs(second), Duration::from_secs(second));
         }
-        assert!((learner.rate() - 0.5).abs() < 1e-9);
+        assert!((learner.rate() - 1.0).abs() < 1e-9);
     }
 
     #[test]
@@ -293,6 +309,21 @@ mod tests {
             learner.answered(now + LATENCY);
         }
         assert!((learner.rate() - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn heartbeats_alone_get_over_a_throttle_within_a_quarter_of_an_hour() {
+        let mut learner = Learner::new(40);
+        let mut minutes = 0;
+        let minute = |n: u64| Duration::from_secs(60 * n);
+        learner.throttled(minute(1), minute(1) + LATENCY);
+        while learner.is_reduced() {
+            minutes += 1;
+            assert!(learner.take(minute(1 + minutes)).wait.is_zero());
+            learner.answered(minute(1 + minutes) + LATENCY);
+        }
+        assert!((8..15).contains(&minutes), "{minutes}");
+        assert!((learner.rate() - 10.0).abs() < 1e-9, "no faster than in the beginning");
     }
 
     impl Bucket {

@@ -190,7 +190,7 @@ impl<'a, I: UsersIam> Run<'a, I> {
         if !is_due || self.is_only() && self.reading.users.is_empty() {
             return;
         }
-        let fetched = report::fetch(self.iam, self.order.plan.generate_report, self.is_only()).await;
+        let fetched = report::fetch(self.iam, self.order.plan.generate_report, self.order.only.as_ref()).await;
         if let Some((report, generated)) = fetched.report {
             self.take_report(&report, generated, fetched.is_new);
         }

@@ -2,6 +2,7 @@
 //! sense in.
 
 use std::{
+    collections::VecDeque,
     future::{Future, poll_fn},
     pin::Pin,
     task::Poll,
@@ -21,8 +22,9 @@ use crate::{
 /// A run asks no further questions after this, if another will.
 pub(super) const ASKING: Duration = Duration::from_secs(60);
 
-/// After so many faults in a row no further questions are asked in this run.
-const STRIKES: u32 = 3;
+/// After three faults in a row no further questions are asked in this run; a throttle,
+/// after which the account's rate is lower, is half of one.
+const STRIKES: u32 = 6;
 
 /// How many questions of one account are under way at a time. With this, what limits is
 /// the account's rate, wherever AWS answers within 170 ms.
@@ -54,19 +56,19 @@ impl<I: UsersIam> Run<'_, I> {
     pub(super) async fn ask_all(&mut self, questions: Vec<Gap>) {
         let iam = self.iam;
         self.expect(questions.len());
-        let (mut open, mut under_way) = (questions.into_iter(), UnderWay(Vec::new()));
-        loop {
+        let (mut open, mut under_way) = (VecDeque::from(questions), UnderWay(Vec::new()));
+        while self.strikes < STRIKES {
             while under_way.0.len() < WIDTH
                 && self.may_ask()
-                && !self.cuts_short(open.len())
-                && let Some(question) = open.next()
+                && !self.cuts_short(&open)
+                && let Some(question) = open.pop_front()
             {
                 under_way.0.push(Box::pin(ask(iam, question, self.name(question.user))));
             }
             let Some(reply) = under_way.next().await else { break };
-            self.take(reply);
+            open.extend(self.take(reply));
         }
-        self.leave(open.as_slice());
+        self.leave(&open);
     }
 
     /// Whether there is time for another question, and any sense in it.
@@ -83,28 +85,43 @@ impl<I: UsersIam> Run<'_, I> {
         self.order.only.is_some()
     }
 
-    /// Whether it is better to tell of somebody who fails now than to ask so many more.
-    fn cuts_short(&mut self, open: usize) -> bool {
-        self.is_cut_short |= self.has_news && open > MANY;
-        self.is_cut_short
+    /// Whether it is better to tell of somebody who fails now than to ask so many more for
+    /// their devices.
+    fn cuts_short(&mut self, open: &VecDeque<Gap>) -> bool {
+        let is_of_devices = open.front().is_some_and(|next| next.ask == Ask::Devices);
+        self.is_cut_short |= is_of_devices && self.has_news && open.len() > MANY;
+        is_of_devices && self.is_cut_short
     }
 
-    fn take(&mut self, reply: Reply) {
-        let Reply { of: Gap { user, .. }, asked, arrived, answer } = reply;
+    /// Takes an answer in; gives the question back if it is to be asked again.
+    fn take(&mut self, reply: Reply) -> Option<Gap> {
+        let Reply { of, asked, arrived, answer } = reply;
+        match answer {
+            Ok(Answer::Devices(devices)) => self.take_devices(of.user, devices.as_ref(), asked, arrived),
+            Ok(Answer::Password(since)) => self.take_password(of.user, since, asked, arrived.mono),
+            Err(fault) => return self.note(of, fault),
+        }
+        self.strikes = 0;
+        self.done();
+        None
+    }
+
+    /// What was throttled too often is asked again later, where no other run will do it.
+    fn note(&mut self, of: Gap, fault: Fault) -> Option<Gap> {
+        let is_throttled = fault.class == FaultClass::Throttled;
+        self.strikes += if is_throttled { 1 } else { 2 };
+        if is_throttled && self.is_only() && self.strikes < STRIKES {
+            return Some(of);
+        }
+        self.fault.get_or_insert(fault);
+        self.done();
+        None
+    }
+
+    fn done(&self) {
         if let Some(only) = &self.order.only {
             only.progress.question_done();
         }
-        match answer {
-            Ok(Answer::Devices(devices)) => self.take_devices(user, devices.as_ref(), asked, arrived),
-            Ok(Answer::Password(since)) => self.take_password(user, since, asked, arrived.mono),
-            Err(fault) => return self.note(fault),
-        }
-        self.strikes = 0;
-    }
-
-    fn note(&mut self, fault: Fault) {
-        self.strikes += 1;
-        self.fault.get_or_insert(fault);
     }
 
     fn expect(&self, questions: usize) {
@@ -114,8 +131,8 @@ impl<I: UsersIam> Run<'_, I> {
     }
 
     /// Leaves these questions to another run, or for good.
-    fn leave(&mut self, questions: &[Gap]) {
-        let Some(first) = questions.first() else { return };
+    fn leave(&mut self, questions: &VecDeque<Gap>) {
+        let Some(first) = questions.front() else { return };
         self.left.get_or_insert((first.ask, questions.len()));
         if let Some(only) = &self.order.only {
             only.progress.drop_questions(questions.len());
