@@ -353,11 +353,12 @@ impl AccountRun {
             }
             Err(_) => {
                 task.abort();
-                // To the second, or it would be told to the nanosecond.
-                let deadline = humantime::format_duration(Duration::from_secs(deadline.as_secs()));
-                let detail = format!("the run was cut off after {deadline}");
-                let is_over = self.until_the_end(Duration::MAX).is_zero();
-                Fault::new(if is_over { FaultClass::OutOfTime } else { FaultClass::Timeout }, detail)
+                if self.until_the_end(Duration::MAX).is_zero() {
+                    Fault::new(FaultClass::OutOfTime, "the run was cut off when the time allowed was over")
+                } else {
+                    let detail = format!("the run was cut off after {}", humantime::format_duration(deadline));
+                    Fault::new(FaultClass::Timeout, detail)
+                }
             }
         };
         (Finding::nothing(fault), None)

@@ -3,8 +3,8 @@
 
 use std::{
     collections::VecDeque,
-    future::{Future, poll_fn},
-    pin::Pin,
+    future::{Future, pending, poll_fn},
+    pin::{Pin, pin},
     task::Poll,
     time::Duration,
 };
@@ -54,7 +54,9 @@ enum Answer {
 impl<I: UsersIam> Run<'_, I> {
     /// Asks these questions in this order, and takes the answers in as they come.
     pub(super) async fn ask_all(&mut self, questions: Vec<Gap>) {
+        let Some(ask) = questions.first().map(|first| first.ask) else { return };
         let iam = self.iam;
+        let mut over = pin!(time_is_over(iam, self.order.only.as_ref().and_then(|only| only.asks_until)));
         self.expect(questions.len());
         let (mut open, mut under_way) = (VecDeque::from(questions), UnderWay(Vec::new()));
         while self.strikes < STRIKES {
@@ -63,12 +65,12 @@ impl<I: UsersIam> Run<'_, I> {
                 && !self.cuts_short(&open)
                 && let Some(question) = open.pop_front()
             {
-                under_way.0.push(Box::pin(ask(iam, question, self.name(question.user))));
+                under_way.0.push(Box::pin(put(iam, question, self.name(question.user))));
             }
-            let Some(reply) = under_way.next().await else { break };
+            let Some(reply) = under_way.next(over.as_mut()).await else { break };
             open.extend(self.take(reply));
         }
-        self.leave(&open);
+        self.leave(ask, open.len() + under_way.0.len());
     }
 
     /// Whether there is time for another question, and any sense in it.
@@ -131,11 +133,12 @@ impl<I: UsersIam> Run<'_, I> {
     }
 
     /// Leaves these questions to another run, or for good.
-    fn leave(&mut self, questions: &VecDeque<Gap>) {
-        let Some(first) = questions.front() else { return };
-        self.left.get_or_insert((first.ask, questions.len()));
+    fn leave(&mut self, ask: Ask, questions: usize) {
+        if questions > 0 && !self.may_ask() {
+            self.left.get_or_insert((ask, questions));
+        }
         if let Some(only) = &self.order.only {
-            only.progress.drop_questions(questions.len());
+            only.progress.drop_questions(questions);
         }
     }
 
@@ -151,8 +154,8 @@ impl<I: UsersIam> Run<'_, I> {
 }
 
 impl<F: Future> UnderWay<F> {
-    /// What comes next; `None` where nothing is under way.
-    async fn next(&mut self) -> Option<F::Output> {
+    /// What comes next; `None` where nothing is under way, or `over` comes first.
+    async fn next(&mut self, mut over: Pin<&mut impl Future<Output = ()>>) -> Option<F::Output> {
         poll_fn(|context| {
             for (n, question) in self.0.iter_mut().enumerate() {
                 if let Poll::Ready(output) = question.as_mut().poll(context) {
@@ -160,14 +163,23 @@ impl<F: Future> UnderWay<F> {
                     return Poll::Ready(Some(output));
                 }
             }
-            if self.0.is_empty() { Poll::Ready(None) } else { Poll::Pending }
+            let is_last = self.0.is_empty() || over.as_mut().poll(context).is_ready();
+            if is_last { Poll::Ready(None) } else { Poll::Pending }
         })
         .await
     }
 }
 
+/// Waits until nothing is to be asked any more, for ever where there is no limit.
+async fn time_is_over<I: UsersIam>(iam: &I, until: Option<Uptime>) {
+    match until {
+        Some(end) => iam.pause(end.since(iam.now().mono)).await,
+        None => pending().await,
+    }
+}
+
 /// Asks one question. Its answer is as old as the question.
-async fn ask<I: UsersIam>(iam: &I, of: Gap, name: String) -> Reply {
+async fn put<I: UsersIam>(iam: &I, of: Gap, name: String) -> Reply {
     let asked = iam.now();
     let answer = match of.ask {
         Ask::Password => iam.password_of(&name).await.map(Answer::Password),
