@@ -2,9 +2,12 @@
 
 pub mod settings;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     build_info,
@@ -15,6 +18,7 @@ use crate::{
     },
     http::listen::ListenAddr,
     log::{LogFormat, LogLevel},
+    rules,
 };
 
 /// Tells, as Prometheus metrics, whether the root users of AWS accounts are
@@ -57,7 +61,7 @@ pub struct Flags {
     #[arg(long = "total-shards", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Accounts")]
     pub total_shards: u32,
 
-    /// File that keeps what is known over a restart, so that no series breaks.
+    /// File that keeps what is known over a restart, so that no series breaks. One exporter's alone: see FILE.lock.
     #[arg(long = "state.file", value_name = "FILE", help_heading = "State")]
     pub state_file: Option<PathBuf>,
 
@@ -127,10 +131,19 @@ impl Flags {
         let (said, default) = if is_check { (file.check, CHECK_MAX_RATE) } else { (file.serve, MAX_RATE) };
         self.max_rate.or(said).unwrap_or(default)
     }
+
+    /// The former check that `check` is to compare with.
+    #[must_use]
+    pub fn compares_with(&self) -> Option<&Path> {
+        match &self.command {
+            Some(Command::Check { compare, .. }) => compare.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// What the program can do beside serving.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Read everything once, say what was found, and exit.
     ///
@@ -148,6 +161,9 @@ pub enum Command {
         /// unknown (default: no limit).
         #[arg(long, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
         timeout: Option<Duration>,
+        /// Say what has become better and worse since this former `check --output json`.
+        #[arg(long, value_name = "FILE")]
+        compare: Option<PathBuf>,
     },
     /// Print the least-privilege IAM policy for the enabled collectors, as JSON.
     IamPolicy {
@@ -158,7 +174,7 @@ pub enum Command {
     /// Print a document made from the program's own tables.
     Generate {
         /// Which document.
-        #[arg(value_enum)]
+        #[command(subcommand)]
         document: Document,
     },
 }
@@ -171,12 +187,16 @@ pub enum Output {
     Table,
     /// One JSON object, described in the README.
     Json,
+    /// One line an account, for a spreadsheet.
+    Csv,
+    /// The accounts that are not well, as a table of Markdown, for a mail or a ticket.
+    Markdown,
     /// The metrics of the account, for the textfile collector of node_exporter.
     Prometheus,
 }
 
 /// What `generate` can print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Document {
     /// The manual page, in roff.
     Man,
@@ -188,6 +208,72 @@ pub enum Document {
     CompleteZsh,
     /// The page on metrics, in Markdown.
     Metrics,
+    /// The alerts, as a rule file for Prometheus and its like.
+    Alerts(AlertFlags),
+}
+
+/// What a site decides about its alerts.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct AlertFlags {
+    /// Which alerts.
+    #[arg(long, value_enum, default_value_t)]
+    set: AlertSet,
+
+    /// Address of the page on runbooks, to which the alert's name is added (default: its path in the repository).
+    #[arg(long, value_name = "URL", value_parser = rules::settings::address)]
+    runbooks: Option<String>,
+
+    /// Address of Grafana, so that alerts lead to its dashboards (default: a path).
+    #[arg(long, value_name = "URL", value_parser = rules::settings::address)]
+    grafana: Option<String>,
+
+    /// Regular expression for the job by which Prometheus scrapes the exporter (default: .*aws-mfa-exporter.*).
+    #[arg(long, value_name = "REGEX", value_parser = rules::settings::job_pattern)]
+    job: Option<String>,
+
+    /// How long an account may be listed and unread before that pages (default: 24h).
+    #[arg(long, value_name = "DURATION", value_parser = rules::settings::grace_period)]
+    grace: Option<Duration>,
+
+    /// How old the last `check --output prometheus` by cron may be (default: 2h).
+    #[arg(long, value_name = "DURATION", value_parser = rules::settings::check_age)]
+    check_age: Option<Duration>,
+
+    /// How long Prometheus may be down before the rules forget (default: 1h); less is cheaper.
+    #[arg(long, value_name = "DURATION", value_parser = rules::settings::memory_window)]
+    memory: Option<Duration>,
+
+    /// Labels of aws_mfa_account_labels that the alerts carry: ou,tag_team say. Not in the simple set.
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', value_parser = rules::settings::label)]
+    labels: Vec<String>,
+}
+
+impl AlertFlags {
+    /// The settings of the rules.
+    #[must_use]
+    pub fn settings(&self) -> rules::Settings {
+        let default = rules::Settings::default();
+        rules::Settings {
+            set: if self.set == AlertSet::Simple { rules::Set::Simple } else { rules::Set::Full },
+            runbooks: self.runbooks.clone().unwrap_or(default.runbooks),
+            grafana: self.grafana.clone().unwrap_or(default.grafana),
+            job: self.job.clone().unwrap_or(default.job),
+            grace: self.grace.unwrap_or(default.grace),
+            check_age: self.check_age.unwrap_or(default.check_age),
+            memory: self.memory.unwrap_or(default.memory),
+            labels: if self.set == AlertSet::Full { self.labels.clone() } else { Vec::new() },
+        }
+    }
+}
+
+/// Which alerts `generate alerts` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AlertSet {
+    /// Alerts that remember, with records of their own: for Prometheus, Mimir, vmalert from 1.93 on.
+    #[default]
+    Full,
+    /// Alerts alone: for an older vmalert and for Grafana-managed alerts.
+    Simple,
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {

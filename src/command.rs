@@ -25,17 +25,17 @@ pub fn run(flags: Flags) -> ExitCode {
 }
 
 fn obey(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
-    match flags.command {
+    match &flags.command {
         None if flags.config_check => {
             Settings::read(&flags)?;
             tracing::info!("The configuration is good.");
         }
         None => runtime()?.block_on(serve(flags))?,
         Some(Command::Check { output, timeout, .. }) => {
-            return Ok(runtime()?.block_on(check::run(&flags, output, timeout)));
+            return Ok(runtime()?.block_on(check::run(&flags, *output, *timeout)));
         }
         Some(Command::IamPolicy { of }) => {
-            let policy = iam_policy::policy(of, &Settings::read(&flags)?);
+            let policy = iam_policy::policy(*of, &Settings::read(&flags)?);
             io::Write::write_all(&mut io::stdout(), format!("{policy}\n").as_bytes())?;
         }
         Some(Command::Generate { document }) => generate::print(document, &mut io::stdout())?,

@@ -18,6 +18,8 @@ use std::{
 use crate::model::{
     account::{AccountId, Partition},
     exemption::Exemption,
+    labels::LabelPlan,
+    organization::UnitRef,
 };
 use collectors::Collectors;
 
@@ -74,6 +76,8 @@ pub struct Organization {
     pub include: Filter,
     /// Not these accounts.
     pub exclude: Filter,
+    /// What of an account becomes a label.
+    pub labels: LabelPlan,
 }
 
 /// Some of an organization's accounts: those that any of its parts names.
@@ -81,8 +85,8 @@ pub struct Organization {
 pub struct Filter {
     /// By id.
     pub accounts: BTreeSet<AccountId>,
-    /// By organizational unit, as path or id; those below it are part of it.
-    pub ous: Vec<String>,
+    /// By organizational unit; those below it are part of it.
+    pub ous: Vec<UnitRef>,
     /// By tag: the key and the values that it may have.
     pub tags: BTreeMap<String, Vec<String>>,
 }
@@ -148,6 +152,7 @@ impl Organization {
             interval: DISCOVERY_INTERVAL,
             include: Filter::default(),
             exclude: Filter::default(),
+            labels: LabelPlan::default(),
         }
     }
 
@@ -164,13 +169,13 @@ impl Organization {
     /// Whether the units of the accounts are needed, which cost two requests each.
     #[must_use]
     pub fn asks_for_units(&self) -> bool {
-        !self.include.ous.is_empty() || !self.exclude.ous.is_empty()
+        !self.include.ous.is_empty() || !self.exclude.ous.is_empty() || self.labels.ou
     }
 
     /// Whether the tags of the accounts are needed, which cost a request an account.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
-        !self.include.tags.is_empty() || !self.exclude.tags.is_empty()
+        !self.include.tags.is_empty() || !self.exclude.tags.is_empty() || !self.labels.tags.is_empty()
     }
 }
 

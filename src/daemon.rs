@@ -5,6 +5,7 @@ pub mod account_run;
 pub mod change_log;
 pub mod fleet;
 pub mod publish;
+mod reaper;
 pub mod reload;
 pub mod roster;
 pub mod signals;
@@ -18,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    aws::{Caller, Clients},
+    aws::{Caller, LazyClients},
     cli::{
         Flags,
         settings::{Settings, SettingsError},
@@ -84,7 +85,7 @@ impl Bound {
         let metrics = ExporterMetrics::new(flags.disable_exporter_metrics)?;
         metrics.sharded(settings.shard);
         let clock = Clock::new();
-        let (state, snapshot) = recall(&flags, &settings, clock)?;
+        let (state, snapshot) = recall(&flags, &settings, clock, &metrics)?;
         let guard = flags.web_config.clone().map(|path| Guard::new(path, clock)).transpose()?.map(Arc::new);
         let listeners = flags.listen.iter().map(|address| address.bind()).collect::<Result<_, _>>()?;
         Ok(Self { flags, settings, state, snapshot, clock, listeners, guard, metrics })
@@ -110,11 +111,12 @@ impl Bound {
             publish::encode(encoding.clone(), published.clone(), counted.clone())
         }));
         let recalled = self.snapshot.clone();
-        let (caller, counted) = (caller(metrics.clone(), self.clock).await, metrics.clone());
+        let (caller, counted) = (caller(metrics.clone(), self.clock), metrics.clone());
         tasks.spawn(forever("fleet", metrics, move || {
             let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone());
             fleet.expecting(&recalled).run(settings.clone())
         }));
+        tasks.spawn(forever("reaper", self.metrics.clone(), reaper::reap));
         if let Some(file) = self.state.clone() {
             let snapshots = snapshots.clone();
             tasks.spawn(forever("state", self.metrics.clone(), move || file.clone().follow(snapshots.clone())));
@@ -126,7 +128,7 @@ impl Bound {
         tasks.shutdown().await;
         if let Some(file) = self.state {
             let last = Arc::clone(&snapshots.borrow());
-            file.save(last).await;
+            file.close(last).await;
         }
         tracing::info!("Stopped.");
         served
@@ -174,12 +176,16 @@ pub fn first_snapshot(settings: &Settings, clock: Clock) -> Snapshot {
 }
 
 /// The snapshot that an earlier run has left, if there is one.
-fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<StateFile>, Snapshot), StartError> {
+fn recall(
+    flags: &Flags,
+    settings: &Settings,
+    clock: Clock,
+    metrics: &ExporterMetrics,
+) -> Result<(Option<StateFile>, Snapshot), StartError> {
     let mut snapshot = first_snapshot(settings, clock);
     let Some(path) = flags.state_file.clone() else { return Ok((None, snapshot)) };
-    let file = StateFile::new(path.clone(), flags.state_interval, settings.shard);
-    let state =
-        file.load(settings.config.is_single_account(), clock.now()).map_err(|error| StartError::State(path, error))?;
+    let file = StateFile::new(path.clone(), flags.state_interval, settings.shard, clock, metrics.clone());
+    let state = file.load(settings.config.is_single_account()).map_err(|error| StartError::State(path, error))?;
     if let Some(state) = state {
         snapshot.restore(state.memories, state.listed, clock.now());
     }
@@ -187,6 +193,7 @@ fn recall(flags: &Flags, settings: &Settings, clock: Clock) -> Result<(Option<St
 }
 
 /// What calls AWS for everybody, each with a rate of their own.
-pub async fn caller(metrics: ExporterMetrics, clock: Clock) -> Caller {
-    Caller::new(Clients::from_environment().await, metrics, clock)
+#[must_use]
+pub fn caller(metrics: ExporterMetrics, clock: Clock) -> Caller {
+    Caller::new(LazyClients::default(), metrics, clock)
 }

@@ -23,5 +23,6 @@ pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod overview;
+pub mod rules;
 pub mod schedule;
 pub mod state;

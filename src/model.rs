@@ -10,6 +10,7 @@ pub mod exemption;
 pub mod facts;
 mod hash;
 pub mod judge;
+pub mod labels;
 pub mod organization;
 pub mod shard;
 pub mod snapshot;

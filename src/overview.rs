@@ -3,6 +3,7 @@
 
 pub mod fit;
 pub mod page;
+pub mod sheet;
 pub mod table;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -66,15 +67,19 @@ pub struct Note {
     /// The call and AWS's code, for whoever looks closer.
     pub detail: Option<String>,
     /// What a person can do about it.
-    pub remedy: Option<&'static str>,
+    pub remedy: Option<String>,
 }
 
 /// How many accounts are in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountCounts {
-    /// Accounts of which a control failed.
+    /// Accounts whose root user is without MFA: IAM.9 failed.
+    pub root_failed: usize,
+    /// Accounts of which that is unknown.
+    pub root_unknown: usize,
+    /// Of the others, accounts of which another control failed.
     pub failed: usize,
-    /// Accounts of which a control is unknown, and none failed.
+    /// Of the others, accounts of which another control is unknown.
     pub unknown: usize,
     /// Accounts of which all controls passed or do not apply.
     pub protected: usize,
@@ -93,6 +98,28 @@ impl<'a> Overview<'a> {
         let mut tally = AccountCounts::default();
         rows.iter().for_each(|row| tally.count(row));
         Self { controls, rows, tally, fault: snapshot.discovery.fault.as_ref() }
+    }
+
+    /// How it is, in a sentence: roots without MFA first.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        self.headline_by(|_, text| text.to_owned())
+    }
+
+    /// The same, with each count painted by how bad it is.
+    fn headline_by(&self, paint: impl Fn(Status, &str) -> String) -> String {
+        let scanned = self.tally.by_urgency().into_iter().enumerate();
+        let mut parts: Vec<String> = scanned
+            // That no root is without MFA is worth saying; that nothing else failed goes without.
+            .filter(|(at, (count, ..))| *count > 0 || *at == 0)
+            .map(|(_, (count, status, word))| match count {
+                0 => format!("0 {word}"),
+                _ => paint(status, &format!("{count} {word}")),
+            })
+            .collect();
+        let idle = self.tally.idle.iter();
+        parts.extend(idle.map(|(status, count)| format!("{count} {} and not scanned", status.as_str())));
+        format!("{} accounts: {}.", self.tally.all(), parts.join(", "))
     }
 }
 
@@ -117,6 +144,12 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Whether something failed or is unknown.
+    #[must_use]
+    pub fn is_ill(&self) -> bool {
+        matches!(self.worst, Some(Status::Failed | Status::Unknown))
+    }
+
     /// What failed, then what nobody knows; in each, IAM.9 before the others.
     fn urgency(&self) -> (u8, Vec<u8>, String) {
         let weights = self.verdicts.iter().map(|(_, verdict)| weight(verdict.status)).collect();
@@ -126,18 +159,39 @@ impl<'a> Row<'a> {
 
 impl AccountCounts {
     fn count(&mut self, row: &Row<'_>) {
-        match row.worst {
-            Some(Status::Failed) => self.failed += 1,
-            Some(Status::Unknown) => self.unknown += 1,
-            Some(Status::Passed | Status::NotApplicable) => self.protected += 1,
-            None => *self.idle.entry(row.status).or_default() += 1,
+        let root = row.verdicts.first().map(|(_, verdict)| verdict.status);
+        match (root, row.worst) {
+            (Some(Status::Failed), _) => self.root_failed += 1,
+            (Some(Status::Unknown), _) => self.root_unknown += 1,
+            (_, Some(Status::Failed)) => self.failed += 1,
+            (_, Some(Status::Unknown)) => self.unknown += 1,
+            (_, Some(Status::Passed | Status::NotApplicable)) => self.protected += 1,
+            (_, None) => *self.idle.entry(row.status).or_default() += 1,
         }
     }
 
     /// How many accounts there are, whatever is said of them.
     #[must_use]
     pub fn all(&self) -> usize {
-        self.failed + self.unknown + self.protected + self.idle.values().sum::<usize>()
+        self.root_failed
+            + self.root_unknown
+            + self.failed
+            + self.unknown
+            + self.protected
+            + self.idle.values().sum::<usize>()
+    }
+
+    /// The counts of the scanned accounts, the worst first: each with how bad it is
+    /// and what it counts. Every account is in one of them.
+    #[must_use]
+    pub const fn by_urgency(&self) -> [(usize, Status, &'static str); 5] {
+        [
+            (self.root_failed, Status::Failed, "root without MFA"),
+            (self.root_unknown, Status::Unknown, "root MFA unknown"),
+            (self.failed, Status::Failed, "something else failed"),
+            (self.unknown, Status::Unknown, "something else unknown"),
+            (self.protected, Status::Passed, "all passed or not applicable"),
+        ]
     }
 }
 
@@ -216,12 +270,12 @@ impl Note {
     }
 
     fn of(reason: Reason) -> Self {
-        Self { what: reason.to_string(), detail: None, remedy: reason.remedy() }
+        Self { what: reason.to_string(), detail: None, remedy: reason.remedy().map(str::to_owned) }
     }
 
     fn of_fault(fault: &Fault) -> Self {
         let what = fault.class.explain().to_owned();
-        Self { what, detail: Some(fault.detail.clone()), remedy: Some(fault.class.remedy()) }
+        Self { what, detail: Some(fault.detail.clone()), remedy: Some(fault.remedy().to_owned()) }
     }
 }
 

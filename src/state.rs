@@ -8,6 +8,7 @@
 //! the exporter starts without it. User names are not in it.
 
 pub mod disk;
+mod lock;
 mod users;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -258,7 +259,15 @@ impl FileAccount {
             Some((control(&name)?, (at(past.last_protected), at(past.last_failed))))
         });
         Ok(Memory {
-            account: Account { id, partition, status, name: self.name, ou: self.ou, management: self.management },
+            account: Account {
+                id,
+                partition,
+                status,
+                name: self.name,
+                ou: self.ou,
+                labels: None,
+                management: self.management,
+            },
             reading: self.reading.map(|known| known.known(clock)),
             devices: self.devices.map(|known| known.known(clock)),
             users: self.users.map(|file| Known::new(Arc::new(file.value.reading(clock)), clock.recall(file.as_of))),

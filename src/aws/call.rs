@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Clients, fault,
+    LazyClients, fault,
     operation::{Answer, Only, Operation},
     wire::{ReplyError, ReplyTap},
 };
@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Calls AWS for one account.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    pub(super) clients: Clients,
+    pub(super) clients: LazyClients,
     metrics: Arc<ExporterMetrics>,
     rate: Arc<Mutex<Learner>>,
     places: Arc<Semaphore>,
@@ -56,7 +56,7 @@ pub struct Caller {
 impl Caller {
     /// A caller of no great rate; see [`Self::with_rate`].
     #[must_use]
-    pub fn new(clients: Clients, metrics: ExporterMetrics, clock: Clock) -> Self {
+    pub fn new(clients: LazyClients, metrics: ExporterMetrics, clock: Clock) -> Self {
         let rate = Arc::new(Mutex::new(Learner::documented(5.0, 10.0)));
         let places = Arc::new(Semaphore::new(CONCURRENCY));
         Self { clients, metrics: Arc::new(metrics), rate, places, clock }
@@ -73,6 +73,23 @@ impl Caller {
     #[must_use]
     pub fn reduced_rate(&self) -> Option<f64> {
         self.with(|rate| rate.is_reduced().then(|| rate.rate()))
+    }
+
+    /// A caller by the clients of a profile, that shares everything else with this one.
+    #[must_use]
+    pub(super) fn of_profile(self, name: &str) -> Self {
+        Self { clients: self.clients.of_profile(name), ..self }
+    }
+
+    /// A caller by the clients of `other`, that shares everything else with this one.
+    #[must_use]
+    pub(super) fn with_clients_of(self, other: &Self) -> Self {
+        Self { clients: other.clients.clone(), ..self }
+    }
+
+    /// Counts a panic of `task`, which is looking for credentials.
+    pub(super) fn task_panicked(&self, task: &str) {
+        self.metrics.task_panicked(task);
     }
 
     /// The program's clock.

@@ -29,6 +29,14 @@ pub(super) struct Operation {
     refusals: &'static [Refusal],
 }
 
+/// An error that is an answer, as it came.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub what: Refusal,
+    /// AWS's own words.
+    pub message: String,
+}
+
 /// What AWS has answered, not read yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer<'a> {
@@ -125,12 +133,10 @@ impl Answer<'_> {
     pub fn xml_or_refusal<T>(
         self,
         read: impl FnOnce(Element<'_>) -> Result<T, ReplyError>,
-    ) -> Result<Result<T, Refusal>, ReplyError> {
-        match self.refused {
-            None => self.xml(read).map(Ok),
-            Some(refused) if self.tap.xml_error()? == refused.1 => Ok(Err(refused)),
-            Some(_) => Err(ReplyError::Ambiguous),
-        }
+    ) -> Result<Result<T, Refused>, ReplyError> {
+        let Some(what) = self.refused else { return self.xml(read).map(Ok) };
+        let (code, message) = self.tap.xml_error()?;
+        if code == what.1 { Ok(Err(Refused { what, message })) } else { Err(ReplyError::Ambiguous) }
     }
 
     /// The JSON reply. No field that `T` knows may be missing, or there twice.

@@ -37,6 +37,16 @@ pub struct Directory {
     verified: Verified,
 }
 
+/// The units of an organization, the root among them, and which of them an account is
+/// in.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    /// All units, also those that no account is in.
+    pub units: Vec<Unit>,
+    /// The unit of each account.
+    pub of: BTreeMap<AccountId, Unit>,
+}
+
 /// One page of some list, and the token of the next.
 type Page<T> = (Vec<T>, Option<String>);
 
@@ -153,29 +163,36 @@ impl Directory {
     pub async fn management(&self) -> Result<AccountId, Fault> {
         let operation = Operation::organizations("DescribeOrganization");
         let request = |only: Only| self.client().describe_organization().customize().config_override(only).send();
-        self.caller.ask(&self.verified.credentials, operation, request, management).await
+        self.caller.ask(&self.verified.credentials, operation, request, management).await.map_err(advise)
     }
 
-    /// The organizational unit of every account, by walking the tree.
+    /// The tree of organizational units.
     ///
     /// # Errors
-    /// When any part of it could not be read.
-    pub async fn units(&self) -> Result<BTreeMap<AccountId, Unit>, Fault> {
-        let mut open: Vec<(String, Unit)> = Vec::new();
-        for root in self.roots().await? {
-            open.push((root, Unit::default()));
+    /// When any part of it could not be read, or it is no tree.
+    pub async fn tree(&self) -> Result<Tree, Fault> {
+        let roots = self.roots().await?;
+        if roots.is_empty() {
+            return Err(Fault::new(FaultClass::IncompleteReply, "ListRoots: an organization without a root"));
         }
-        let mut units = BTreeMap::new();
+        let mut open: Vec<_> = roots.into_iter().map(|id| (id.clone(), Unit::root(id))).collect();
+        let mut seen: BTreeSet<_> = open.iter().map(|(id, _)| id.clone()).collect();
+        let mut tree = Tree::default();
         while let Some((parent, unit)) = open.pop() {
             for id in self.children(&parent).await? {
-                units.insert(id, unit.clone());
+                tree.of.insert(id, unit.clone());
             }
             for (id, name) in self.units_below(&parent).await? {
+                if !seen.insert(id.clone()) {
+                    let detail = "ListOrganizationalUnitsForParent: a unit is below two others, or below itself";
+                    return Err(Fault::new(FaultClass::MalformedReply, detail));
+                }
                 let below = unit.below(&id, &name);
                 open.push((id, below));
             }
+            tree.units.push(unit);
         }
-        Ok(units)
+        Ok(tree)
     }
 
     async fn roots(&self) -> Result<Vec<String>, Fault> {
@@ -236,8 +253,25 @@ impl Directory {
             all.extend(items);
             next
         })
-        .await?;
+        .await
+        .map_err(advise)?;
         Ok(all)
+    }
+}
+
+/// What Organizations refuses, it refuses for reasons of its own.
+fn advise(fault: Fault) -> Fault {
+    match fault.class {
+        FaultClass::AccessDenied => fault.advising(
+            "give the exporter credentials of the organization's management account, or of an account that is a delegated \
+             administrator: other members may not list accounts. If they are of such an account, allow what \
+             `aws-mfa-exporter iam-policy --of exporter` prints",
+        ),
+        FaultClass::Throttled => fault.advising(
+            "nothing, if it passes: Organizations allows few calls a second in the whole organization, and the exporter \
+             asks again in a minute. If it lasts, find what else lists accounts, or raise organization.interval",
+        ),
+        _ => fault,
     }
 }
 

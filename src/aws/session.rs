@@ -10,16 +10,14 @@
 //! always was, they are refused. No account is ever read with the credentials
 //! of another for want of its own.
 
+mod asked;
+
 use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use aws_config::{default_provider::credentials::DefaultCredentialsChain, profile::ProfileFileCredentialsProvider};
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, error::CredentialsError},
-};
+use aws_credential_types::Credentials;
 use tokio::sync::Mutex;
 
 use super::{
@@ -35,9 +33,7 @@ use crate::{
     },
     schedule,
 };
-
-/// The chain of providers may ask metadata services; it may not hang on one.
-const CHAIN_TIMEOUT: Duration = Duration::from_secs(15);
+use asked::{Asked, Offered, Waited};
 
 /// Credentials that name no expiry are looked up again after this long, so that
 /// a key rotated in a file is noticed before the old one stops working.
@@ -50,7 +46,8 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(5 * 60);
 /// of one account would otherwise each be told the same.
 const REFUSAL: Duration = Duration::from_secs(3);
 
-/// Credentials that are still good are renewed this long after it has failed.
+/// Credentials that are still good are renewed this long after it has failed; and a
+/// source whose credentials are over by their own word is asked again after as long.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long an assumed role's session lasts, in seconds: the most that AWS lets
@@ -69,8 +66,8 @@ pub struct Verified {
 /// Where credentials come from.
 #[derive(Clone, Debug)]
 enum Source {
-    Ambient,
-    Profile(Arc<str>),
+    /// Wherever the caller's clients look for them.
+    Own,
     Role(Arc<Role>, Box<Session>),
 }
 
@@ -90,27 +87,32 @@ struct Held {
     until: Duration,
     /// Until when they may be used if there are none.
     expiry: Duration,
+    /// Whether those that were had last are over by their own word.
+    is_over: bool,
     pinned: Option<Identity>,
     refused: Option<(Fault, Duration)>,
+    /// A source that has been asked and has not answered yet.
+    asked: Option<Asked>,
 }
 
 impl Session {
     /// The ambient credentials, for `caller` to use. Looks nothing up yet.
     #[must_use]
     pub fn ambient(caller: Caller) -> Self {
-        Self::new(caller, Source::Ambient)
+        Self::new(caller, Source::Own)
     }
 
     /// The credentials of a profile of the AWS configuration files.
     #[must_use]
     pub fn profile(caller: Caller, name: &str) -> Self {
-        Self::new(caller, Source::Profile(name.into()))
+        Self::new(caller.of_profile(name), Source::Own)
     }
 
-    /// The credentials of `role`, which `self`'s may assume.
+    /// The credentials of `role`, which `self`'s may assume. It is of the same
+    /// partition, so that `self`'s clients reach its account too.
     #[must_use]
     pub fn assume(&self, caller: Caller, role: Role) -> Self {
-        Self::new(caller, Source::Role(Arc::new(role), Box::new(self.clone())))
+        Self::new(caller.with_clients_of(&self.caller), Source::Role(Arc::new(role), Box::new(self.clone())))
     }
 
     /// The same credentials, and a refusal if they are not `account`'s.
@@ -161,7 +163,7 @@ impl Session {
             }
             (Err(fault), _) => {
                 held.verified = None;
-                held.refused = Some((fault.clone(), ended + REFUSAL));
+                held.refused = Some((fault.clone(), ended + if held.is_over { RENEW_AGAIN } else { REFUSAL }));
                 Err(fault)
             }
             (Ok(verified), _) => Ok(verified),
@@ -177,7 +179,7 @@ impl Session {
     async fn renew(&self, held: &mut Held, now: Duration) -> Result<Verified, Fault> {
         let verified = match &self.source {
             Source::Role(role, base) => self.assume_role(role, &base.verified_in_turn().await?).await?,
-            _ => self.look_up(held.verified.as_ref()).await?,
+            Source::Own => self.look_up(held).await?,
         };
         self.check(held, &verified.identity)?;
         let (renewal, expiry) = lifetimes(&verified.credentials);
@@ -203,31 +205,35 @@ impl Session {
         if pinned == identity { Ok(()) } else { refuse(&format_args!("{} of {}", pinned.account, pinned.partition)) }
     }
 
-    async fn look_up(&self, old: Option<&Verified>) -> Result<Verified, Fault> {
-        let credentials = self.load().await?;
-        let identity = match old {
+    async fn look_up(&self, held: &mut Held) -> Result<Verified, Fault> {
+        let offered = self.ask(held).await?;
+        held.is_over = offered.is_over();
+        let credentials = offered.credentials;
+        let identity = match &held.verified {
             Some(old) if old.credentials.access_key_id() == credentials.access_key_id() => old.identity.clone(),
-            _ => self.identify(&credentials).await?,
+            _ => {
+                let identity = self.identify(&credentials).await;
+                identity.map_err(|fault| refused(fault, &offered.source, &credentials))?
+            }
         };
         Ok(Verified { credentials, identity })
     }
 
-    /// The chain is built anew each time: its provider of profiles reads the
-    /// files once in its life, and would never see a rotated key.
-    async fn load(&self) -> Result<Credentials, Fault> {
-        let region = self.caller.clients.region.clone();
-        let look = async {
-            match &self.source {
-                Source::Profile(name) => {
-                    let provider = ProfileFileCredentialsProvider::builder().profile_name(&**name).build();
-                    provider.provide_credentials().await
-                }
-                _ => DefaultCredentialsChain::builder().region(region).build().await.provide_credentials().await,
+    /// Which source it is to be is found out anew each time: the library's provider of
+    /// profiles reads the files once in its life, and would never see a rotated key.
+    async fn ask(&self, held: &mut Held) -> Result<Offered, Fault> {
+        let asked = held.asked.take().unwrap_or_else(|| Asked::new(self.caller.clients.clone()));
+        match asked.wait().await {
+            Waited::Answered(answer) => answer,
+            Waited::Panicked(fault) => {
+                self.caller.task_panicked("credentials");
+                Err(fault)
             }
-        };
-        let loaded = tokio::time::timeout(CHAIN_TIMEOUT, look).await;
-        let loaded = loaded.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_TIMEOUT)));
-        loaded.map_err(|error| no_credentials(&error))
+            Waited::Late(asked, fault) => {
+                held.asked = Some(asked);
+                Err(fault)
+            }
+        }
     }
 
     async fn identify(&self, credentials: &Credentials) -> Result<Identity, Fault> {
@@ -259,6 +265,16 @@ impl Session {
     }
 }
 
+/// Credentials that AWS does not accept are told of with where they came from.
+fn refused(fault: Fault, source: &str, credentials: &Credentials) -> Fault {
+    if fault.class != FaultClass::InvalidCredentials {
+        return fault;
+    }
+    let over = credentials.expiry().filter(|expiry| *expiry <= SystemTime::now());
+    let over = over.map(|expiry| format!(" (expired at {})", humantime::format_rfc3339_seconds(expiry)));
+    fault.of_source(&format_args!("credentials of {source}{}", over.unwrap_or_default()))
+}
+
 /// The ARN of a session that was granted, and its credentials.
 fn assumed(result: Element<'_>) -> Result<(String, Credentials), ReplyError> {
     let given = result.child("Credentials")?;
@@ -280,21 +296,4 @@ fn lifetimes(credentials: &Credentials) -> (Duration, Duration) {
     let left = expiry.duration_since(SystemTime::now()).unwrap_or_default();
     let usable = left.saturating_sub(EXPIRY_MARGIN.min(left / 4));
     (schedule::renewal(usable), usable)
-}
-
-/// The provider's own words may hold paths, URLs and commands; its kind of
-/// failure is what can be acted on.
-fn no_credentials(error: &CredentialsError) -> Fault {
-    let (class, detail) = match error {
-        CredentialsError::CredentialsNotLoaded(_) => (FaultClass::NoCredentials, "no AWS credentials were found"),
-        CredentialsError::ProviderTimedOut(_) => {
-            (FaultClass::NoCredentials, "the source of AWS credentials did not answer in time")
-        }
-        CredentialsError::InvalidConfiguration(_) => (
-            FaultClass::NoCredentials,
-            "the AWS configuration for credentials is not valid: look at the profile and the AWS_* variables",
-        ),
-        _ => (FaultClass::NoCredentials, "the source of AWS credentials failed"),
-    };
-    Fault::new(class, detail)
 }

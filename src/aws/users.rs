@@ -7,17 +7,17 @@ use super::{
 };
 use crate::{
     collect::{
-        iam::{Iam as _, Making, ReportReply, UserDevices, UserPage, UsersIam},
+        iam::{Iam as _, Making, Password, ReportReply, UserDevices, UserPage, UsersIam},
         pages::pages,
     },
-    model::{
-        facts::{Devices, Fault},
-        time::Uptime,
-    },
+    model::facts::{Devices, Fault},
 };
 
 /// There is no such user, or no such password.
 const NO_SUCH_ENTITY: Refusal = (404, "NoSuchEntity");
+/// How AWS's text begins where it is the user that there is none of: "The user with name
+/// X cannot be found." Without a password it is "Login Profile for User X cannot be found."
+const NO_USER: &str = "The user with name ";
 /// Too many reports are being made.
 const LIMIT_EXCEEDED: Refusal = (409, "LimitExceeded");
 /// The report is being made.
@@ -56,13 +56,18 @@ impl UsersIam for AccountIam {
         Ok(Some(UserDevices { devices: Devices::of_serials(all.keys().map(String::as_str)), since }))
     }
 
-    async fn password_of(&self, user: &str) -> Result<Option<Uptime>, Fault> {
+    async fn password_of(&self, user: &str) -> Result<Password, Fault> {
         let operation = Operation::iam("GetLoginProfile").or(&[NO_SUCH_ENTITY]);
         let request =
             |only: Only| self.client().get_login_profile().user_name(user).customize().config_override(only).send();
         let read =
             |answer: Answer<'_>| answer.xml_or_refusal(|result| reply::login_profile(result, user, &answer.dates));
-        Ok(self.session.caller().ask(&self.verified.credentials, operation, request, read).await?.ok())
+        let answer = self.session.caller().ask(&self.verified.credentials, operation, request, read).await?;
+        Ok(match answer {
+            Ok(since) => Password::Since(since),
+            Err(refused) if refused.message.starts_with(NO_USER) => Password::NoUser,
+            Err(_) => Password::None,
+        })
     }
 
     async fn generate_report(&self) -> Result<Making, Fault> {
@@ -78,7 +83,7 @@ impl UsersIam for AccountIam {
         let request = |only: Only| self.client().get_credential_report().customize().config_override(only).send();
         let read = |answer: Answer<'_>| answer.xml_or_refusal(reply::report);
         let asked = self.session.caller().ask(&self.verified.credentials, operation, request, read);
-        Ok(asked.await?.unwrap_or_else(|refused| match refused {
+        Ok(asked.await?.unwrap_or_else(|refused| match refused.what {
             IN_PROGRESS => ReportReply::InProgress,
             _ => ReportReply::Absent,
         }))

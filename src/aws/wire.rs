@@ -126,12 +126,12 @@ impl ReplyTap {
         xml::result(&self.take()?, operation, read)
     }
 
-    /// The code in the XML error that passed.
+    /// The code and the message in the XML error that passed.
     ///
     /// # Errors
     /// When it was no error that can be believed.
-    pub fn xml_error(&self) -> Result<String, ReplyError> {
-        xml::error_code(&self.take()?)
+    pub fn xml_error(&self) -> Result<(String, String), ReplyError> {
+        xml::error(&self.take()?)
     }
 
     /// The JSON reply that passed. No field that `T` knows may be missing, or there

@@ -117,7 +117,10 @@ async fn between(
         },
     )
     .await?;
-    if summary(iam, changes).await? == before { Ok((devices, listed)) } else { Err(changed()) }
+    // Of the devices that exist, and of those in use, these are a part.
+    let most = [before.mfa_devices, before.mfa_devices_in_use].into_iter().flatten().min();
+    let is_possible = most.is_none_or(|most| listed.assigned <= most);
+    if summary(iam, changes).await? == before && is_possible { Ok((devices, listed)) } else { Err(changed()) }
 }
 
 fn changed() -> Fault {

@@ -34,16 +34,26 @@ pub trait UsersIam: Iam {
     /// All of `iam:ListMFADevices(UserName)`; `None` where there is no such user.
     fn devices_of(&self, user: &str) -> impl Future<Output = Result<Option<UserDevices>, Fault>> + Send;
 
-    /// From when on there was the console password that `iam:GetLoginProfile(UserName)`
-    /// finds; `None` where it finds none. AWS answers alike for a user without a
-    /// password and for one that is not there.
-    fn password_of(&self, user: &str) -> impl Future<Output = Result<Option<Uptime>, Fault>> + Send;
+    /// What `iam:GetLoginProfile(UserName)` finds.
+    fn password_of(&self, user: &str) -> impl Future<Output = Result<Password, Fault>> + Send;
 
     /// `iam:GenerateCredentialReport`.
     fn generate_report(&self) -> impl Future<Output = Result<Making, Fault>> + Send;
 
     /// `iam:GetCredentialReport`.
     fn report(&self) -> impl Future<Output = Result<ReportReply, Fault>> + Send;
+}
+
+/// Whether a user has a console password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Password {
+    /// There is one, since then.
+    Since(Uptime),
+    /// There is none.
+    None,
+    /// Nobody has this name. AWS answers both with the same code, `NoSuchEntity`, and
+    /// another text.
+    NoUser,
 }
 
 /// One page of users.

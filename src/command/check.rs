@@ -3,6 +3,7 @@
 //! The same collectors, the same judgement and the same snapshot as the daemon's;
 //! only the way out is another.
 
+mod compare;
 mod json;
 mod waiting;
 
@@ -14,6 +15,7 @@ use std::{
 
 use tokio::{sync::mpsc, time::timeout};
 
+use self::compare::{CompareError, Former};
 use crate::{
     cli::{Flags, Output, settings::Settings},
     clock::Clock,
@@ -24,7 +26,7 @@ use crate::{
         judge::Status,
         snapshot::{AccountState, Snapshot},
     },
-    overview::{Overview, table},
+    overview::{Overview, sheet, table},
 };
 
 /// Exit status when the check could not be run.
@@ -44,19 +46,45 @@ pub async fn run(flags: &Flags, output: Output, limit: Option<Duration>) -> Exit
 }
 
 async fn report(flags: &Flags, output: Output, limit: Option<Duration>) -> Result<ExitCode, CheckError> {
+    // Before AWS is asked anything.
+    if flags.compares_with().is_some() && matches!(output, Output::Csv | Output::Prometheus) {
+        return Err(CompareError::Output.into());
+    }
+    let former = flags.compares_with().map(Former::read).transpose()?;
     let clock = Clock::new();
     let only = only(clock, limit);
     let shown = waiting::show(only.progress.clone());
     let snapshot = read(flags, clock, only, limit).await;
     shown.end();
     let snapshot = snapshot?;
+    let overview = Overview::of(&snapshot, clock.now());
+    let changes = former.map(|former| former.changes(&snapshot));
+    let told = |text: String| match &changes {
+        Some(changes) => format!("{text}\n{}", changes.to_text()),
+        None => text,
+    };
     let text = match output {
-        Output::Table => table::draw(&Overview::of(&snapshot, clock.now()), table::Style::of_stdout()),
-        Output::Json => json::json(&snapshot),
-        Output::Prometheus => String::from_utf8_lossy(publish::encode_head(&snapshot).text()).into_owned(),
+        Output::Table => told(table::draw(&overview, table::Style::of_stdout())),
+        Output::Json => json::json(&snapshot, changes.as_ref()),
+        Output::Csv => sheet::csv(&overview),
+        Output::Markdown => told(sheet::markdown(&overview)),
+        Output::Prometheus => at_rest(&snapshot),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::from(exit_code(&snapshot)))
+}
+
+/// The form for the textfile collector. Where it is not known of whom it would be, there
+/// is none: two such files could not lie side by side.
+fn at_rest(snapshot: &Snapshot) -> String {
+    if exit_code(snapshot) != NOT_RUN {
+        return String::from_utf8_lossy(publish::encode_at_rest(snapshot).text()).into_owned();
+    }
+    if let Some(fault) = &snapshot.discovery.fault {
+        let (class, remedy) = (fault.class, fault.remedy());
+        tracing::error!(fault = %class, detail = %fault, remedy, "The check could not be run, and prints no metrics.");
+    }
+    String::new()
 }
 
 /// The check could not be run.
@@ -65,6 +93,9 @@ enum CheckError {
     /// The parts could not be put together.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// There is nothing to compare with.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// The result could not be printed.
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),
@@ -80,7 +111,7 @@ fn only(clock: Clock, limit: Option<Duration>) -> Only {
 async fn read(flags: &Flags, clock: Clock, only: Only, limit: Option<Duration>) -> Result<Snapshot, StartError> {
     let metrics = ExporterMetrics::new(true)?;
     let settings = Settings::read(flags)?;
-    let caller = daemon::caller(metrics.clone(), clock).await;
+    let caller = daemon::caller(metrics.clone(), clock);
     let mut snapshot = daemon::first_snapshot(&settings, clock);
     let (events, mut inbox) = mpsc::channel(256);
     let fleet = Fleet::new(caller, events, metrics);

@@ -8,17 +8,19 @@ use clap_complete::{Shell, generate};
 use crate::{
     cli::{Document, Flags},
     metrics::catalogue,
+    rules,
 };
 
 /// Prints a document.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn print(document: Document, out: &mut impl io::Write) -> io::Result<()> {
+pub fn print(document: &Document, out: &mut impl io::Write) -> io::Result<()> {
     let mut command = Flags::command();
     let shell = match document {
         Document::Man => return clap_mangen::Man::new(command).render(out),
         Document::Metrics => return out.write_all(metrics().as_bytes()),
+        Document::Alerts(flags) => return out.write_all(rules::alerts(&flags.settings()).as_bytes()),
         Document::CompleteBash => Shell::Bash,
         Document::CompleteFish => Shell::Fish,
         Document::CompleteZsh => Shell::Zsh,

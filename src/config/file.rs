@@ -20,7 +20,10 @@ use super::{
 };
 use crate::model::{
     account::{AccountId, Identity},
-    exemption::Exemption,
+    exemption::{Exemption, Subject},
+    judge::Control,
+    labels::LabelPlan,
+    organization::UnitRef,
 };
 
 /// The file cannot be used.
@@ -49,14 +52,34 @@ struct FileOrganization {
     include: FileFilter,
     #[serde(default)]
     exclude: FileFilter,
+    #[serde(default)]
+    labels: FileLabels,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileLabels {
+    ou: bool,
+    tags: Vec<Text>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileFilter {
     accounts: Vec<Text>,
-    ous: Vec<Text>,
+    ous: Vec<Spanned<FileUnit>>,
     tags: BTreeMap<String, Vec<String>>,
+}
+
+/// A unit's id, its path, or the names of its path one by one.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "the path of an organizational unit is wanted, or its id, or the names of its path as a list"
+)]
+enum FileUnit {
+    Text(String),
+    Names(Vec<String>),
 }
 
 #[derive(Deserialize)]
@@ -82,7 +105,8 @@ struct FileAws {
 struct FileExemption {
     id: Text,
     account: Option<Text>,
-    user: Text,
+    user: Option<Text>,
+    control: Option<Text>,
     user_id: Option<Text>,
     reason: Text,
     until: Option<Text>,
@@ -123,7 +147,7 @@ struct Validator<'a> {
 
 impl Validator<'_> {
     /// Notes a mistake at the place of `text`, with the line and a caret.
-    fn wrong(&mut self, text: &Text, what: impl fmt::Display) {
+    fn wrong<T>(&mut self, text: &Spanned<T>, what: impl fmt::Display) {
         self.wrong_at(text.referenced, what);
     }
 
@@ -156,15 +180,36 @@ impl Validator<'_> {
             interval: interval.flatten().unwrap_or(DISCOVERY_INTERVAL),
             include: self.filter(file.include),
             exclude: self.filter(file.exclude),
+            labels: self.labels(file.labels),
         }
     }
 
     fn filter(&mut self, file: FileFilter) -> Filter {
         let accounts = file.accounts.iter().filter_map(|id| self.account_id(id)).collect();
-        for empty in file.ous.iter().filter(|unit| unit.value.trim_matches('/').is_empty()) {
-            self.wrong(empty, "the path of an organizational unit is wanted, Workloads/Production say, or its id");
+        Filter { accounts, ous: file.ous.iter().filter_map(|unit| self.unit(unit)).collect(), tags: file.tags }
+    }
+
+    fn unit(&mut self, file: &Spanned<FileUnit>) -> Option<UnitRef> {
+        let unit = match &file.value {
+            FileUnit::Text(text) => UnitRef::parse(text),
+            FileUnit::Names(names) => UnitRef::path(names.clone()),
+        };
+        if unit.is_none() {
+            let what = "the path of an organizational unit is wanted, Workloads/Production say, or its id, or the names \
+                        of its path as a list, [Workloads, A/B] say, where one holds a slash";
+            self.wrong(file, what);
         }
-        Filter { accounts, ous: file.ous.into_iter().map(|unit| unit.value).collect(), tags: file.tags }
+        unit
+    }
+
+    fn labels(&mut self, file: FileLabels) -> LabelPlan {
+        let mut plan = LabelPlan { ou: file.ou, ..LabelPlan::default() };
+        for tag in file.tags {
+            if let Err(error) = plan.add(&tag.value) {
+                self.wrong(&tag, error);
+            }
+        }
+        plan
     }
 
     fn accounts(&mut self, files: Vec<FileAccount>) -> Vec<StaticAccount> {
@@ -236,13 +281,40 @@ impl Validator<'_> {
             if exemption.reason.value.trim().is_empty() {
                 self.wrong(&exemption.reason, "an exemption without a reason is an oversight: say why");
             }
-            exemptions.push(self.exemption(exemption));
+            exemptions.extend(self.exemption(exemption));
         }
         exemptions
     }
 
-    fn exemption(&mut self, file: FileExemption) -> Exemption {
-        let user = &file.user;
+    fn exemption(&mut self, file: FileExemption) -> Option<Exemption> {
+        let until = file.until.as_ref().and_then(|text| {
+            date(&text.value).or_else(|| {
+                self.wrong(text, "no date: write 2027-01-31, or 2027-01-31T12:00:00Z");
+                None
+            })
+        });
+        let subject = match (&file.user, &file.control) {
+            (Some(user), None) => self.users(user, file.user_id.as_ref()),
+            (None, Some(control)) => self.control(control, file.account.is_some(), file.user_id.as_ref()),
+            (Some(_), Some(control)) => {
+                self.wrong(control, "an exemption is for users or for a control: write two");
+                return None;
+            }
+            (None, None) => {
+                self.wrong(&file.id, "this is for nothing: write a user, or a control of an account");
+                return None;
+            }
+        };
+        Some(Exemption {
+            account: file.account.as_ref().and_then(|text| self.account_id(text)),
+            id: file.id.value,
+            subject,
+            reason: file.reason.value,
+            until,
+        })
+    }
+
+    fn users(&mut self, user: &Text, id: Option<&Text>) -> Subject {
         let is_name = |byte: u8| is_word(byte) || byte == b'*';
         if user.value.bytes().all(|byte| byte == b'*') {
             self.wrong(
@@ -252,23 +324,30 @@ impl Validator<'_> {
         } else if user.value.len() > 64 || !user.value.bytes().all(is_name) {
             self.wrong(user, "no name of a user, nor a pattern of one: AWS takes 64 letters, digits and _+=,.@-");
         }
-        if let Some(id) = file.user_id.as_ref().filter(|id| !id.value.starts_with("AIDA")) {
+        if let Some(id) = id.filter(|id| !id.value.starts_with("AIDA")) {
             self.wrong(id, "no unique id of a user: it begins with AIDA, and `aws iam get-user` prints it");
         }
-        let until = file.until.as_ref().and_then(|text| {
-            date(&text.value).or_else(|| {
-                self.wrong(text, "no date: write 2027-01-31, or 2027-01-31T12:00:00Z");
-                None
-            })
-        });
-        Exemption {
-            account: file.account.as_ref().and_then(|text| self.account_id(text)),
-            id: file.id.value,
-            users: file.user.value,
-            user_id: file.user_id.map(|id| id.value.as_str().into()),
-            reason: file.reason.value,
-            until,
+        Subject::Users { names: user.value.clone(), id: id.map(|id| id.value.as_str().into()) }
+    }
+
+    /// `root` is every control of the root user.
+    fn control(&mut self, text: &Text, has_account: bool, user_id: Option<&Text>) -> Subject {
+        let named = |name: &str| Control::ALL.into_iter().find(|control| control.as_str() == name);
+        let controls = match text.value.as_str() {
+            "root" => Control::ALL.into_iter().filter(|control| !control.is_of_users()).collect(),
+            name => Vec::from_iter(named(name)),
+        };
+        if controls.is_empty() {
+            let known = Control::ALL.map(Control::as_str).join(", ");
+            self.wrong(text, format_args!("no control: write one of {known}, or root for all that are about it"));
         }
+        if !has_account {
+            self.wrong(text, "a control is exempt in one account: name it with `account`");
+        }
+        if let Some(id) = user_id {
+            self.wrong(id, "this is for a user, and the exemption is for a control");
+        }
+        Subject::Controls(controls)
     }
 }
 
@@ -319,13 +398,31 @@ mod tests {
     }
 
     #[test]
+    fn a_unit_is_named_by_its_id_its_path_or_the_names_of_its_path() {
+        let text =
+            "organization:\n  role_name: x\n  include:\n    ous: [r-abcd, ou-abcd-11111111, A/B, [A, B/C], [r-abcd]]\n";
+        let ous = parse(text).unwrap().organization.unwrap().include.ous;
+        let names = |names: &[&str]| UnitRef::Path(names.iter().map(|&name| name.to_owned()).collect());
+        let ids = ["r-abcd", "ou-abcd-11111111"].map(|id| UnitRef::Id(id.to_owned()));
+        let [root, unit] = ids;
+        assert_eq!(ous, [root, unit, names(&["A", "B"]), names(&["A", "B/C"]), names(&["r-abcd"])]);
+        for (wrong, place) in [("[[]]", "x.yml:1:60: "), ("[\"\"]", "x.yml:1:60: "), ("[[A, \"\"]]", "x.yml:1:60: ")] {
+            let error = parse(&format!("organization: {{role_name: x, exclude: {{accounts: [], ous: {wrong}}}}}\n"))
+                .unwrap_err();
+            assert!(error.contains(place) && error.contains("[Workloads, A/B]"), "{wrong}: {error}");
+        }
+        let error = parse("organization: {role_name: x, exclude: {ous: [{a: b}]}}\n").unwrap_err();
+        assert!(error.contains("as a list"), "{error}");
+    }
+
+    #[test]
     fn an_exemption_says_who_why_and_until_when() {
         let config = parse(
             "exemptions:\n- id: OPS-7\n  account: \"012345678901\"\n  user: svc-*\n  reason: no console\n  until: 2027-01-31\n",
         )
         .unwrap();
         let exemption = &config.exemptions[0];
-        assert_eq!(exemption.users, "svc-*");
+        assert_eq!(exemption.subject, Subject::Users { names: "svc-*".into(), id: None });
         assert_eq!(exemption.until.unwrap().as_millis(), 1_801_353_600_000);
         for (wrong, what) in [
             ("{id: a, user: \"*\", reason: x}", "everybody"),
@@ -338,10 +435,36 @@ mod tests {
             ("{id: a, user: b, reason: x, until: soon}", "2027-01-31"),
             ("{id: a, user: b, reason: x, account: \"1\"}", "account"),
             ("{id: a, user: b, reason: x}, {id: a, user: c, reason: x}", "another exemption's"),
+            ("{id: a, reason: x}", "for nothing"),
+            ("{id: a, user: b, control: root, reason: x}", "write two"),
+            ("{id: a, account: \"111111111111\", control: IAM.1, reason: x}", "IAM.9"),
+            ("{id: a, control: root, reason: x}", "`account`"),
+            ("{id: a, account: \"111111111111\", control: root, user_id: AIDA1, reason: x}", "for a control"),
         ] {
             let error = parse(&format!("exemptions: [{wrong}]\n")).unwrap_err();
             assert!(error.contains(what), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn a_control_of_an_account_can_be_exempt_and_so_can_its_root_user() {
+        let subject = |control: &str| {
+            let text = format!("exemptions: [{{id: a, account: \"111111111111\", control: {control}, reason: x}}]");
+            parse(&text).unwrap().exemptions[0].subject.clone()
+        };
+        assert_eq!(subject("IAM.6"), Subject::Controls(vec![Control::Iam6]));
+        let Subject::Controls(of_root) = subject("root") else { panic!() };
+        assert_eq!(of_root.len(), 3);
+    }
+
+    #[test]
+    fn a_unit_and_tags_become_labels_and_two_tags_not_one() {
+        let plan = |labels: &str| parse(&format!("organization: {{role_name: x, labels: {labels}}}\n"));
+        let organization = plan("{ou: true, tags: [team, env]}").unwrap().organization.unwrap();
+        assert!(organization.asks_for_units() && organization.asks_for_tags());
+        assert!(!Organization::with_role("x".into()).asks_for_tags());
+        assert!(plan("{tags: [a-b, a.b]}").unwrap_err().contains(":1:"));
+        assert!(plan("{team: true}").is_err());
     }
 
     #[test]

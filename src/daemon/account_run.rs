@@ -27,6 +27,7 @@ use crate::{
         root::Doubt,
         users::Order,
     },
+    daemon::supervise::caught,
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::Identity,
@@ -299,7 +300,11 @@ impl AccountRun {
     {
         let clock = self.session.caller().clock();
         let asked = clock.now();
-        let verified = match self.session.verified().await {
+        let verified = caught(self.session.verified()).await.unwrap_or_else(|| {
+            self.own.task_panicked(collector.as_str());
+            Err(Fault::new(FaultClass::Panicked, "the proof of whose the credentials are panicked; the log says where"))
+        });
+        let verified = match verified {
             Ok(verified) => verified,
             Err(fault) => {
                 *denials = if fault.class == FaultClass::AccessDenied { *denials + 1 } else { 0 };
@@ -387,9 +392,8 @@ mod tests {
     /// An account sleeps most of the time, and there may be ten thousand of them.
     #[tokio::test]
     async fn a_sleeping_account_is_small() {
-        let environment = aws_config::SdkConfig::builder().behavior_version(crate::aws::behavior()).build();
         let (clock, own) = (crate::clock::Clock::new(), ExporterMetrics::new(true).unwrap());
-        let caller = crate::aws::Caller::new(crate::aws::Clients::new(&environment), own.clone(), clock);
+        let caller = crate::aws::Caller::new(crate::aws::LazyClients::default(), own.clone(), clock);
         let (events, _) = mpsc::channel(1);
         let plan =
             Plan { cadence: crate::model::judge::Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT) };

@@ -20,12 +20,16 @@ pub fn log(before: &Snapshot, after: &Snapshot) {
 }
 
 fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
-    if class(before) == class(after) {
+    if is_told(before, after) {
         return;
     }
     match after {
+        Some(fault) if fault.class == FaultClass::UnmatchedFilter => tracing::error!(
+            fault = %fault.class, detail = %fault, remedy = fault.remedy(),
+            "A filter of the configuration matches nothing. No account is left out because of it.",
+        ),
         Some(fault) => tracing::error!(
-            fault = %fault.class, detail = %fault, remedy = fault.class.remedy(),
+            fault = %fault.class, detail = %fault, remedy = fault.remedy(),
             "It could not be found out which accounts to watch.",
         ),
         None => tracing::info!("It is known which accounts to watch."),
@@ -35,18 +39,21 @@ fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
 fn log_faults(before: Option<&AccountState>, after: &AccountState) {
     for (collector, health) in after.health() {
         let old = before.and_then(|state| state.health().find(|(name, _)| *name == collector));
-        let old = old.map_or(Some(FaultClass::Pending), |(_, health)| class(health.fault.as_ref()));
+        let is_told = match old {
+            Some((_, old)) => is_told(old.fault.as_ref(), health.fault.as_ref()),
+            None => class(health.fault.as_ref()) == Some(FaultClass::Pending),
+        };
         let account_id = id(after);
         match &health.fault {
-            fault if class(fault.as_ref()) == old => {}
+            _ if is_told => {}
             Some(fault) if after.account.as_ref().is_some_and(|account| account.management) => tracing::error!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
-                remedy = fault.class.remedy(),
+                remedy = fault.remedy(),
                 "A collector is down in the organization's management account, the one that no StackSet reaches.",
             ),
             Some(fault) => tracing::warn!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
-                remedy = fault.class.remedy(), "A collector is down.",
+                remedy = fault.remedy(), "A collector is down.",
             ),
             None => tracing::info!(account_id, collector = collector.as_str(), "A collector is up."),
         }
@@ -67,6 +74,15 @@ fn log_verdicts(before: Option<&AccountState>, after: &AccountState) {
             status => tracing::info!(account_id, control, %was, reason = %verdict.reason, "A control is {status}."),
         }
     }
+}
+
+/// Whether there is nothing to be said that was not said already. The detail of most
+/// faults changes with every request; but whoever corrects one setting or filter after
+/// the other wants to hear of each.
+fn is_told(before: Option<&Fault>, after: Option<&Fault>) -> bool {
+    let is_settled =
+        |fault: &Fault| !matches!(fault.class, FaultClass::InvalidConfiguration | FaultClass::UnmatchedFilter);
+    class(before) == class(after) && (after.is_none_or(is_settled) || before == after)
 }
 
 fn class(fault: Option<&Fault>) -> Option<FaultClass> {

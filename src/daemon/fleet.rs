@@ -26,14 +26,14 @@ use crate::{
     daemon::{
         account_run::{AccountRun, Knowledge},
         roster::{Listing, Roster, Watched},
-        supervise::forever,
+        supervise::{caught, forever},
     },
     limit::Learner,
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::AccountId,
         facts::{Fault, FaultClass},
-        organization::Entry,
+        organization::{Entry, Unit},
         snapshot::{Event, Plan, Snapshot},
     },
     schedule,
@@ -162,9 +162,14 @@ impl Fleet {
                 if !self.roster.is_listed() {
                     self.roster.expect_none_of(&settings.config.accounts);
                 }
-                let listed = timeout(DISCOVERY_DEADLINE, self.list(organization)).await;
+                let listed = caught(timeout(DISCOVERY_DEADLINE, self.list(organization))).await;
                 let late = |_| Err(Fault::new(FaultClass::Timeout, "ListAccounts: the list took too long"));
-                listed.unwrap_or_else(late).err()
+                let listed = match listed {
+                    Some(listed) => listed.unwrap_or_else(late),
+                    None => Err(self.panicked()),
+                };
+                // Also where there is no new list: the filters may be new.
+                listed.and(self.roster.filter(organization)).err()
             }
         };
         let all_well = fault.is_none();
@@ -175,6 +180,11 @@ impl Fleet {
         all_well
     }
 
+    fn panicked(&self) -> Fault {
+        self.metrics.task_panicked("discovery");
+        Fault::new(FaultClass::Panicked, "ListAccounts: the discovery of accounts panicked; the log says where")
+    }
+
     /// Lists the organization's accounts. Where the list is in doubt, or lacks a
     /// detail, that is a fault, and the list is taken in all the same.
     async fn list(&mut self, organization: &Organization) -> Result<(), Fault> {
@@ -183,9 +193,9 @@ impl Fleet {
         let directory = Directory::new(self.caller.with_rate(documented(ORGANIZATIONS_RATE)), verified);
         let mut entries = directory.accounts().await?;
         let management = directory.management().await;
-        let details = detail(&directory, organization, &mut entries).await;
+        let (units, details) = detail(&directory, organization, &mut entries).await;
         let details = management.as_ref().map(|_| ()).map_err(Fault::clone).and(details);
-        let listing = Listing { listed_by, entries, management: management.ok() };
+        let listing = Listing { listed_by, entries, management: management.ok(), units };
         self.roster.take(listing, self.caller.clock().now().mono).and(details)
     }
 
@@ -262,12 +272,20 @@ impl Fleet {
     }
 }
 
-/// Adds what the configuration goes by: units and tags.
-async fn detail(directory: &Directory, organization: &Organization, entries: &mut [Entry]) -> Result<(), Fault> {
-    let mut ended = Ok(());
+/// Adds what the configuration goes by, units and tags; and tells which units there
+/// are, if that was asked and answered.
+async fn detail(
+    directory: &Directory,
+    organization: &Organization,
+    entries: &mut [Entry],
+) -> (Option<Vec<Unit>>, Result<(), Fault>) {
+    let (mut ended, mut units) = (Ok(()), None);
     if organization.asks_for_units() {
-        match directory.units().await {
-            Ok(mut units) => entries.iter_mut().for_each(|entry| entry.unit = units.remove(&entry.id)),
+        match directory.tree().await {
+            Ok(mut tree) => {
+                entries.iter_mut().for_each(|entry| entry.unit = tree.of.remove(&entry.id));
+                units = Some(tree.units);
+            }
             Err(fault) => ended = Err(fault),
         }
     }
@@ -279,7 +297,7 @@ async fn detail(directory: &Directory, organization: &Organization, entries: &mu
             }
         }
     }
-    ended
+    (units, ended)
 }
 
 fn documented([rate, burst]: [f64; 2]) -> Learner {

@@ -132,6 +132,14 @@ pub fn encode_head(snapshot: &Snapshot) -> Half {
     encoder.head()
 }
 
+/// Encodes what is known of the accounts, to be kept in a file.
+#[must_use]
+pub fn encode_at_rest(snapshot: &Snapshot) -> Half {
+    let mut encoder = Encoder::default();
+    render::render_at_rest(snapshot, |family| log_refusal(encoder.family(family)));
+    encoder.head()
+}
+
 fn encode_tail(head: &Half, metrics: &ExporterMetrics) -> Half {
     let mut encoder = Encoder::after(head);
     metrics.gather().iter().for_each(|family| log_refusal(encoder.family(family)));

@@ -6,6 +6,8 @@
 //! nobody's alert. What is not known of an account (its unit, its tags) never
 //! excludes it.
 
+mod filter;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -16,7 +18,7 @@ use crate::{
     model::{
         account::{Account, AccountId, AccountStatus, Identity},
         facts::{Fault, FaultClass},
-        organization::Entry,
+        organization::{Entry, Unit},
         time::Uptime,
     },
 };
@@ -39,6 +41,12 @@ pub struct Roster {
     entries: BTreeMap<AccountId, (Entry, Uptime)>,
     management: Option<AccountId>,
     listed_by: Option<Identity>,
+    /// The units there are; `None` while that is not known.
+    units: Option<Vec<Unit>>,
+    /// The accounts that an `include` has named when all parts of it named something.
+    included: BTreeSet<AccountId>,
+    /// Whether it now has a part that names nothing.
+    is_include_doubted: bool,
 }
 
 /// What AWS Organizations answered.
@@ -50,30 +58,8 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// The management account; `None` if that could not be asked.
     pub management: Option<AccountId>,
-}
-
-// === impl Filter ===
-
-impl Filter {
-    /// Whether any part of the filter is about `entry`; where that cannot be told,
-    /// `unknown`.
-    fn matches(&self, entry: &Entry, unknown: bool) -> bool {
-        let in_unit = entry
-            .unit
-            .as_ref()
-            .map_or(unknown && !self.ous.is_empty(), |unit| self.ous.iter().any(|wanted| unit.is_within(wanted)));
-        let tagged = entry.tags.as_ref().map_or(unknown && !self.tags.is_empty(), |tags| {
-            self.tags.iter().any(|(key, values)| tags.get(key).is_some_and(|value| values.contains(value)))
-        });
-        self.accounts.contains(&entry.id) || in_unit || tagged
-    }
-}
-
-impl Organization {
-    /// Whether the configuration wants this account. Doubt is no reason not to.
-    fn wants(&self, entry: &Entry) -> bool {
-        (self.include.is_empty() || self.include.matches(entry, true)) && !self.exclude.matches(entry, false)
-    }
+    /// The units there are; `None` if that was not asked, or not answered.
+    pub units: Option<Vec<Unit>>,
 }
 
 // === impl Roster ===
@@ -83,8 +69,14 @@ impl Roster {
     /// earlier run of the program knew.
     #[must_use]
     pub fn expecting<'a>(accounts: impl Iterator<Item = &'a Account>) -> Self {
-        let entries = accounts.map(|account| (account.id, (Entry::of(account), Uptime::default())));
-        Self { entries: entries.collect(), ..Self::default() }
+        let mut roster = Self::default();
+        for account in accounts {
+            roster.entries.insert(account.id, (Entry::of(account), Uptime::default()));
+            if account.status == AccountStatus::Scanned {
+                roster.included.insert(account.id);
+            }
+        }
+        roster
     }
 
     /// No longer expects these accounts, which need no list to be watched.
@@ -108,6 +100,7 @@ impl Roster {
         let listed: BTreeSet<_> = listing.entries.iter().map(|entry| entry.id).collect();
         self.management = listing.management.or(self.management);
         self.listed_by = Some(listing.listed_by);
+        self.units = listing.units.or(self.units.take());
         for mut entry in listing.entries {
             // What could not be asked this time is what it was.
             if let Some((known, _)) = self.entries.remove(&entry.id) {
@@ -123,6 +116,29 @@ impl Roster {
             return Err(Fault::new(FaultClass::AccountsLost, detail));
         }
         Ok(())
+    }
+
+    /// Holds the filters against the last list, if there is one. A part of a filter that
+    /// names nothing is a mistake, or was right once: no account is left out for it that
+    /// was not before.
+    ///
+    /// # Errors
+    /// When a filter has such a part, in a fault that names it.
+    pub fn filter(&mut self, organization: &Organization) -> Result<(), Fault> {
+        if !self.is_listed() {
+            return Ok(());
+        }
+        let entries: Vec<_> = self.entries.values().map(|(entry, _)| entry).collect();
+        let unmatched = |filter: &Filter| filter.unmatched(&entries, self.units.as_deref());
+        let (include, exclude) = (unmatched(&organization.include), unmatched(&organization.exclude));
+        let included: Vec<_> =
+            entries.iter().filter(|entry| organization.includes(entry)).map(|entry| entry.id).collect();
+        self.is_include_doubted = !include.is_empty();
+        if !self.is_include_doubted {
+            self.included.clear();
+        }
+        self.included.extend(included);
+        filter::verdict(&include, &exclude)
     }
 
     /// Every account of the roster and of the configuration, with the way to its
@@ -148,15 +164,22 @@ impl Roster {
         all.into_values().collect()
     }
 
+    /// Whether the configuration wants this account. Doubt is no reason not to.
+    fn wants(&self, entry: &Entry, organization: &Organization) -> bool {
+        let is_kept = self.is_include_doubted && self.included.contains(&entry.id);
+        (is_kept || organization.includes(entry)) && !organization.excludes(entry)
+    }
+
     fn member(&self, entry: &Entry, organization: &Organization, listed_by: &Identity) -> Watched {
         let status = match entry.status {
-            AccountStatus::Scanned if !organization.wants(entry) => AccountStatus::Excluded,
+            AccountStatus::Scanned if !self.wants(entry, organization) => AccountStatus::Excluded,
             status => status,
         };
         let account = Account {
             status,
             name: entry.name.clone(),
             ou: entry.unit.as_ref().map(|unit| unit.path.clone()).unwrap_or_default(),
+            labels: organization.labels.of(entry),
             management: self.management == Some(entry.id),
             ..Account::named(entry.id, String::new())
         };

@@ -1,6 +1,11 @@
 //! What keeps a task going that must never end.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    time::Duration,
+};
 
 use tokio::{task::JoinSet, time::sleep};
 
@@ -28,6 +33,17 @@ where
     }
 }
 
+/// Runs a future to its end, or to its panic, which is `None`. What it has borrowed
+/// must bear that.
+pub async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+        polled.map_or(std::task::Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{
@@ -36,6 +52,17 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn a_panic_ends_a_future_and_not_who_awaits_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let panicking = async {
+            tokio::task::yield_now().await;
+            panic!("after it was polled once");
+        };
+        assert_eq!(runtime.block_on(caught::<_>(async { 1 })), Some(1));
+        assert!(runtime.block_on(caught(panicking)).is_none());
+    }
 
     #[test]
     fn a_panicking_task_is_counted_and_started_again() {

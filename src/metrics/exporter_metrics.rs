@@ -19,6 +19,21 @@ use crate::{
 /// In seconds: a reply of IAM comes after 50 ms, say, and a slow one after seconds.
 const REQUEST_BUCKETS: [f64; 9] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// The classes of fault that a request can have. Their counters start at 0 with the first request of an operation: one
+/// that began with its first failure would not have increased, as Prometheus sees it.
+const REQUEST_FAULTS: [FaultClass; 10] = [
+    FaultClass::InvalidCredentials,
+    FaultClass::AccessDenied,
+    FaultClass::Throttled,
+    FaultClass::Timeout,
+    FaultClass::Connection,
+    FaultClass::ServerError,
+    FaultClass::Rejected,
+    FaultClass::MalformedReply,
+    FaultClass::IncompleteReply,
+    FaultClass::OversizedReply,
+];
+
 /// What the exporter counts of itself, and of its requests to AWS.
 #[derive(Clone, Debug)]
 pub struct ExporterMetrics {
@@ -34,6 +49,8 @@ pub struct ExporterMetrics {
     reload_success: Gauge,
     reload_successful: Gauge,
     shard: GaugeVec,
+    state_success: GaugeVec,
+    state_successful: GaugeVec,
     task_panics: IntCounterVec,
     total_shards: Gauge,
 }
@@ -122,6 +139,16 @@ impl ExporterMetrics {
                 &["shard"],
                 "Which shard of the accounts this exporter watches, from 0. Always 1.",
             )?,
+            state_success: rows.gauges(
+                "aws_mfa_exporter_state_last_write_success_timestamp_seconds",
+                &[],
+                "When the state file last held all that was known; 0 before the first time. Absent without --state.file.",
+            )?,
+            state_successful: rows.gauges(
+                "aws_mfa_exporter_state_last_write_successful",
+                &[],
+                "Whether the state file could be written the last time. If not, a restart forgets what was learnt since. Absent without --state.file.",
+            )?,
             task_panics: rows.counters(
                 "aws_mfa_exporter_task_panics_total",
                 &["task"],
@@ -136,7 +163,13 @@ impl ExporterMetrics {
 
     /// Counts one request to AWS that is about to be sent.
     pub fn request_sent(&self, service: &str, operation: &str) {
-        self.aws_requests.with_label_values(&[service, operation]).inc();
+        let sent = self.aws_requests.with_label_values(&[service, operation]);
+        if sent.get() == 0 {
+            for fault in REQUEST_FAULTS {
+                self.aws_request_failures.with_label_values(&[service, operation, fault.as_str()]);
+            }
+        }
+        sent.inc();
     }
 
     /// Counts how a request to AWS ended.
@@ -190,6 +223,16 @@ impl ExporterMetrics {
         self.reload_successful.set(f64::from(at.is_some()));
         if let Some(at) = at {
             self.reload_success.set(at.as_seconds());
+        }
+    }
+
+    /// Notes that the state file was written at this time, or could not be.
+    pub fn state_written(&self, at: Option<Timestamp>) {
+        const UNLABELLED: [&str; 0] = [];
+        self.state_successful.with_label_values(&UNLABELLED).set(f64::from(at.is_some()));
+        let success = self.state_success.with_label_values(&UNLABELLED);
+        if let Some(at) = at {
+            success.set(at.as_seconds());
         }
     }
 
@@ -252,5 +295,28 @@ impl Rows {
         self.metrics.push(metric);
         self.registry.register(Box::new(collector.clone()))?;
         Ok(collector)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_counted_from_zero_on() {
+        let metrics = ExporterMetrics::new(true).unwrap();
+        let failures = |metrics: &ExporterMetrics| {
+            let families = metrics.gather();
+            let family =
+                families.into_iter().find(|family| family.name() == "aws_mfa_exporter_aws_request_failures_total");
+            family.map_or_else(Vec::new, |family| {
+                family.get_metric().iter().map(|metric| metric.get_counter().get_value()).collect()
+            })
+        };
+        assert_eq!(failures(&metrics), [0.0; 0]);
+        metrics.request_sent("iam", "GetAccountSummary");
+        assert_eq!(failures(&metrics), [0.0; REQUEST_FAULTS.len()]);
+        metrics.request_ended("iam", "GetAccountSummary", Duration::ZERO, Some(FaultClass::Throttled));
+        assert_eq!(failures(&metrics).iter().sum::<f64>(), 1.0);
     }
 }

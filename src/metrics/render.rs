@@ -29,6 +29,18 @@ use rows::Rows;
 struct Family {
     metric: Metric,
     sample: Sample,
+    form: Form,
+}
+
+/// In which form a family has a place: as it is served, or in a file that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// True of an account whenever it was looked at.
+    Both,
+    /// True of a process that goes on, or of all its accounts together.
+    Served,
+    /// What only a file has to say.
+    AtRest,
 }
 
 enum Sample {
@@ -57,9 +69,19 @@ pub(super) fn metrics() -> impl Iterator<Item = Metric> {
     FAMILIES.iter().map(|family| family.metric)
 }
 
-/// Renders every family that has a sample, by name.
-pub fn render(snapshot: &Snapshot, mut family: impl FnMut(&MetricFamily)) {
-    for row in FAMILIES.iter() {
+/// Renders every family that is served and has a sample, by name.
+pub fn render(snapshot: &Snapshot, family: impl FnMut(&MetricFamily)) {
+    render_but(Form::AtRest, snapshot, family);
+}
+
+/// Renders what stays true in a file, as of the time that stands in it. Each sample is
+/// of an account, so that the files of several accounts can lie side by side.
+pub fn render_at_rest(snapshot: &Snapshot, family: impl FnMut(&MetricFamily)) {
+    render_but(Form::Served, snapshot, family);
+}
+
+fn render_but(unwanted: Form, snapshot: &Snapshot, mut family: impl FnMut(&MetricFamily)) {
+    for row in FAMILIES.iter().filter(|row| row.form != unwanted) {
         if let Some(rendered) = row.render(snapshot) {
             family(&rendered);
         }
@@ -69,6 +91,12 @@ pub fn render(snapshot: &Snapshot, mut family: impl FnMut(&MetricFamily)) {
 // === impl Family ===
 
 impl Family {
+    /// The same, in this form only.
+    const fn only(self, form: Form) -> Self {
+        let Self { metric, sample, .. } = self;
+        Self { metric, sample, form }
+    }
+
     fn render(&self, snapshot: &Snapshot) -> Option<MetricFamily> {
         let mut rows = Rows::of(&self.metric);
         match self.sample {
@@ -90,7 +118,11 @@ const fn of_account(
     help: &'static str,
     sample: fn(&View<'_>, &mut Rows<'_>),
 ) -> Family {
-    Family { metric: Metric { name, help, kind: Kind::Gauge, labels }, sample: Sample::Account(sample) }
+    Family {
+        metric: Metric { name, help, kind: Kind::Gauge, labels },
+        sample: Sample::Account(sample),
+        form: Form::Both,
+    }
 }
 
 const fn of_snapshot(
@@ -99,7 +131,11 @@ const fn of_snapshot(
     help: &'static str,
     sample: fn(&Snapshot, &mut Rows<'_>),
 ) -> Family {
-    Family { metric: Metric { name, help, kind: Kind::Gauge, labels }, sample: Sample::Snapshot(sample) }
+    Family {
+        metric: Metric { name, help, kind: Kind::Gauge, labels },
+        sample: Sample::Snapshot(sample),
+        form: Form::Served,
+    }
 }
 
 // === impl View ===

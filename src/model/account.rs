@@ -8,6 +8,8 @@
 
 use std::{fmt, sync::Arc};
 
+use super::labels::Labels;
+
 /// A twelve-digit AWS account id. Leading zeros are part of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId([u8; 12]);
@@ -71,6 +73,9 @@ pub struct Account {
     pub name: String,
     /// The path of its organizational unit; empty while it is not known.
     pub ou: String,
+    /// What else its organization says of it that alerts carry; `None` while that
+    /// is not known, or not asked for.
+    pub labels: Option<Labels>,
     /// Whether it is *known* to be its organization's management account, whose
     /// root credentials can never be removed. An account that no discovery has
     /// described is not known to be one.
@@ -196,7 +201,15 @@ impl Account {
     /// An account that somebody has named, and whose credentials have proved nothing yet.
     #[must_use]
     pub fn named(id: AccountId, name: String) -> Self {
-        Self { id, partition: None, status: AccountStatus::Scanned, name, ou: String::new(), management: false }
+        Self {
+            id,
+            partition: None,
+            status: AccountStatus::Scanned,
+            name,
+            ou: String::new(),
+            labels: None,
+            management: false,
+        }
     }
 
     /// Whose its credentials proved to be, once they have.
@@ -210,7 +223,10 @@ impl Account {
     #[must_use]
     pub fn is_described_as(&self, other: &Self) -> bool {
         let described = |account: &Self| (account.status, account.management);
-        described(self) == described(other) && self.name == other.name && self.ou == other.ou
+        described(self) == described(other)
+            && self.name == other.name
+            && self.ou == other.ou
+            && self.labels == other.labels
     }
 }
 

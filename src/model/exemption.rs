@@ -1,7 +1,8 @@
-//! Exemptions: users that somebody has decided to leave without a device.
+//! Exemptions: users that somebody has decided to leave without a device, and
+//! controls that somebody has decided not to meet in an account.
 //!
 //! An exemption changes no verdict and no count of users without MFA. It has
-//! counts of its own, so that an alert can subtract, and a dashboard can show,
+//! counts and rows of its own, so that an alert can subtract, and a dashboard can show,
 //! what was decided and by when it ends. A name binds to the id of the first user
 //! that is seen to have it: whoever is given the name later is not exempt.
 
@@ -13,24 +14,37 @@ use crate::model::{
     account::AccountId,
     facts::{UserFacts, UserId},
     hash::fnv1a,
+    judge::Control,
     time::{Moment, Timestamp},
 };
 
-/// A decision that some users need no device.
+/// A decision that something need not be as the controls want it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exemption {
     /// What the decision is called, in the metrics and in a ticket.
     pub id: String,
     /// The account; every account where it is `None`.
     pub account: Option<AccountId>,
-    /// Which users: a name, or a pattern in which `*` stands for any characters.
-    pub users: String,
-    /// The id that the user must have.
-    pub user_id: Option<UserId>,
+    /// For what.
+    pub subject: Subject,
     /// Why.
     pub reason: String,
     /// When it ends.
     pub until: Option<Timestamp>,
+}
+
+/// What an exemption is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Users, who need no device.
+    Users {
+        /// A name, or a pattern in which `*` stands for any characters.
+        names: String,
+        /// The id that the user must have.
+        id: Option<UserId>,
+    },
+    /// Controls of an account, which need not be met.
+    Controls(Vec<Control>),
 }
 
 /// Which users of one account each exemption is for, by the exemptions' ids.
@@ -54,36 +68,53 @@ impl Exemption {
         self.until.is_none_or(|until| now.wall < until)
     }
 
-    fn is_pattern(&self) -> bool {
-        self.users.contains('*')
+    /// Whether it is for this control of this account.
+    #[must_use]
+    pub fn is_of_control(&self, account: AccountId, control: Control) -> bool {
+        let is_here = self.account.is_none_or(|id| id == account);
+        is_here && matches!(&self.subject, Subject::Controls(controls) if controls.contains(&control))
     }
+}
 
-    fn digest(&self) -> u64 {
-        let id = self.user_id.as_ref().map_or("", UserId::as_str);
-        fnv1a(format!("{}\n{id}", self.users).as_bytes())
+impl Subject {
+    /// The names and the id of the users that it is about.
+    const fn users(&self) -> Option<(&String, Option<&UserId>)> {
+        match self {
+            Self::Users { names, id } => Some((names, id.as_ref())),
+            Self::Controls(_) => None,
+        }
     }
+}
 
-    fn is_of(&self, user: &UserFacts) -> bool {
-        self.user_id.as_ref().is_none_or(|id| *id == user.id)
-            && user.name.as_ref().is_some_and(|name| matches(&self.users, name))
-    }
+fn is_pattern(names: &str) -> bool {
+    names.contains('*')
+}
+
+fn digest(names: &str, id: Option<&UserId>) -> u64 {
+    fnv1a(format!("{names}\n{}", id.map_or("", UserId::as_str)).as_bytes())
+}
+
+fn is_of(names: &str, id: Option<&UserId>, user: &UserFacts) -> bool {
+    id.is_none_or(|id| *id == user.id) && user.name.as_ref().is_some_and(|name| matches(names, name))
 }
 
 impl Bindings {
     /// Binds what `exemptions` say of this account's users to those that there are.
     /// A name that is bound stays with the id it was bound to.
-    pub fn bind(&mut self, exemptions: &[Exemption], account: AccountId, users: &[UserFacts]) {
+    pub fn bind<'e>(&mut self, exemptions: &'e [Exemption], account: AccountId, users: &[UserFacts]) {
         let mine = |exemption: &&Exemption| exemption.account.is_none_or(|id| id == account);
         let mut bound = BTreeMap::new();
-        for exemption in exemptions.iter().filter(mine) {
-            let of = exemption.digest();
+        let of_users = |exemption: &'e Exemption| Some((exemption, exemption.subject.users()?));
+        for (exemption, (names, id)) in exemptions.iter().filter(mine).filter_map(of_users) {
+            let of = digest(names, id);
+            let is_of = |user: &&UserFacts| is_of(names, id, user);
             let mut binding = self.0.remove(&exemption.id).filter(|binding| binding.of == of).unwrap_or_default();
             binding.of = of;
             let is_named = users.iter().any(|user| user.name.is_some());
-            if exemption.is_pattern() && is_named {
-                binding.users = users.iter().filter(|user| exemption.is_of(user)).map(|user| user.id.clone()).collect();
+            if is_pattern(names) && is_named {
+                binding.users = users.iter().filter(is_of).map(|user| user.id.clone()).collect();
             } else if binding.users.is_empty() {
-                binding.users.extend(users.iter().find(|user| exemption.is_of(user)).map(|user| user.id.clone()));
+                binding.users.extend(users.iter().find(is_of).map(|user| user.id.clone()));
             }
             if !binding.users.is_empty() {
                 bound.insert(exemption.id.clone(), binding);
@@ -139,8 +170,7 @@ mod tests {
         Exemption {
             id: "x".into(),
             account: None,
-            users: users.into(),
-            user_id: None,
+            subject: Subject::Users { names: users.into(), id: None },
             reason: "a test".into(),
             until: None,
         }
@@ -206,7 +236,8 @@ mod tests {
         bindings.bind(std::slice::from_ref(&ended), account(), &[user("AIDA1", "backup")]);
         ended.until = Some(NOW.wall);
         assert!(!exempts(&bindings, &ended, "AIDA1"));
-        let by_id = Exemption { user_id: Some("AIDA9".into()), ..exemption("backup") };
+        let subject = Subject::Users { names: "backup".into(), id: Some("AIDA9".into()) };
+        let by_id = Exemption { subject, ..exemption("backup") };
         bindings.bind(std::slice::from_ref(&by_id), account(), &[user("AIDA1", "backup")]);
         assert!(!exempts(&bindings, &by_id, "AIDA1"), "bound anew, since what it says has changed");
         let other = Exemption { account: Some("222222222222".parse().unwrap()), ..exemption("backup") };

@@ -92,12 +92,10 @@ fn accounts(overview: &Overview<'_>) -> (String, Markup) {
     (title(overview), main)
 }
 
+/// The worst that there is, for a tab among others.
 fn title(overview: &Overview<'_>) -> String {
-    match (overview.tally.failed, overview.tally.unknown) {
-        (0, 0) => format!("{} protected", overview.tally.protected),
-        (0, unknown) => format!("{unknown} unknown"),
-        (failed, _) => format!("{failed} failed"),
-    }
+    let worst = overview.tally.by_urgency().into_iter().find(|(count, ..)| *count > 0);
+    worst.map_or("no account".to_owned(), |(count, _, word)| format!("{count} {word}"))
 }
 
 fn notice(overview: &Overview<'_>) -> Markup {
@@ -106,7 +104,7 @@ fn notice(overview: &Overview<'_>) -> Markup {
             p.notice {
                 "It is not known which accounts there are: " (fault.class.explain()) "."
                 small { (fault.detail) "." }
-                small { (fault.class.remedy()) "." }
+                small { (fault.remedy()) "." }
             }
         }
     }
@@ -114,15 +112,11 @@ fn notice(overview: &Overview<'_>) -> Markup {
 
 fn tally(overview: &Overview<'_>) -> Markup {
     let tally = &overview.tally;
-    let counts = [
-        (tally.failed, "failed", "failed"),
-        (tally.unknown, "unknown", "unknown"),
-        (tally.protected, "passed", "protected"),
-        (tally.idle.values().sum(), "idle", "not scanned"),
-    ];
+    let scanned = tally.by_urgency().map(|(count, status, word)| (count, status.as_str(), word));
+    let idle = [(tally.idle.values().sum(), "idle", "not scanned")];
     html! {
         ul.tally {
-            @for (count, class, word) in counts {
+            @for (count, class, word) in scanned.into_iter().chain(idle) {
                 li class=(if count > 0 { class } else { "none" }) { b { (count) } (word) }
             }
         }
@@ -172,7 +166,7 @@ fn row(row: &Row<'_>, controls: usize) -> Markup {
                     @for note in &row.notes {
                         p {
                             (note.what)
-                            @for text in note.detail.as_deref().into_iter().chain(note.remedy) { small { (text) "." } }
+                            @for text in note.detail.as_deref().into_iter().chain(note.remedy.as_deref()) { small { (text) "." } }
                         }
                     }
                 }

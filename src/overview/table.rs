@@ -77,7 +77,7 @@ pub fn draw(overview: &Overview<'_>, style: Style) -> String {
         rows => many(&mut out, rows, overview, style),
     }
     if let Some(fault) = overview.fault.filter(|_| overview.rows.iter().all(|row| row.account.is_some())) {
-        let (what, remedy) = (fault.class.explain(), fault.class.remedy());
+        let (what, remedy) = (fault.class.explain(), fault.remedy());
         fit::wrap(&mut out, "", &format!("It is not known which accounts there are: {what}."), style.columns);
         fit::wrap(&mut out, "  ", &fault.to_string(), style.columns);
         fit::wrap(&mut out, "  ", &format!("What to do: {remedy}."), style.columns);
@@ -180,28 +180,11 @@ fn many(out: &mut String, rows: &[Row<'_>], overview: &Overview<'_>, style: Styl
         let _ = writeln!(out, "{}", format!("  {age:>5}  {}", fit::cut(why(row), why_width)).trim_end());
     }
     out.push('\n');
-    fit::wrap(out, "", &total(overview, style), style.columns);
+    let headline = overview.headline_by(|status, text| style.paint(status, text));
+    fit::wrap(out, "", &headline, style.columns);
     out.push('\n');
     to_do(out, rows, style);
     names(out, rows);
-}
-
-fn total(overview: &Overview<'_>, style: Style) -> String {
-    let tally = &overview.tally;
-    let mut parts: Vec<String> = [
-        (tally.failed, Status::Failed, "failed"),
-        (tally.unknown, Status::Unknown, "unknown"),
-        (tally.protected, Status::Passed, "passed or not applicable"),
-    ]
-    .into_iter()
-    .map(
-        |(count, status, word)| {
-            if count == 0 { format!("0 {word}") } else { style.paint(status, &format!("{count} {word}")) }
-        },
-    )
-    .collect();
-    parts.extend(tally.idle.iter().map(|(status, count)| format!("{count} {} and not scanned", status.as_str())));
-    format!("{} accounts: {}.", tally.all(), parts.join(", "))
 }
 
 /// Each thing to do once, with what it would mend and where.
@@ -214,7 +197,7 @@ fn to_do(out: &mut String, rows: &[Row<'_>], style: Style) {
         }
     }
     for (note, ids) in all {
-        let Some(remedy) = note.remedy else { continue };
+        let Some(remedy) = &note.remedy else { continue };
         let whose = if rows.len() > 1 { format!(" in {}", some(&ids)) } else { String::new() };
         fit::wrap(out, "", &format!("{}{whose}.", capital(&note.what)), style.columns);
         if let Some(detail) = &note.detail {

@@ -2,7 +2,8 @@
 //!
 //! A new file is written beside the old one, brought to the disk, and given its
 //! name; the folder is brought to the disk after that. Whoever looks at any
-//! moment, a power cut included, finds the one or the other.
+//! moment, a power cut included, finds the one or the other. Of two exporters with
+//! one file, the second reads it and does not write it before the first has ended.
 
 use std::{
     ffi::OsString,
@@ -11,10 +12,7 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -23,8 +21,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{State, read, write};
-use crate::model::{shard::Shard, snapshot::Snapshot, time::Moment};
+use super::{State, lock::Lock, read, write};
+use crate::{
+    clock::Clock,
+    metrics::exporter_metrics::ExporterMetrics,
+    model::{shard::Shard, snapshot::Snapshot, time::Uptime},
+};
 
 /// However long writing takes, it takes at most one part in so many of the time.
 const SHARE: u32 = 50;
@@ -35,15 +37,37 @@ pub struct StateFile {
     path: PathBuf,
     interval: Duration,
     shard: Shard,
-    /// A digest of what was written last; 0 for nothing.
-    written: Arc<AtomicU64>,
+    clock: Clock,
+    metrics: ExporterMetrics,
+    lock: Lock,
+    /// What was written last. It is held while the file is written: a write that
+    /// nobody waits for any more goes on all the same.
+    written: Arc<Mutex<Written>>,
+    /// Why it could not be written the last time; empty if it could.
+    trouble: Arc<Mutex<String>>,
 }
 
+/// What was written last.
+#[derive(Debug, Default)]
+struct Written {
+    /// The tick of the snapshot.
+    tick: Option<Uptime>,
+    /// A digest of the text; `None` while the file may be another.
+    digest: Option<u64>,
+}
+
+/// Another exporter has the lock.
+#[derive(Debug, thiserror::Error)]
+#[error("another exporter has it")]
+struct Anothers;
+
 impl StateFile {
-    /// The file at `path`, written every `interval` where anything has changed.
+    /// The file at `path`, written every `interval` where anything has changed; the
+    /// metrics tell how that goes.
     #[must_use]
-    pub fn new(path: PathBuf, interval: Duration, shard: Shard) -> Self {
-        Self { path, interval, shard, written: Arc::default() }
+    pub fn new(path: PathBuf, interval: Duration, shard: Shard, clock: Clock, metrics: ExporterMetrics) -> Self {
+        let lock = Lock::new(beside(&path, ".lock"));
+        Self { path, interval, shard, clock, metrics, lock, written: Arc::default(), trouble: Arc::default() }
     }
 
     /// Reads the file, if there is one that can be used. One that cannot is set
@@ -51,25 +75,34 @@ impl StateFile {
     ///
     /// # Errors
     /// When the file is there and cannot be read, or its folder cannot be written.
-    pub fn load(&self, is_single_account: bool, now: Moment) -> io::Result<Option<State>> {
-        self.try_folder()?;
+    pub fn load(&self, is_single_account: bool) -> io::Result<Option<State>> {
+        let is_ours = self.lock.take()?;
+        if is_ours {
+            self.try_folder()?;
+        } else {
+            self.ended(Err(io::Error::other(Anothers)));
+        }
         let text = match fs::read(&self.path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        match read(&text, self.shard, is_single_account, now) {
+        match read(&text, self.shard, is_single_account, self.clock.now()) {
             Ok(state) => {
                 tracing::info!(accounts = state.memories.len(), "The state of an earlier run was read.");
                 Ok(Some(state))
             }
-            Err(error) => {
+            Err(error) if is_ours => {
                 let aside = beside(&self.path, ".unusable");
                 tracing::warn!(
                     file = %self.path.display(), %error, aside = %aside.display(),
                     "The state file cannot be used and is set aside; starting without it.",
                 );
                 fs::rename(&self.path, aside)?;
+                Ok(None)
+            }
+            Err(error) => {
+                tracing::warn!(file = %self.path.display(), %error, "The state file cannot be used; starting without it.");
                 Ok(None)
             }
         }
@@ -95,21 +128,56 @@ impl StateFile {
         }
     }
 
-    /// Writes the file now. That it cannot be written is told of, and is no end.
-    pub async fn save(&self, snapshot: Arc<Snapshot>) {
-        let file = self.clone();
-        let saved = tokio::task::spawn_blocking(move || file.replace(&write(&snapshot, file.shard))).await;
-        if let Ok(Err(error)) = saved {
-            tracing::error!(file = %self.path.display(), %error, "The state file cannot be written.");
-        }
+    /// Writes the file a last time, and lets it go.
+    pub async fn close(self, snapshot: Arc<Snapshot>) {
+        self.save(snapshot).await;
+        self.lock.release();
     }
 
-    fn replace(&self, text: &str) -> io::Result<()> {
-        let digest = digest(text);
-        if self.written.swap(digest, Ordering::Relaxed) == digest {
+    /// Writes the file now. That it cannot be written is told of, and is no end.
+    async fn save(&self, snapshot: Arc<Snapshot>) {
+        let file = self.clone();
+        let saved = tokio::task::spawn_blocking(move || file.replace(&snapshot)).await;
+        self.ended(saved.unwrap_or_else(|error| Err(io::Error::other(error))));
+    }
+
+    /// Tells how writing has ended: in the metrics each time, in the log when it is news.
+    fn ended(&self, saved: io::Result<()>) {
+        self.metrics.state_written(saved.is_ok().then(|| self.clock.now().wall));
+        let trouble = saved.as_ref().err().map_or_else(String::new, io::Error::to_string);
+        let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = self.path.display();
+        match &saved {
+            _ if *last == trouble => {}
+            Ok(()) => tracing::info!(%file, "The state file is written again."),
+            Err(error) if error.get_ref().is_some_and(|error| error.is::<Anothers>()) => tracing::error!(
+                %file,
+                "Another exporter has the state file. This one has read it and does not write it before the other ends: \
+                 a restart forgets what it learns. Give each exporter a state file of its own.",
+            ),
+            Err(error) => tracing::error!(%file, %error, "The state file cannot be written."),
+        }
+        *last = trouble;
+    }
+
+    /// Writes what has changed, unless something newer has been written.
+    fn replace(&self, snapshot: &Snapshot) -> io::Result<()> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let tick = Some(snapshot.tick.mono);
+        if tick < written.tick {
             return Ok(());
         }
-        self.replace_with(text).inspect_err(|_| self.written.store(0, Ordering::Relaxed))
+        if !self.lock.take()? {
+            return Err(io::Error::other(Anothers));
+        }
+        let text = write(snapshot, self.shard);
+        let digest = Some(digest(&text));
+        if written.digest != digest || !self.path.exists() {
+            written.digest = None;
+            self.replace_with(&text)?;
+        }
+        *written = Written { tick, digest };
+        Ok(())
     }
 
     fn replace_with(&self, text: &str) -> io::Result<()> {
@@ -146,4 +214,61 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        judge::Cadence,
+        snapshot::{Event, Plan},
+        time::Moment,
+    };
+
+    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None };
+
+    fn file(folder: &Path) -> StateFile {
+        let metrics = ExporterMetrics::new(true).unwrap();
+        StateFile::new(folder.join("state.json"), Duration::from_secs(10), Shard::WHOLE, Clock::new(), metrics)
+    }
+
+    fn at(seconds: u64) -> Moment {
+        let mono = Uptime::after_start(Duration::from_secs(seconds));
+        Moment { mono, wall: crate::model::time::Timestamp::from_millis(i64::try_from(seconds * 1_000).unwrap()) }
+    }
+
+    /// A snapshot of this time, whose file tells it.
+    fn snapshot(seconds: u64) -> Snapshot {
+        let mut snapshot = Snapshot::awaiting_accounts(PLAN, at(seconds));
+        let found = Event::Discovered { accounts: Vec::new(), is_all: true, fault: None, at: at(seconds) };
+        snapshot.fold(found, at(seconds));
+        snapshot
+    }
+
+    #[test]
+    fn a_write_that_was_given_up_and_goes_on_replaces_nothing_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path());
+        let read = || fs::read_to_string(&file.path).unwrap();
+        file.replace(&snapshot(7)).unwrap();
+        let new = read();
+        file.replace(&snapshot(5)).unwrap();
+        assert_eq!(read(), new);
+        file.replace(&snapshot(9)).unwrap();
+        assert_ne!(read(), new);
+    }
+
+    #[test]
+    fn two_writes_at_once_are_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file(folder.path());
+        std::thread::scope(|scope| {
+            for first in 0..4 {
+                let file = &file;
+                scope.spawn(move || (0..25).for_each(|n| file.replace(&snapshot(first + 4 * n)).unwrap()));
+            }
+        });
+        let newest = write(&snapshot(99), Shard::WHOLE);
+        assert_eq!(fs::read_to_string(&file.path).unwrap(), newest);
+    }
 }

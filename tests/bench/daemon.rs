@@ -65,6 +65,12 @@ impl Daemon {
         Ok(answer)
     }
 
+    /// Kills it, as `kill -9` does.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// User and system time that it has used so far.
     pub fn cpu_seconds(&self) -> Result<f64, Failure> {
         times(&self.child.id().to_string(), 11)
@@ -81,8 +87,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

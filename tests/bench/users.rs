@@ -186,7 +186,8 @@ impl Run {
         self.memory()
     }
 
-    /// How many users are counted in all accounts together, and how many are unknown.
+    /// How many users are counted in all accounts together, and of how many something is
+    /// unknown, each fact by itself.
     fn counted(&self, body: &str) -> [f64; 2] {
         ["aws_mfa_users{", "aws_mfa_users_unknown{"].map(|family| {
             let samples = body.lines().filter(|line| line.starts_with(family));

@@ -15,7 +15,9 @@ def users():
         "with console password": "console_users",
         "with active access key": "access_key_users",
     }
-    row = lambda kind, metric: f'label_replace(max(aws_mfa_{metric}{THIS_ACCOUNT}), "who", "{kind}", "", "")'
+    facts = {"all users": "device", "with console password": "console_password", "with active access key": "access_key"}
+    row = lambda kind, metric, of=THIS_ACCOUNT: f'label_replace(max(aws_mfa_{metric}{of}), "who", "{kind}", "", "")'
+    unknown = [row(kind, "users_unknown", f'{{{ONE},fact="{fact}"}}') for kind, fact in facts.items()]
     every = [row(kind, metric) for kind, metric in kinds.items() if metric != "access_key_users"]
     column = lambda colour: {
         "custom__width": 95,
@@ -27,13 +29,14 @@ def users():
     }
     return table(
         "Users",
-        "IAM users, those among them that are known to have no MFA device, and those of them that are exempt. A user"
-        " with an active access key and no device has single-factor access to the API.",
+        "IAM users, those among them that have no MFA device, and those of them that are exempt. A user with an active"
+        " access key and no device has single-factor access to the API. A number is absent while it is not known of every"
+        " user. Not known: of how many users it is not known whether they have a device, a password, or a key.",
         [
             cells(" or ".join(every)),
             cells(" or ".join(row(k, f"{m}_without_mfa") for k, m in kinds.items())),
             cells(" or ".join(row(k, f"{m}_without_mfa_exempt") for k, m in kinds.items())),
-            cells(row("all users", "users_unknown")),
+            cells(" or ".join(unknown)),
         ],
         {
             "who": ("IAM users", {}),

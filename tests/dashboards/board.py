@@ -1,6 +1,6 @@
 """A dashboard: panels in lines of 24 columns, below each other."""
 
-from kit import SOURCE
+from kit import CONTROLS, SOURCE
 
 TAG = "aws-mfa-exporter"
 SCHEMA_VERSION = 42
@@ -95,7 +95,36 @@ def datasource_variable():
     }
 
 
-def label_variable(name, label, metric, by, every=False):
+def control_variable():
+    """One of the controls."""
+    return {
+        "name": "control",
+        "label": "Control over time",
+        "type": "custom",
+        "query": ", ".join(CONTROLS),
+        "hide": 0,
+        "includeAll": False,
+        "multi": False,
+        "options": [{"text": name, "value": name, "selected": name == "IAM.9"} for name in CONTROLS],
+        "current": {"text": "IAM.9", "value": "IAM.9"},
+    }
+
+
+def text_variable(name, label, text, description):
+    """A word that somebody types."""
+    return {
+        "name": name,
+        "label": label,
+        "description": description,
+        "type": "textbox",
+        "query": text,
+        "hide": 0,
+        "options": [{"text": text, "value": text, "selected": True}],
+        "current": {"text": text, "value": text},
+    }
+
+
+def label_variable(name, label, metric, by, every=False, whole=None):
     """A choice among the values that a label has within the range."""
     ask = f"label_values({metric}, {by})"
     return {
@@ -110,6 +139,7 @@ def label_variable(name, label, metric, by, every=False):
         "regex": "",
         "sort": 1,
         "includeAll": every,
+        **({"allValue": whole} if whole else {}),
         "multi": every,
         "options": [],
         "current": {"text": "All", "value": "$__all"} if every else {},

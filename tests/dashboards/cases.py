@@ -13,9 +13,21 @@ import overview
 
 BOARDS = {"overview": overview.board(), "account": account.board(), "exporter": exporter.board()}
 VERDICTS = ("failed", "unknown", "passed", "not_applicable")
-A, B = "111111111111", "222222222222"
+A, B, C = "111111111111", "222222222222", "333333333333"
 FIRST, SECOND = 'instance="one",job="mfa"', 'instance="two",job="mfa"'
-RANGE = {"$__range_s": "3600", "$__rate_interval": "5m", "$account": A, "$job": "mfa", "$instance": ".+"}
+RANGE = {
+    "$__range:": "60m:",
+    "$scope": ".*",
+    "$unit": ".*",
+    "$tag": "tag_team",
+    "$value": ".*",
+    "$control": "IAM.9",
+    "$__range_s": "3600",
+    "$__rate_interval": "5m",
+    "$account": A,
+    "$job": "mfa",
+    "$instance": ".+",
+}
 
 
 def verdict(source, account_id, control, now):
@@ -52,10 +64,10 @@ def stats(failed, unknown, passed, not_applicable):
 USERS = dict(
     users=0,
     users_without_mfa=0,
-    users_unknown=0,
     users_without_mfa_exempt=0,
     console_users_without_mfa=0,
     console_users_without_mfa_exempt=0,
+    access_key_users_without_mfa=0,
 )
 PROTECTED, FAILED = (f"aws_mfa_control_last_{word}_timestamp_seconds" for word in ("protected", "failed"))
 ON_IAM9 = {"account_id": A, "control": "IAM.9"}
@@ -64,7 +76,21 @@ BACK = f'{{account_id="{A}",account_name="a",change="protected again",control="I
 NAMELESS = f'{{account_id="{A}",change="protection lost",control="IAM.9"}}'
 WHEN, AGO = ("overview", "What changed in this range", 0), ("overview", "What changed in this range", 1)
 
-# Each: what it is about, the series, and what the panels show after 50 minutes.
+def labels(source, account_id, team):
+    """Whose an account is, as one exporter tells it."""
+    return one("aws_mfa_account_labels", source, 1, account_id=account_id, tag_team=team)
+
+
+THREE = [
+    *(each for account_id in (A, B, C) for each in verdict(FIRST, account_id, "IAM.9", "failed")),
+    *info(FIRST, A, ou="Workloads"),
+    *labels(FIRST, A, "payments"),
+    *info(FIRST, B, ou=""),
+    *info(FIRST, C, ou="Sandbox"),
+    *labels(FIRST, C, ""),
+]
+
+# Each: what it is about, the series, what the panels show after 50 minutes, and what is chosen, if not everything.
 CASES = [
     (
         "nothing is scraped: no figure says zero, and the first two say that there is nothing",
@@ -89,6 +115,29 @@ CASES = [
             *verdict(FIRST, B, "IAM.9", "failed"),
         ],
         stats(1, 0, 1, 0),
+    ),
+    (
+        "the share counts an unknown account against it, and how long it was so is told by account",
+        [*verdict(FIRST, A, "IAM.9", "passed"), *verdict(SECOND, A, "IAM.9", "unknown"), *verdict(FIRST, B, "IAM.9", "passed")],
+        {
+            ("overview", "Share of accounts that meet $control", 0): {"": 0.5},
+            ("overview", "Time without $control in this range, by account", 0): {},
+            ("overview", "Time without $control in this range, by account", 1): {},
+        },
+    ),
+    (
+        "time without protection, once a minute: an exporter of a pair that knows ends what is unknown, not what is failed",
+        [
+            *verdict(FIRST, A, "IAM.9", "failed"),
+            *verdict(SECOND, A, "IAM.9", "passed"),
+            *verdict(FIRST, B, "IAM.9", "unknown"),
+            *one("aws_mfa_control_exemption_info", FIRST, 1, account_id=A, control="IAM.9", exemption="x"),
+        ],
+        {
+            ("overview", "Time without $control in this range, by account", 0): {f'{{account_id="{A}"}}': 3060},
+            ("overview", "Time without $control in this range, by account", 1): {f'{{account_id="{B}"}}': 3060},
+            ("overview", "Exempt controls", 0): {f'{{account_id="{A}",control="IAM.9",exemption="x"}}': 1},
+        },
     ),
     (
         "twins differ, failed and passed: failed",
@@ -126,26 +175,60 @@ CASES = [
             *users(
                 FIRST,
                 A,
-                **{**USERS, "users": 10, "users_without_mfa": 4, "users_unknown": 1, "users_without_mfa_exempt": 3},
+                **{**USERS, "users": 10, "users_without_mfa": 4, "users_without_mfa_exempt": 3},
             ),
             *users(
                 SECOND,
                 A,
-                **{**USERS, "users": 10, "users_without_mfa": 4, "users_unknown": 1, "users_without_mfa_exempt": 3},
+                **{**USERS, "users": 10, "users_without_mfa": 4, "users_without_mfa_exempt": 3},
             ),
         ],
-        {("overview", "IAM users now", index): {"": count} for index, count in enumerate((10, 5, 1, 3, 1))},
+        {("overview", "IAM users now", index): {"": count} for index, count in enumerate((10, 6, 1, 3, 0))},
     ),
     (
-        "users without a device whose password is not known are in two counts, and never make more protected ones",
-        users(FIRST, A, **{**USERS, "users": 10, "users_without_mfa": 3, "users_unknown": 3}),
-        {("overview", "IAM users now", 1): {"": 4}, ("overview", "IAM users now", 2): {"": 3}},
+        "an account that has no counts adds no protected users and no unprotected ones: all of its users are not known",
+        [*users(FIRST, A, users=10), *users(FIRST, B, **{**USERS, "users": 3, "users_without_mfa": 1})],
+        {("overview", "IAM users now", index): {"": count} for index, count in enumerate((13, 2, 1, 0, 10))},
     ),
     (
-        "an account whose failing users are not known adds no protected ones",
-        [*users(FIRST, A, users=10, users_unknown=2), *users(FIRST, B, users=3, users_without_mfa=1, users_unknown=0)],
-        {("overview", "IAM users now", 1): {"": 2}, ("overview", "IAM users now", 2): {"": 1}},
+        "no account has counts: there are no figures but that",
+        [*users(FIRST, A, users=10)],
+        {
+            ("overview", "IAM users now", 1): {},
+            ("overview", "IAM users now", 2): {},
+            ("overview", "IAM users now", 4): {"": 10},
+            ("account", "Users by MFA", 3): {"": 10},
+        },
     ),
+    (
+        "an account is counted when all three numbers are there, whichever twin tells them",
+        [
+            *(up for account_id in (A, B) for up in one("aws_mfa_collector_up", FIRST, 1, account_id=account_id, collector="users")),
+            *one("aws_mfa_collector_up", SECOND, 1, account_id=A, collector="users"),
+            *users(FIRST, A, console_users_without_mfa=1, access_key_users_without_mfa=0),
+            *users(SECOND, A, users_without_mfa=1),
+            *users(FIRST, B, users_without_mfa=2, console_users_without_mfa=2),
+        ],
+        {
+            ("overview", "Users to act on", 0): {"": 3},
+            ("overview", "Users to act on", 1): {"": 0},
+            ("overview", "Users to act on", 2): {"": 1},
+        },
+    ),
+    (
+        "of how many users of the account which fact is not known",
+        [
+            *one("aws_mfa_users_unknown", FIRST, 2, account_id=A, fact="device"),
+            *one("aws_mfa_users_unknown", SECOND, 1, account_id=A, fact="device"),
+            *one("aws_mfa_users_unknown", FIRST, 7, account_id=A, fact="access_key"),
+        ],
+        {("account", "Users", 3): {'{who="all users"}': 2, '{who="with active access key"}': 7}},
+    ),
+    ("everything is chosen: every account counts", THREE, stats(3, 0, 0, 0)),
+    ("a unit is chosen: and whose unit is not known", THREE, stats(2, 0, 0, 0), {"$unit": "Workloads"}),
+    ("a tag is chosen: and whose tags are not known", THREE, stats(2, 0, 0, 0), {"$value": "payments"}),
+    ("both are chosen: of whom neither is known is left", THREE, stats(1, 0, 0, 0), {"$unit": "Sandbox", "$value": "payments"}),
+    ("an account is chosen", THREE, stats(1, 0, 0, 0), {"$scope": f"({A}|x)"}),
     (
         "a closed account is not scanned, a refused one is unknown",
         [*info(FIRST, A, state="closed"), *info(FIRST, B, state="refused"), *verdict(FIRST, B, "IAM.9", "unknown")],
@@ -233,6 +316,14 @@ CASES = [
         {("account", "Root last read", 0): {}, ("overview", "Age of the last root heartbeat", 0): {}},
     ),
     (
+        "a state file that was never written has no age, not one since 1970",
+        [
+            *one("aws_mfa_exporter_state_last_write_success_timestamp_seconds", FIRST, 0),
+            *one("aws_mfa_exporter_state_last_write_success_timestamp_seconds", SECOND, 1000),
+        ],
+        {("exporter", "Exporters and shards", 8): {"{%s}" % SECOND: 2000}},
+    ),
+    (
         "a shard is missing, whichever exporters are chosen",
         [
             *one("aws_mfa_exporter_total_shards", FIRST, 3),
@@ -259,14 +350,15 @@ CASES = [
 ]
 
 
-def expression(board, title, index):
+def expression(chosen, board, title, index):
     """The query of a panel, with the variables of a dashboard filled in."""
     found = [panel for panel in BOARDS[board]["panels"] if panel["title"] == title]
     if len(found) != 1:
         raise ValueError(f"{len(found)} panels of {board} are called {title}")
     filled = found[0]["targets"][index]["expr"]
-    for name in sorted(RANGE, key=len, reverse=True):
-        filled = filled.replace(name, RANGE[name])
+    variables = {**RANGE, **chosen}
+    for name in sorted(variables, key=len, reverse=True):
+        filled = filled.replace(name, variables[name])
     if left := re.search(r"\$\w+", filled):
         raise ValueError(f"{title} uses {left.group()}, which the cases do not fill in")
     return filled
@@ -275,10 +367,10 @@ def expression(board, title, index):
 def as_promtool_tests():
     """The cases as a file of promtool's unit tests."""
     tests = []
-    for about, series, shown in CASES:
+    for about, series, shown, *chosen in CASES:
         asked = [
             {
-                "expr": expression(*where),
+                "expr": expression(*(chosen or [{}]), *where),
                 "eval_time": "50m",
                 "exp_samples": [{"labels": labels or "{}", "value": value} for labels, value in samples.items()],
             }

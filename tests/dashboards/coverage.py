@@ -3,8 +3,13 @@
 from kit import cells, mapping, now, query, steps
 from panels import PAINTED_VERDICTS, bars, graph, override, paint, stat, table
 from promql import (
-    BY_HEARTBEAT,
+    AND_THESE,
+    CHOSEN,
+    STATUS,
     SUCCESS,
+    THESE,
+    THESE_HEARTBEATS,
+    accounts_not_counted,
     beyond_exempt,
     latest,
     per_account,
@@ -28,7 +33,7 @@ def coverage():
         "Accounts by verdict on root MFA (IAM.9)",
         "Counts, not a ratio: unknown accounts stay visible and never count as protected. Gaps: no exporter was"
         " scraped.",
-        verdict_counts("IAM.9", order=order),
+        verdict_counts("IAM.9", AND_THESE, order=order),
         stacked=True,
         stepped=True,
         overrides=PAINTED_VERDICTS,
@@ -42,7 +47,7 @@ def trouble():
     return graph(
         "Accounts failed or unknown on root MFA (IAM.9)",
         "The same figures as beside it, on a scale of their own: one account among hundreds is seen here.",
-        verdict_counts("IAM.9", order=("failed", "unknown")),
+        verdict_counts("IAM.9", AND_THESE, order=("failed", "unknown")),
         stepped=True,
         overrides=PAINTED_VERDICTS,
         decimals=0,
@@ -51,16 +56,71 @@ def trouble():
     )
 
 
+def control_share():
+    """The share of the accounts that meet the chosen control, over time."""
+    each = lambda verdict: verdict_count("$control", verdict, AND_THESE)
+    met = f"({each('passed')} + {each('not_applicable')})"
+    return graph(
+        "Share of accounts that meet $control",
+        "Accounts in which the control is passed or not applicable, of all that are scanned. An unknown account counts as"
+        " one that does not meet it. Choose the control at the top.",
+        [query(f"{met} / ({met} + {each('failed')} + {each('unknown')})", "meets $control")],
+        unit="percentunit",
+        max=1,
+        overrides=[paint("meets $control", "green")],
+        points=400,
+    )
+
+
+def time_without(link):
+    """How long each account did not meet the chosen control within the range."""
+    minutes = lambda verdict, all_of: (
+        f'60 * sum_over_time(({all_of} by (account_id) ({STATUS}{{control="$control",status="{verdict}"{AND_THESE}}}))'
+        "[$__range:1m]) > 0"
+    )
+    width = {"unit": "s", "decimals": 0, "custom__width": 130, "custom__align": "right"}
+    return table(
+        "Time without $control in this range, by account",
+        "For how long the control was failed, and for how long it was unknown, within the time range, looked at once a"
+        " minute. Over more than a few days and many accounts, choose accounts at the top.",
+        [cells(f"topk(100, {minutes('failed', 'max')})"), cells(f"topk(100, {minutes('unknown', 'min')})")],
+        {
+            "account_id": ("Account id", {"links": [link]}),
+            "Value #A": ("Failed", {**width, "custom__cellOptions": {"type": "color-text"}, "thresholds": steps("red")}),
+            "Value #B": ("Unknown", {**width, "custom__cellOptions": {"type": "color-text"}, "thresholds": steps("orange")}),
+        },
+        [("Failed", True), ("Unknown", True)],
+        empty="met all the time, as far as is known",
+    )
+
+
+def exempt_controls(link):
+    """Which controls of which accounts are exempt."""
+    return table(
+        "Exempt controls",
+        "Controls of accounts that the configuration exempts, with the id of the exemption. Verdicts stay what they are;"
+        " the alerts leave these out. Exempt users are among the users above.",
+        [cells(f"max by (account_id, control, exemption) (aws_mfa_control_exemption_info{THESE})")],
+        {
+            "account_id": ("Account id", {"links": [link], "custom__width": 130}),
+            "control": ("Control", {"custom__width": 90}),
+            "exemption": ("Exemption", {}),
+        },
+        [("Account id", False), ("Control", False)],
+        empty="none is known",
+    )
+
+
 def user_figures():
     """IAM users now."""
     return bars(
         "IAM users now",
-        "All IAM users of the accounts that could be read. With MFA: those certain to have it; a user without a device"
-        " whose password is not known is both without MFA and not known. Exempt users are those that the configuration"
-        " lists with a reason; they stay without MFA.",
+        "All IAM users of the accounts that could be read. Not known: all users of the accounts in which it is not known of"
+        " every user whether there is a device, because such an account has no counts. Exempt users are those that the"
+        " configuration lists with a reason; they stay without MFA.",
         [
-            now(f"sum({per_account('users')})", "all users"),
-            *({**target, "range": False, "instant": True} for target in users_by_protection()),
+            now(f"sum({per_account('users', more=THESE)})", "all users"),
+            *({**target, "range": False, "instant": True} for target in users_by_protection(THESE)),
         ],
         overrides=[paint("all users", "text"), *PAINTED_USERS],
         decimals=0,
@@ -72,9 +132,9 @@ def user_coverage():
     """IAM users by protection over time."""
     return graph(
         "IAM users by MFA",
-        "Users with MFA are those certain to have it. Users of accounts that cannot be read are in none of the areas:"
-        " see the accounts whose users are unknown beside it.",
-        users_by_protection(),
+        "Not known: all users of the accounts in which it is not known of every user. Users of accounts of which no"
+        " number is known are in none of the areas: see the accounts that are not counted beside it.",
+        users_by_protection(THESE),
         stacked=True,
         stepped=True,
         overrides=PAINTED_USERS,
@@ -86,15 +146,14 @@ def user_coverage():
 
 def users_to_act_on():
     """The figures of users that somebody has to act on."""
-    unread = verdict_count("IAM.19", "unknown")
     return stat(
         "Users to act on",
         "Users with a console password, and with an active access key, that have no MFA device and are not exempt;"
-        " accounts in which it is unknown whether all users have one.",
+        " accounts in which one of these numbers is not known, and is in neither.",
         [
-            now(beyond_exempt("console_users_without_mfa"), "console users without MFA"),
-            now(beyond_exempt("access_key_users_without_mfa"), "access key users without MFA"),
-            now(unread, "accounts with users unknown"),
+            now(beyond_exempt("console_users_without_mfa", THESE), "console users without MFA"),
+            now(beyond_exempt("access_key_users_without_mfa", THESE), "access key users without MFA"),
+            now(accounts_not_counted(CHOSEN), "accounts not counted"),
         ],
         steps("green", (1, "orange")),
         text="value_and_name",
@@ -107,7 +166,7 @@ def users_to_act_on():
 
 def heartbeat_over_time():
     """How old the newest root answer of each account is."""
-    age = f'time() - ({latest(SUCCESS, "account_id", BY_HEARTBEAT)} > 0)'
+    age = f'time() - ({latest(SUCCESS, "account_id", THESE_HEARTBEATS)} > 0)'
     return graph(
         "Age of the last root heartbeat",
         "By default once a minute, every five minutes in accounts whose root user has no credentials. The oldest"
@@ -146,7 +205,7 @@ def not_scanned():
         "Accounts that are not scanned, and why",
         "Suspended, closed and pending: as AWS Organizations says. Excluded: by the configuration. Refused: the"
         " credentials belong to another account; such an account is counted as unknown above.",
-        [cells('max by (account_id, account_name, ou, state) (aws_mfa_account_info{state!="scanned"})')],
+        [cells('max by (account_id, account_name, ou, state) (aws_mfa_account_info{state!="scanned"' + AND_THESE + "})")],
         {
             "state": ("State", {"custom__width": 95}),
             "account_name": ("Account", {}),

@@ -155,6 +155,7 @@ def instances():
         cells(f"time() - {by} (process_start_time_seconds{SCOPE})"),
         cells(f"time() - {by} ({OWN}_snapshot_timestamp_seconds{SCOPE})"),
         cells(f"time() - {by} ({OWN}_config_last_reload_success_timestamp_seconds{SCOPE})"),
+        cells(f"time() - ({by} ({OWN}_state_last_write_success_timestamp_seconds{SCOPE}) > 0)"),
         cells(f"{by} (process_resident_memory_bytes{SCOPE})"),
         cells(f"{by} (rate(process_cpu_seconds_total{SCOPE}[$__rate_interval]))"),
     ]
@@ -178,13 +179,14 @@ def instances():
         "Value #F": ("Started", ago),
         "Value #G": ("Last tick", ago),
         "Value #H": ("Configured", ago),
-        "Value #I": ("Memory", {"unit": "bytes", "decimals": 1, "custom__width": 100, **right}),
-        "Value #J": ("CPU", {"unit": "percentunit", "decimals": 1, "custom__width": 80, **right}),
+        "Value #I": ("State kept", ago),
+        "Value #J": ("Memory", {"unit": "bytes", "decimals": 1, "custom__width": 100, **right}),
+        "Value #K": ("CPU", {"unit": "percentunit", "decimals": 1, "custom__width": 80, **right}),
     }
     return table(
         "Exporters and shards",
-        "One row for each exporter; those down first. Started, last tick and configured: how long ago. Accounts: those"
-        " that it scans. CPU: of one core.",
+        "One row for each exporter; those down first. Started, last tick, configured and state kept: how long ago; without"
+        " a state file, no state is kept. Accounts: those that it scans. CPU: of one core.",
         targets,
         columns,
         [("State", False), ("Shard", False), ("Instance", False)],

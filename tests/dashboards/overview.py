@@ -1,13 +1,16 @@
 """*Organization overview*: how all accounts stand, worst first."""
 
-from board import Board
+from board import Board, control_variable, label_variable, text_variable
 from coverage import (
+    control_share,
     coverage,
     discovery,
+    exempt_controls,
     exemptions,
     faults,
     heartbeat_over_time,
     not_scanned,
+    time_without,
     trouble,
     user_coverage,
     user_figures,
@@ -15,7 +18,21 @@ from coverage import (
 )
 from kit import COLOURS, CONTROLS, GREY, VERDICTS, cells, mapping, now, steps
 from panels import stat, table, text, verdict_cell
-from promql import BY_HEARTBEAT, FAILED, NAMES, PROTECTED, STATUS, code, latest, named, oldest, verdict_count
+from promql import (
+    AND_THESE,
+    BY_HEARTBEAT,
+    CHOSEN,
+    FAILED,
+    NAMES,
+    PROTECTED,
+    STATUS,
+    THESE,
+    code,
+    latest,
+    named,
+    oldest,
+    verdict_count,
+)
 
 TO_ACCOUNT = {
     "title": "Open this account",
@@ -29,7 +46,7 @@ unprotected and never counts as passed. **passed**: an MFA device was seen. **no
 credentials. Select an account to see why and since when.
 """
 HEADINGS = ("IAM.9 root MFA", "IAM.6 hardware", "IAM.4 no key", "IAM.5 console", "IAM.19 all users")
-ON_ROOT_MFA = '{control="IAM.9"}'
+ON_ROOT_MFA = f'{{control="IAM.9",{CHOSEN}}}'
 
 
 def board():
@@ -38,6 +55,13 @@ def board():
         "aws-mfa-overview",
         "AWS MFA / Organization overview",
         "Whether the root user of every AWS account has MFA, and how far IAM users are.",
+        [
+            label_variable("unit", "Unit", "aws_mfa_account_info", "ou", every=True, whole=".*"),
+            text_variable("tag", "Tag", "tag_team", "A label of aws_mfa_account_labels: tag_ and the key of a tag that organization.labels names."),
+            label_variable("value", "Tag value", "aws_mfa_account_labels", "$tag", every=True, whole=".*"),
+            label_variable("scope", "Account", 'aws_mfa_account_info{ou=~"$unit|"}', "account_id", every=True, whole=".*"),
+            control_variable(),
+        ],
     )
     made.line(3, (24, text("How to read the verdicts", "What the four verdicts mean.", READING)))
     made.line(5, *verdict_stats())
@@ -45,20 +69,21 @@ def board():
     made.line(8, (12, controls()), (12, changes()))
     made.row("Coverage")
     made.line(8, (12, coverage()), (12, trouble()))
+    made.line(8, (12, control_share()), (12, time_without(TO_ACCOUNT)))
     made.line(8, (10, user_coverage()), (7, user_figures()), (7, users_to_act_on()))
     made.row("Freshness, and what is not read")
-    made.line(8, (9, heartbeat_over_time()), (7, faults()), (8, not_scanned()))
-    made.line(6, (9, discovery()), (15, exemptions()))
+    made.line(8, (9, heartbeat_over_time()), (7, faults(THESE)), (8, not_scanned()))
+    made.line(6, (6, discovery()), (9, exempt_controls(TO_ACCOUNT)), (9, exemptions()))
     return made.json()
 
 
 def verdict_stats():
     """How many accounts have which verdict on IAM.9; every account is in one of the five figures."""
-    count = lambda verdict: [now(verdict_count("IAM.9", verdict))]
+    count = lambda verdict: [now(verdict_count("IAM.9", verdict, AND_THESE))]
     # Nobody may read silence as all clear: without any verdict these two say so, in a colour.
-    loud = lambda verdict: [now(f"{verdict_count('IAM.9', verdict)} or vector(-1)")]
+    loud = lambda verdict: [now(f"{verdict_count('IAM.9', verdict, AND_THESE)} or vector(-1)")]
     silent = mapping(_m1=("no data", "orange"))
-    listed = "count by (account_id) (aws_mfa_account_info)"
+    listed = f"count by (account_id) (aws_mfa_account_info{THESE})"
     waiting = f"count({listed} unless on (account_id) {STATUS}) or 0 * count({listed})"
     management = "max by (account_id) (aws_mfa_management_account_info)"
     read = f'{management} * on (account_id) {oldest("aws_mfa_collector_up", "account_id", BY_HEARTBEAT)}'
@@ -134,22 +159,22 @@ def verdict_stats():
 def accounts():
     """All accounts that have verdicts, those without MFA for root first."""
     fault = (
-        'max by (account_id, fault) (2 * aws_mfa_collector_fault{collector="root"} or'
-        ' aws_mfa_collector_fault{collector!="root"})'
+        f'max by (account_id, fault) (2 * aws_mfa_collector_fault{{collector="root"{AND_THESE}}} or'
+        f' aws_mfa_collector_fault{{collector!="root"{AND_THESE}}})'
     )
     targets = [
-        cells(f"{NAMES} and on (account_id) {STATUS}"),
-        *(cells(code(control)) for control in CONTROLS),
+        cells(f"{NAMES} and on (account_id) {STATUS}{THESE}"),
+        *(cells(code(control, AND_THESE)) for control in CONTROLS),
         cells(f'time() - {oldest("aws_mfa_control_as_of_timestamp_seconds", "account_id", ON_ROOT_MFA)}'),
         cells(f"topk by (account_id) (1, {fault})"),
     ]
     link = {"links": [TO_ACCOUNT]}
     columns = {
-        "account_name": ("Account", {"custom__filterable": True, "custom__minWidth": 220, **link}),
+        "account_name": ("Account", {"custom__filterable": True, "custom__minWidth": 170, **link}),
         "account_id": ("Account id", {"custom__filterable": True, "custom__width": 130, **link}),
-        "ou": ("Unit", {"custom__filterable": True, "custom__width": 120}),
+        "ou": ("Unit", {"custom__filterable": True, "custom__width": 190}),
         **{
-            f"Value #{letter}": (heading, verdict_cell(custom__width=154, custom__filterable=True))
+            f"Value #{letter}": (heading, verdict_cell(custom__width=132, custom__filterable=True))
             for letter, heading in zip("BCDEF", HEADINGS)
         },
         "Value #G": (
@@ -183,7 +208,7 @@ def controls():
     targets = []
     for verdict in VERDICTS:
         each = [
-            f'label_replace({verdict_count(control, verdict)}, "control", "{control}", "", "")' for control in CONTROLS
+            f'label_replace({verdict_count(control, verdict, AND_THESE)}, "control", "{control}", "", "")' for control in CONTROLS
         ]
         targets.append(cells(" or ".join(each)))
     tint = lambda verdict: {
@@ -214,7 +239,7 @@ def controls():
 
 def changes():
     """Which verdicts turned within the range, and when."""
-    protected, failed = latest(PROTECTED, "account_id, control"), latest(FAILED, "account_id, control")
+    protected, failed = (latest(metric, "account_id, control", THESE) for metric in (PROTECTED, FAILED))
     recent = "> time() - $__range_s"
     lost = f'label_replace(({protected} < {failed}) {recent}, "change", "protection lost", "", "")'
     regained = f'label_replace(({failed} < {protected}) {recent}, "change", "protected again", "", "")'

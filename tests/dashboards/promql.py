@@ -18,6 +18,15 @@ THIS_ACCOUNT = f"{{{ONE}}}"
 BY_HEARTBEAT = '{collector="root"}'
 JOB = '{job=~"$job"}'
 SCOPE = '{job=~"$job",instance=~"$instance"}'
+# The accounts that are chosen on the overview: by id, and not known to be in another unit or to have another tag than the
+# chosen ones. A list of all their ids would be longer than what Prometheus reads.
+CHOSEN = (
+    'account_id=~"$scope"} unless on (account_id) aws_mfa_account_info{ou!~"$unit|"}'
+    ' unless on (account_id) aws_mfa_account_labels{$tag!~"$value"'
+)
+THESE = f"{{{CHOSEN}}}"
+AND_THESE = f",{CHOSEN}"
+THESE_HEARTBEATS = f'{{collector="root"{AND_THESE}}}'
 # An account is renamed or moved between units now and then: of the rows that stand at once, one.
 NAMES = "topk by (account_id) (1, max by (account_id, account_name, ou) (aws_mfa_account_info))"
 
@@ -84,14 +93,23 @@ def exempt(kind, more=""):
 
 
 def users_with_mfa(more=""):
-    """Users certain to have a device.
+    """Users with a device, in the accounts in which that is known of every user."""
+    every, without = (per_account(kind, more=more) for kind in ("users", "users_without_mfa"))
+    return f"sum(clamp_min({every} - {without}, 0))"
 
-    A user without a device whose password is not known is in both counts that
-    are taken away, so the figure may be too small by those; it is never too
-    large. An account of which a count is missing adds nothing.
-    """
-    every, without, unknown = (per_account(kind, more=more) for kind in ("users", "users_without_mfa", "users_unknown"))
-    return f"sum(clamp_min({every} - {without} - {unknown}, 0))"
+
+def users_not_counted(more=""):
+    """All users of the accounts in which it is not known of every user whether there is a device."""
+    every, without = (per_account(kind, more=more) for kind in ("users", "users_without_mfa"))
+    return f"sum({every} unless on (account_id) {without} or 0 * {every})"
+
+
+def accounts_not_counted(more=""):
+    """Accounts whose users are read, and of which a count that an alert asks about is absent."""
+    kinds = ("users_without_mfa", "console_users_without_mfa", "access_key_users_without_mfa")
+    known = " and on (account_id) ".join(per_account(kind, more=f"{{{more}}}") for kind in kinds)
+    read = f'count(group by (account_id) (aws_mfa_collector_up{{collector="users",{more}}}))'
+    return f"{read} - (count({known}) or vector(0))"
 
 
 def users_by_protection(more="", order=("with MFA", "without MFA", "without MFA, exempt", "not known")):
@@ -100,6 +118,6 @@ def users_by_protection(more="", order=("with MFA", "without MFA", "without MFA,
         "with MFA": users_with_mfa(more),
         "without MFA": beyond_exempt("users_without_mfa", more),
         "without MFA, exempt": exempt("users_without_mfa", more),
-        "not known": f"sum({per_account('users_unknown', more=more)})",
+        "not known": users_not_counted(more),
     }
     return [query(asked[name], name) for name in order]

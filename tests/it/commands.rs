@@ -326,3 +326,62 @@ fn a_terminal_sees_how_far_a_check_is() {
     let lines = narrow.split("\r\x1b[K").filter(|line| line.starts_with("Asking AWS"));
     assert!(lines.clone().count() > 3 && lines.clone().all(|line| line.chars().count() < 40), "{narrow:?}");
 }
+
+/// Roots without MFA come first, and what has changed since a former check is said.
+#[test]
+fn check_says_what_has_become_better_and_worse() {
+    let sim = sim(healthy());
+    let former = tempfile::NamedTempFile::new().unwrap();
+    fs::write(former.path(), check(&sim, &["--output=json"]).1).unwrap();
+    let flag = format!("--compare={}", former.path().display());
+    let (_, same) = check(&sim, &[&flag]);
+    assert!(same.contains("Nothing has become better or worse since 20"), "{same}");
+    sim.edit(ID, |account| account.root.devices.clear());
+    let (code, worse) = check(&sim, &["--output=markdown", &flag]);
+    assert_eq!(code, Some(1), "{worse}");
+    assert!(worse.starts_with("1 accounts: 1 root without MFA.\n"), "{worse}");
+    assert!(worse.contains("| account | name | IAM.9 | ") && worse.contains(&format!("\n| {ID} |")), "{worse}");
+    assert!(
+        worse.contains("Worse since 20") && worse.contains(&format!("- {ID} IAM.9: passed -> failed\n")),
+        "{worse}"
+    );
+    let (_, json) = check(&sim, &["--output=json", &flag]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["changes"]["worse"][0]["control"], "IAM.6", "{json}");
+    fs::write(former.path(), json.to_string()).unwrap();
+    let fido = sim.account(ID).root_fido_serial("key");
+    sim.edit(ID, |account| account.root.devices.push(fido));
+    let (_, better) = check(&sim, &[&flag]);
+    assert!(better.contains("Better since 20") && better.contains("IAM.9: failed -> passed"), "{better}");
+}
+
+#[test]
+fn what_cannot_be_compared_with_is_told_before_aws_is_asked() {
+    let sim = sim(healthy());
+    let told = |flags: &[&str]| {
+        let output = run(&sim.endpoint(), &[&["check"], flags].concat());
+        assert_eq!(output.status.code(), Some(3), "{flags:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let flag = format!("--compare={}", file.path().display());
+    assert!(told(&["--compare=/nowhere.json"]).contains("/nowhere.json cannot be read"));
+    assert!(told(&[&flag]).contains("is not what `check --output json` prints"));
+    fs::write(file.path(), r#"{"schema_version": 999, "checked_at": "", "accounts": []}"#).unwrap();
+    assert!(told(&[&flag]).contains("schema_version 999"));
+    assert!(told(&[&flag, "--output=csv"]).contains("table, markdown and json"));
+    assert_eq!(sim.total("GetAccountSummary"), 0);
+}
+
+#[test]
+fn check_prints_a_line_an_account_for_a_spreadsheet() {
+    let (code, csv) = check(&sim(healthy()), &["--output=csv"]);
+    assert_eq!(code, Some(0), "{csv}");
+    let lines: Vec<_> = csv.split("\r\n").collect();
+    assert_eq!(lines[0], "account_id,account_name,ou,state,IAM.9,IAM.6,IAM.4,IAM.5,IAM.19,why");
+    assert!(
+        lines[1].starts_with(&format!("{ID},,,scanned,passed,passed,passed,not_applicable,not_applicable,")),
+        "{csv}"
+    );
+    assert_eq!(lines.len(), 3, "{csv}");
+}

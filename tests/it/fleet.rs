@@ -715,3 +715,56 @@ fn killed_at_any_moment_it_starts_with_what_it_knew() {
     }
     assert!(in_the_middle >= 3, "{in_the_middle} kills left half a file");
 }
+
+/// Units and tags are labels once the organization has said what they are; what
+/// cannot be asked is no label, and what was known stays.
+#[test]
+fn units_and_chosen_tags_are_labels_of_an_account() {
+    let mut scenario = organization(vec![good(&member_id(1)), good(&member_id(2))]);
+    let directory = scenario.organization.as_mut().unwrap();
+    directory.units = vec![Unit { id: "ou-1".into(), name: "Workloads".into(), parent: aws_sim::ROOT.into() }];
+    directory.members[1].unit = "ou-1".into();
+    directory.members[1].tags =
+        [("team".to_owned(), "a \"b\"".to_owned()), ("other".to_owned(), "x".to_owned())].into();
+    let sim = Sim::start(scenario).unwrap();
+    let text = "organization: {role_name: aws-mfa-exporter, interval: 1s, labels: {ou: true, tags: [team]}}\n";
+    let (exporter, _file) = configured(&sim, text, &[]);
+    let label = |id: &str, ou: &str, team: &str| {
+        format!("aws_mfa_account_labels{{account_id=\"{id}\",ou=\"{ou}\",tag_team=\"{team}\"}}")
+    };
+    let wanted = [label(&member_id(1), "Workloads", "a \\\"b\\\""), label(&member_id(2), "", "")];
+    let has_all = |samples: &Samples| wanted.iter().all(|series| samples.value(series) == Some(1.0));
+    exporter.wait_for("labels", SOON, has_all);
+    sim.fault(OWN, Some("ListTagsForResource"), Fault::AccessDenied);
+    exporter.wait_for("a fault", SOON, |samples| samples.value("aws_mfa_discovery_up") == Some(0.0));
+    assert!(has_all(&exporter.metrics()), "what cannot be asked is what it was");
+    sim.clear_faults();
+    sim.edit_organization(|organization| _ = organization.members[2].tags.insert("team".into(), "c".into()));
+    let moved = label(&member_id(2), "", "c");
+    exporter.wait_for("a new owner", SOON, |samples| samples.value(&moved) == Some(1.0));
+}
+
+/// An exemption for a control is a row, and its verdict is what it was.
+#[test]
+fn a_control_that_is_exempt_is_still_failed() {
+    let sim = Sim::start(organization(vec![bad(&member_id(1)), bad(&member_id(2))])).unwrap();
+    let text = format!(
+        "organization: {{role_name: aws-mfa-exporter}}\nexemptions:\n\
+         - {{id: T-1, account: \"{0}\", control: root, reason: x}}\n\
+         - {{id: T-2, account: \"{1}\", control: IAM.6, reason: x, until: 2020-01-01}}\n",
+        member_id(1),
+        member_id(2)
+    );
+    let (exporter, _file) = configured(&sim, &text, &[]);
+    let row = |id: &str, control: &str, exemption: &str| {
+        format!("aws_mfa_control_exemption_info{{account_id=\"{id}\",control=\"{control}\",exemption=\"{exemption}\"}}")
+    };
+    let samples = exporter.wait_for("a verdict", SOON, |samples| samples.status_of(&member_id(1), "IAM.9") == "failed");
+    for control in ["IAM.9", "IAM.6", "IAM.4"] {
+        assert_eq!(samples.value(&row(&member_id(1), control, "T-1")), Some(1.0), "{control}");
+    }
+    let rows = samples.names().filter(|name| name.starts_with("aws_mfa_control_exemption_info")).count();
+    assert_eq!(rows, 3, "one that has ended is no row, and users have none");
+    let end = samples.value("aws_mfa_exemption_expiry_timestamp_seconds{exemption=\"T-2\"}");
+    assert_eq!(end, Some(1_577_836_800.0), "its end is told of all the same");
+}

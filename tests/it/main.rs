@@ -9,8 +9,12 @@ mod aws;
 mod cases;
 /// The commands beside serving.
 mod commands;
+/// Credentials, environments and mistakes as people really have them.
+mod credentials;
 /// The expressions of the dashboards.
 mod dashboards;
+/// Which accounts filters name.
+mod filters;
 /// Many accounts: an organization, roles, a file, shards.
 mod fleet;
 /// What fuzzing has found, and what it has kept.
@@ -42,8 +46,12 @@ mod rules;
 mod sdk;
 /// The server's manners: methods, limits, drains, staleness.
 mod server;
+/// The state file on a disk that is shared, full, or pulled away.
+mod state_file;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.
 mod support;
+/// Checks by cron, through node_exporter's textfile collector and Prometheus.
+mod textfile;
 /// TLS and passwords, the server alone.
 mod tls;
 /// Users: histories, properties and budgets on a clock of their own, and every case

@@ -25,6 +25,8 @@ const LEVELS: &[(&str, &str)] = &[
     ("account", "account_id"),
     ("control", "control"),
     ("credential", "credential"),
+    ("fact", "fact"),
+    ("instance", "instance"),
     ("job", "job"),
     ("state", "state"),
     ("status", "status"),
@@ -63,10 +65,13 @@ impl Known {
         for name in ["process_start_time_seconds", "process_threads"] {
             add(name, &[]);
         }
-        let of_alerts = ["alertname", "alertstate", "severity", "account_id", "collector", "control", "credential"];
+        let of_alerts =
+            ["alertname", "alertstate", "severity", "account_id", "collector", "control", "credential", "outage"];
         for name in ["ALERTS", "ALERTS_FOR_STATE"] {
             add(name, &of_alerts);
         }
+        // Which labels these are is the site's choice; the dashboards ask for them.
+        metrics.get_mut("aws_mfa_account_labels").expect("it is exported").extend(["ou", "tag_team"].map(String::from));
         let mut known = Self { metrics };
         for name in rules().into_iter().filter_map(|rule| rule.record) {
             let labels = Self::recorded(&name);
@@ -121,6 +126,7 @@ fn values(label: &str) -> Option<BTreeSet<String>> {
         "fault" => FaultClass::ALL.map(FaultClass::as_str).into(),
         "state" => AccountStatus::ALL.map(AccountStatus::as_str).into_iter().chain(["refused"]).collect(),
         "credential" => vec!["access_key", "password", "signing_certificate"],
+        "fact" => vec!["access_key", "console_password", "device"],
         "source" => vec!["credential_report", "virtual_devices"],
         "kind" => DeviceKind::ALL.map(DeviceKind::as_str).into(),
         "severity" => vec!["critical", "warning", "info"],

@@ -12,6 +12,8 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::peers::python;
+
 #[derive(Debug, Deserialize)]
 struct RuleFile {
     groups: Vec<Group>,
@@ -55,7 +57,7 @@ pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 
 fn groups() -> Vec<Group> {
     let read = |path: &str| serde_saphyr::from_str::<RuleFile>(&text(path)).unwrap().groups;
-    ["alerts.yaml", "recording.yaml"].into_iter().flat_map(read).collect()
+    ["alerts.yaml", "alerts-simple.yaml", "recording.yaml"].into_iter().flat_map(read).collect()
 }
 
 /// All rules, in order.
@@ -63,8 +65,11 @@ pub fn rules() -> Vec<Rule> {
     groups().into_iter().flat_map(|group| group.rules).collect()
 }
 
+/// The alerts of the full set, by name.
 fn alerts() -> BTreeMap<String, Rule> {
-    rules().into_iter().filter_map(|rule| Some((rule.alert.clone()?, rule))).collect()
+    let file: RuleFile = serde_saphyr::from_str(&text("alerts.yaml")).unwrap();
+    let rules = file.groups.into_iter().flat_map(|group| group.rules);
+    rules.filter_map(|rule| Some((rule.alert.clone()?, rule))).collect()
 }
 
 /// What promtool tests, as YAML that is no further known.
@@ -108,7 +113,7 @@ fn promtool_accepts_the_rules_and_their_cases_hold() {
     for installation in installations() {
         let promtool = || program(installation.as_deref(), "promtool");
         let mut check = promtool();
-        check.args(["check", "rules", "alerts.yaml", "recording.yaml"]);
+        check.args(["check", "rules", "alerts.yaml", "alerts-simple.yaml", "recording.yaml"]);
         is_content(check);
         let mut config = promtool();
         config.args(["check", "config", "prometheus.example.yml"]);
@@ -123,13 +128,18 @@ fn promtool_accepts_the_rules_and_their_cases_hold() {
 #[test]
 fn alertmanager_routes_each_alert_by_its_severity() {
     let mut check = Command::new("amtool");
-    check.args(["check-config", "alertmanager.example.yml"]);
+    check.args(["check-config", "alertmanager.example.yml", "alertmanager.teams.example.yml"]);
     is_content(check);
     for (name, rule) in alerts() {
         let severity = &rule.labels["severity"];
         let mut route = Command::new("amtool");
         route.args(["config", "routes", "test", "--config.file=alertmanager.example.yml"]);
-        route.args([format!("alertname={name}"), format!("severity={severity}"), "account_id=1".to_owned()]);
+        route.args([
+            format!("alertname={name}"),
+            format!("severity={severity}"),
+            "account_id=1".into(),
+            "job=j".into(),
+        ]);
         let wanted = BTreeMap::from([("critical", "pager"), ("warning", "tickets"), ("info", "nobody")]);
         assert_eq!(is_content(route).lines().next(), Some(wanted[severity.as_str()]), "{name}");
     }
@@ -155,6 +165,133 @@ fn alertmanager_names_only_alerts_that_exist() {
     }
 }
 
+// === what the program prints ===
+
+/// What `generate alerts` prints.
+fn printed(flags: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+    let output = command.args(["generate", "alerts"]).args(flags).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_shipped_alerts_are_what_the_program_prints() {
+    for (file, flags) in [("alerts.yaml", &[][..]), ("alerts-simple.yaml", &["--set=simple"])] {
+        let way = format!("aws-mfa-exporter generate alerts {} > deploy/prometheus/{file}", flags.join(" "));
+        assert!(printed(flags) == text(file), "renew it: {way}");
+    }
+}
+
+#[test]
+fn what_a_site_decides_is_a_flag() {
+    let flags = [
+        "--runbooks=https://wiki.example.org/mfa/runbooks.md",
+        "--grafana=https://grafana.example.org/",
+        "--job=audit-.+",
+        "--grace=36h",
+        "--memory=30m",
+    ];
+    let file: RuleFile = serde_saphyr::from_str(&printed(&flags)).unwrap();
+    let rules: Vec<_> = file.groups.into_iter().flat_map(|group| group.rules).collect();
+    for rule in rules.iter().filter(|rule| rule.alert.is_some()) {
+        let [runbook, dashboard] = ["runbook_url", "dashboard_url"].map(|name| rule.annotations[name].as_str());
+        assert!(runbook.starts_with("https://wiki.example.org/mfa/runbooks.md#awsmfa"), "{runbook}");
+        assert!(dashboard.starts_with("https://grafana.example.org/d/aws-mfa-"), "{dashboard}");
+    }
+    let has = |text: &str| rules.iter().any(|rule| rule.expr.contains(text));
+    assert!(has("up{job=~\"audit-.+\"}") && has("time() - 129600") && has("[30m]") && !has("[60m]"));
+    for wrong in ["--runbooks=wiki", "--grafana=x", "--job=\"", "--grace=24", "--memory=1m", "--set=other"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+        let output = command.args(["generate", "alerts", wrong]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(wrong.split('=').next().unwrap()), "{wrong}: {said}");
+    }
+}
+
+/// An account's unit and tags are labels of its alerts, the newest that are known, also while nobody exports them.
+#[test]
+fn alerts_carry_what_a_site_chose() {
+    let rules = tempfile::tempdir().unwrap();
+    fs::write(rules.path().join("alerts.yaml"), printed(&["--labels=ou,tag_team"])).unwrap();
+    let series = |name: &str, labels: &str, values: &str| serde_json::json!({"series": format!("{name}{{job=\"j\",instance=\"a\",account_id=\"1\"{labels}}}"), "values": values});
+    let info = r#",account_name="",partition="aws",ou="",state="scanned""#;
+    let fired = |labels: &str| serde_json::json!([{"labels": format!("{{account_id=\"1\"{labels}}}"), "value": 1}]);
+    let query = r#"sum by (account_id, ou, tag_team) (ALERTS{alertname="AwsMfaRootMfaRegressed"})"#;
+    let at =
+        |time: &str, labels: &str| serde_json::json!({"expr": query, "eval_time": time, "exp_samples": fired(labels)});
+    let case = serde_json::json!({
+        "rule_files": ["alerts.yaml"],
+        "evaluation_interval": "30s",
+        "tests": [{
+            "interval": "30s",
+            "input_series": [
+                series("aws_mfa_account_info", info, "1x39 stale"),
+                series("aws_mfa_control_last_protected_timestamp_seconds", r#",control="IAM.9""#, "1x39 stale"),
+                series("aws_mfa_control_last_failed_timestamp_seconds", r#",control="IAM.9""#, "2x39 stale"),
+                series("aws_mfa_account_labels", r#",ou="Workloads/Production",tag_team="a",tag_env="x""#, "_x4 1x15 stale"),
+                series("aws_mfa_account_labels", r#",ou="Workloads/Production",tag_team="b",tag_env="x""#, "_x20 1x19 stale"),
+            ],
+            "promql_expr_test": [
+                at("1m", r#",ou="none",tag_team="none""#),
+                // While the old owner's alert is kept.
+                at("30m", r#",ou="Workloads/Production",tag_team="b""#),
+            ],
+        }],
+    });
+    fs::write(rules.path().join("case.yaml"), case.to_string()).unwrap();
+    for installation in installations() {
+        let mut test = program(installation.as_deref(), "promtool");
+        test.args(["test", "rules"]).arg(rules.path().join("case.yaml"));
+        is_content(test);
+    }
+}
+
+/// The example of teams: by tag to the team's own pager, and a sandbox pages nobody.
+#[test]
+fn alertmanager_routes_by_team_and_unit() {
+    let to = |labels: &[&str]| {
+        let mut route = Command::new("amtool");
+        route.args(["config", "routes", "test", "--config.file=alertmanager.teams.example.yml"]).args(labels);
+        is_content(route).lines().next().unwrap().to_owned()
+    };
+    let regressed = ["alertname=AwsMfaRootMfaRegressed", "severity=critical", "account_id=1"];
+    let of = |more: &[&'static str]| to(&[&regressed, more].concat());
+    assert_eq!(of(&[]), "pager");
+    assert_eq!(of(&["tag_team=payments", "ou=Workloads/Production"]), "payments-pager");
+    assert_eq!(of(&["tag_team=payments", "ou=Sandbox"]), "tickets");
+    assert_eq!(of(&["ou=Sandbox/Experiments"]), "tickets");
+    assert_eq!(of(&["ou=Sandboxes"]), "pager");
+    assert_eq!(
+        to(&["alertname=AwsMfaConsoleUsersWithoutMfa", "severity=warning", "tag_team=payments"]),
+        "payments-tickets"
+    );
+    assert_eq!(to(&["alertname=AwsMfaExporterAbsent", "severity=critical"]), "pager");
+}
+
+/// For rulers that lack what the full set needs.
+#[test]
+fn the_simple_alerts_are_a_part_of_the_full_ones_and_stand_alone() {
+    let file: RuleFile = serde_saphyr::from_str(&text("alerts-simple.yaml")).unwrap();
+    let full = alerts();
+    let mut left_out: BTreeSet<_> = full.keys().map(String::as_str).collect();
+    for rule in file.groups.iter().flat_map(|group| &group.rules) {
+        let name = rule.alert.as_deref().expect("nothing is recorded");
+        left_out.remove(name);
+        assert_eq!(
+            rule.labels,
+            BTreeMap::from([("severity".to_owned(), full[name].labels["severity"].clone())]),
+            "{name}"
+        );
+        assert!(
+            !rule.expr.contains(":aws_mfa_") && rule.annotations.values().all(|text| !text.contains("query")),
+            "{name}"
+        );
+    }
+    assert!(!text("alerts-simple.yaml").contains("keep_firing_for"));
+    assert_eq!(left_out, BTreeSet::from(["AwsMfaCoverageFalling", "AwsMfaNewAccountRootMfaOff"]));
+}
+
 // === alerts, cases and runbooks ===
 
 #[test]
@@ -162,13 +299,17 @@ fn every_alert_says_how_bad_it_is_what_it_is_and_what_to_do() {
     for (name, rule) in alerts() {
         assert!(name.starts_with("AwsMfa"), "{name}");
         assert!(["critical", "warning", "info"].contains(&rule.labels["severity"].as_str()), "{name}");
-        assert_eq!(rule.labels.len(), 1, "{name}: a label more is another alert when it changes");
+        // A label more is another alert when it changes; an outage's does not.
+        let labels: Vec<_> = rule.labels.keys().map(String::as_str).filter(|label| *label != "severity").collect();
+        assert!(labels.is_empty() || name == "AwsMfaRootMfaUnknown" && labels == ["outage"], "{name}: {labels:?}");
         assert!(rule.patience.is_some(), "{name}");
-        let [summary, description, url] =
-            ["summary", "description", "runbook_url"].map(|annotation| rule.annotations[annotation].as_str());
+        let [summary, description, url, dashboard] = ["summary", "description", "runbook_url", "dashboard_url"]
+            .map(|annotation| rule.annotations[annotation].as_str());
         assert!(summary.ends_with('.') && !summary.contains("{{"), "{name}");
         assert!(description.ends_with('.'), "{name}");
         assert_eq!(url, format!("deploy/runbooks.md#{}", name.to_lowercase()), "{name}");
+        let board = dashboard.strip_prefix("d/").unwrap().split('?').next().unwrap();
+        assert!(folder().join(format!("../../dashboards/{board}.json")).exists(), "{name}: {dashboard}");
     }
 }
 
@@ -183,6 +324,14 @@ fn every_alert_has_a_runbook_and_no_runbook_is_left_over() {
             assert!(section.contains(part), "{name} has no {part}");
         }
     }
+}
+
+/// There are such operations, with these options, and the role for people on call allows them.
+#[test]
+fn the_commands_of_the_runbooks_can_be_pasted() {
+    let mut check = python("python");
+    check.arg(folder().join("../../tests/runbooks.py"));
+    is_content(check);
 }
 
 /// A case fires if it expects an alert, be it by name or as a sample of `ALERTS`.

@@ -17,7 +17,8 @@ fn wait<F: Future>(future: F) -> F::Output {
 }
 
 fn loader(sim: &Sim) -> aws_config::ConfigLoader {
-    aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12()).endpoint_url(sim.endpoint()).test_credentials()
+    let loader = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12()).region("us-east-1");
+    loader.endpoint_url(sim.endpoint()).test_credentials()
 }
 
 /// An operation without an override sends nothing, although the environment
@@ -26,7 +27,7 @@ fn loader(sim: &Sim) -> aws_config::ConfigLoader {
 fn a_forgotten_override_fails_closed() {
     let sim = sim(healthy());
     let (iam, sts) = wait(async {
-        let clients = Clients::load(loader(&sim)).await;
+        let clients = Clients::of(loader(&sim)).await;
         (
             clients.iam.get_account_summary().send().await.is_err(),
             clients.sts.get_caller_identity().send().await.is_err(),
@@ -45,7 +46,7 @@ fn the_override_decides_whose_account_answers() {
     let sim = Sim::start(Scenario { accounts: vec![healthy(), member], credentials, ..Scenario::default() }).unwrap();
     let enabled = |key: &'static str| {
         wait(async {
-            let clients = Clients::load(loader(&sim)).await;
+            let clients = Clients::of(loader(&sim)).await;
             let credentials = aws_credential_types::Credentials::new(key, "x", None, None, "test");
             let only = aws_sdk_iam::Config::builder().credentials_provider(credentials);
             let reply = clients.iam.get_account_summary().customize().config_override(only).send().await.unwrap();
@@ -61,7 +62,7 @@ fn the_sdk_itself_sends_once() {
     let sim = sim(healthy());
     sim.fault(ID, None, Fault::Throttled);
     wait(async {
-        let clients = Clients::load(loader(&sim)).await;
+        let clients = Clients::of(loader(&sim)).await;
         let credentials = aws_credential_types::Credentials::new(KEY, "x", None, None, "test");
         let only = aws_sdk_iam::Config::builder().credentials_provider(credentials);
         assert!(clients.iam.get_account_summary().customize().config_override(only).send().await.is_err());

@@ -49,25 +49,29 @@ impl Exporter {
 
     /// Starts the exporter with these variables and no others.
     pub fn with_environment(flags: &[&str], environment: &[(&str, &str)]) -> Self {
-        let exporter = Self::listening(flags, environment);
-        while exporter.get("/-/ready").status != 200 {
+        Self::listening(flags, environment).ready()
+    }
+
+    /// Waits until there is something to scrape.
+    pub fn ready(self) -> Self {
+        while self.get("/-/ready").status != 200 {
             std::thread::sleep(Duration::from_millis(20));
         }
-        exporter
+        self
     }
 
     /// As [`Self::with_environment`], and asks nothing of it.
     pub fn listening(flags: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
-            .arg("--web.listen-address=127.0.0.1:0")
-            .args(flags)
-            .env_clear()
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .envs(environment.iter().copied())
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+        command.args(flags).env_clear().env("AWS_EC2_METADATA_DISABLED", "true").envs(environment.iter().copied());
+        Self::spawned(command)
+    }
+
+    /// Runs what becomes the exporter, with these arguments and one more, until it says
+    /// where it listens.
+    pub fn spawned(mut command: Command) -> Self {
+        command.arg("--web.listen-address=127.0.0.1:0").stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let mut address = None;

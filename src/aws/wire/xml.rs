@@ -52,17 +52,19 @@ pub fn result<T>(
     read(results.next().ok_or(ReplyError::Malformed)?)
 }
 
-/// The code of an error: `<ErrorResponse><Error><Code>…`.
+/// The code of an error, `<ErrorResponse><Error><Code>…`, and its message.
 ///
 /// # Errors
 /// When `body` is no such reply.
-pub fn error_code(body: &[u8]) -> Result<String, ReplyError> {
+pub fn error(body: &[u8]) -> Result<(String, String), ReplyError> {
     let document = document(body)?;
     let response = Element(document.root_element());
     if response.name() != "ErrorResponse" {
         return Err(ReplyError::Malformed);
     }
-    response.child("Error")?.text("Code").map(str::to_owned)
+    let error = response.child("Error")?;
+    let message = error.optional_text("Message")?.unwrap_or_default();
+    Ok((error.text("Code")?.to_owned(), message.to_owned()))
 }
 
 /// The document, if it can be read in one way only.

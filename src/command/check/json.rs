@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::compare::Changes;
 use crate::model::{
     facts::Fault,
     judge::users::Count,
@@ -9,7 +10,7 @@ use crate::model::{
 };
 
 /// The version of the JSON's form. Keys are added without raising it.
-const SCHEMA_VERSION: u32 = 2;
+pub(super) const SCHEMA_VERSION: u32 = 2;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -18,6 +19,9 @@ struct Report<'a> {
     checked_at: String,
     fault: Option<Problem<'a>>,
     accounts: Vec<AccountReport<'a>>,
+    /// Only with `--compare`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<&'a Changes>,
 }
 
 #[derive(Serialize)]
@@ -78,25 +82,26 @@ struct CollectorReport<'a> {
 struct Problem<'a> {
     class: &'static str,
     detail: &'a str,
-    remedy: &'static str,
+    remedy: &'a str,
 }
 
 /// Writes the report.
 #[must_use]
-pub fn json(snapshot: &Snapshot) -> String {
+pub fn json(snapshot: &Snapshot, changes: Option<&Changes>) -> String {
     let report = Report {
         schema_version: SCHEMA_VERSION,
         exporter_version: crate::build_info::BUILD.version,
         checked_at: snapshot.tick.wall.to_rfc3339(),
         fault: snapshot.discovery.fault.as_ref().map(Problem::of),
         accounts: snapshot.accounts().filter_map(|state| AccountReport::of(snapshot, state)).collect(),
+        changes,
     };
     serde_json::to_string_pretty(&report).expect("a report of texts has a JSON form") + "\n"
 }
 
 impl<'a> Problem<'a> {
     fn of(fault: &'a Fault) -> Self {
-        Self { class: fault.class.as_str(), detail: &fault.detail, remedy: fault.class.remedy() }
+        Self { class: fault.class.as_str(), detail: &fault.detail, remedy: fault.remedy() }
     }
 }
 

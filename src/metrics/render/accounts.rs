@@ -1,6 +1,6 @@
 //! The families about accounts, how they are discovered, and the snapshot itself.
 
-use super::{Family, count, of_account, of_snapshot, or_never};
+use super::{Family, Form, count, of_account, of_snapshot, or_never};
 use crate::model::{account::AccountStatus, snapshot::AccountState};
 
 /// The state of an account whose credentials are another's.
@@ -10,11 +10,21 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_account_info",
         &["account_id", "account_name", "partition", "ou", "state"],
-        "An account that the exporter knows of, with its name and its state: scanned, refused (its credentials are another account's), excluded by the configuration, or, as AWS Organizations says, suspended, closed or pending. The partition is empty until credentials have proved it. Always 1.",
+        "An account that the exporter knows of, with its name and its state: scanned, refused (its credentials are another account's), excluded by the configuration, or, as AWS Organizations says, suspended, closed or pending. The partition is empty until credentials have proved it; the unit is empty unless organization.labels.ou or a filter by unit asks for it. Always 1.",
         |view, rows| {
             if let Some(account) = &view.state.account {
                 let partition = account.partition.as_ref().map_or("", |partition| partition.as_str());
                 rows.push(&[&account.name, partition, &account.ou, scan_state(view.state)], 1);
+            }
+        },
+    ),
+    of_account(
+        "aws_mfa_account_labels",
+        &["account_id"],
+        "What organization.labels of the configuration asks for, as further labels: ou, the path of the account's organizational unit, and tag_ with each chosen tag's key; empty where the account has no such tag. Absent without that setting, and while the organization has not been asked. Always 1.",
+        |view, rows| {
+            if let Some(labels) = view.state.account.as_ref().and_then(|account| account.labels.as_ref()) {
+                rows.push_labelled(labels.iter().map(|(name, value)| (&**name, value.as_str())));
             }
         },
     ),
@@ -24,6 +34,17 @@ pub(super) const FAMILIES: &[Family] = &[
             rows.push(&[wanted], count(identified.filter(|state| scan_state(state) == wanted).count()));
         }
     }),
+    of_account(
+        "aws_mfa_check_timestamp_seconds",
+        &["account_id"],
+        "When `check --output prometheus` read the account, for the textfile collector of node_exporter. Whatever it wrote beside this was true then and is no newer. An exporter that serves does not have it.",
+        |view, rows| {
+            if view.state.is_scanned() {
+                rows.push(&[], view.snapshot.tick.wall.as_seconds());
+            }
+        },
+    )
+    .only(Form::AtRest),
     of_account(
         "aws_mfa_management_account_info",
         &["account_id"],

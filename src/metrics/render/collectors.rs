@@ -1,6 +1,6 @@
 //! The families about collectors: how often they run, and how their last run ended.
 
-use super::{Family, of_account, of_snapshot, or_never};
+use super::{Family, Form, of_account, of_snapshot, or_never};
 
 pub(super) const FAMILIES: &[Family] = &[
     of_account(
@@ -12,7 +12,8 @@ pub(super) const FAMILIES: &[Family] = &[
                 rows.push_known(&[collector.as_str()], health.duration.map(|duration| duration.as_secs_f64()));
             }
         },
-    ),
+    )
+    .only(Form::Served),
     of_account(
         "aws_mfa_collector_fault",
         &["account_id", "collector", "fault"],
@@ -44,7 +45,8 @@ pub(super) const FAMILIES: &[Family] = &[
                 rows.push(&[collector.as_str()], or_never(health.last_attempt));
             }
         },
-    ),
+    )
+    .only(Form::Served),
     of_account(
         "aws_mfa_collector_last_success_timestamp_seconds",
         &["account_id", "collector"],
@@ -54,7 +56,8 @@ pub(super) const FAMILIES: &[Family] = &[
                 rows.push(&[collector.as_str()], or_never(health.last_success));
             }
         },
-    ),
+    )
+    .only(Form::Served),
     of_account(
         "aws_mfa_collector_up",
         &["account_id", "collector"],
@@ -64,7 +67,8 @@ pub(super) const FAMILIES: &[Family] = &[
                 rows.push(&[collector.as_str()], health.is_up());
             }
         },
-    ),
+    )
+    .only(Form::Served),
     of_account(
         "aws_mfa_source_timestamp_seconds",
         &["account_id", "source"],

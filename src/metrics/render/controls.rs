@@ -5,6 +5,20 @@ use crate::model::judge::Status;
 
 pub(super) const FAMILIES: &[Family] = &[
     of_account(
+        "aws_mfa_control_exemption_info",
+        &["account_id", "control", "exemption"],
+        "An exemption, by its id, that holds now for this control of this account. It changes no verdict; the alerts leave the control out. Exemptions of users are not among these. Always 1.",
+        |view, rows| {
+            let Some(account) = view.state.account.as_ref().filter(|_| view.state.is_scanned()) else { return };
+            let held = || view.snapshot.exemptions.iter().filter(|exemption| exemption.holds(view.snapshot.tick));
+            for (control, _) in view.state.standings() {
+                for exemption in held().filter(|exemption| exemption.is_of_control(account.id, control)) {
+                    rows.push(&[control.as_str(), &exemption.id], 1);
+                }
+            }
+        },
+    ),
+    of_account(
         "aws_mfa_control_as_of_timestamp_seconds",
         &["account_id", "control"],
         "When the oldest fact that the verdict rests on was read from AWS. Absent while the verdict is unknown.",

@@ -35,6 +35,17 @@ impl<'a> Rows<'a> {
         self.rows.push(row);
     }
 
+    /// Adds a sample with labels of its own beside the account's, whose names a
+    /// configuration gives.
+    pub(super) fn push_labelled<'l>(&mut self, labels: impl Iterator<Item = (&'l str, &'l str)>) {
+        let account = zip(self.labels, &self.account).map(label);
+        let mut row = prometheus::proto::Metric::from_label(account.chain(labels.map(pair)).collect());
+        let mut gauge = Gauge::default();
+        gauge.set_value(1.0);
+        row.set_gauge(gauge);
+        self.rows.push(row);
+    }
+
     /// Adds a sample, if there is a value.
     pub(super) fn push_known(&mut self, values: &[&str], value: Option<impl Into<f64>>) {
         if let Some(value) = value {
@@ -58,8 +69,12 @@ impl<'a> Rows<'a> {
 }
 
 fn label((name, value): (&&str, &&str)) -> LabelPair {
+    pair((name, value))
+}
+
+fn pair((name, value): (&str, &str)) -> LabelPair {
     let mut pair = LabelPair::default();
-    pair.set_name((*name).to_owned());
-    pair.set_value((*value).to_owned());
+    pair.set_name(name.to_owned());
+    pair.set_value(value.to_owned());
     pair
 }

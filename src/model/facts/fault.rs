@@ -1,10 +1,11 @@
 //! Why something is not known: the fixed list of fault classes.
 //!
 //! A class is a label value, so the list is closed and small; the text beside
-//! it is for the log and for `check`, and holds AWS's error code and request id
-//! at most, never AWS's own prose (which quotes principals and resources).
+//! it is for the log and for `check`. Of AWS's answer it holds the error code and
+//! the request id at most, never AWS's own prose (which quotes principals and
+//! resources); of credentials it names the source, and never a value.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// The class of a fault, as the label `fault` spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,8 +14,16 @@ pub enum FaultClass {
     Pending,
     /// No source of credentials offered any.
     NoCredentials,
+    /// A variable, a file or a profile says something that cannot be used.
+    InvalidConfiguration,
+    /// The source that credentials were to come from failed.
+    CredentialsFailed,
+    /// Credentials come from a person's login, and it is over or was never made.
+    LoginRequired,
     /// AWS does not accept the credentials: unknown key, bad signature, expired.
     InvalidCredentials,
+    /// AWS does not accept the credentials because this host's clock is wrong.
+    ClockSkew,
     /// The credentials belong to another account than the wanted one.
     WrongAccount,
     /// AWS denied the call; a policy or a service control policy forbids it.
@@ -27,6 +36,10 @@ pub enum FaultClass {
     OutOfTime,
     /// The connection could not be made, or broke.
     Connection,
+    /// The other side's TLS certificate is not accepted, or TLS failed otherwise.
+    Tls,
+    /// The proxy on the way refused to pass the request on, or could not be reached.
+    Proxy,
     /// AWS answered with a 5xx status.
     ServerError,
     /// AWS refused the request with another error.
@@ -39,6 +52,8 @@ pub enum FaultClass {
     OversizedReply,
     /// The list of accounts lacks a great part of those that were in the last.
     AccountsLost,
+    /// A filter of the configuration names nothing in the organization.
+    UnmatchedFilter,
     /// There is no credential report that could be read.
     ReportMissing,
     /// The account changed while it was being read.
@@ -56,30 +71,39 @@ pub enum FaultClass {
 pub struct Fault {
     /// The class, for metrics.
     pub class: FaultClass,
-    /// What failed, for the log; free of names, secrets and AWS's own messages.
+    /// What failed, for the log; free of users' names, secrets and AWS's own messages.
     pub detail: String,
+    /// What to do, where more can be said than the class alone says.
+    remedy: Option<Cow<'static, str>>,
 }
 
 // === impl FaultClass ===
 
 impl FaultClass {
     /// Every class, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 27] = [
         Self::Pending,
         Self::NoCredentials,
+        Self::InvalidConfiguration,
+        Self::CredentialsFailed,
+        Self::LoginRequired,
         Self::InvalidCredentials,
+        Self::ClockSkew,
         Self::WrongAccount,
         Self::AccessDenied,
         Self::Throttled,
         Self::Timeout,
         Self::OutOfTime,
         Self::Connection,
+        Self::Tls,
+        Self::Proxy,
         Self::ServerError,
         Self::Rejected,
         Self::MalformedReply,
         Self::IncompleteReply,
         Self::OversizedReply,
         Self::AccountsLost,
+        Self::UnmatchedFilter,
         Self::ReportMissing,
         Self::Changed,
         Self::Unconfirmed,
@@ -93,19 +117,26 @@ impl FaultClass {
         match self {
             Self::Pending => "pending",
             Self::NoCredentials => "no_credentials",
+            Self::InvalidConfiguration => "invalid_configuration",
+            Self::CredentialsFailed => "credentials_failed",
+            Self::LoginRequired => "login_required",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::ClockSkew => "clock_skew",
             Self::WrongAccount => "wrong_account",
             Self::AccessDenied => "access_denied",
             Self::Throttled => "throttled",
             Self::Timeout => "timeout",
             Self::OutOfTime => "out_of_time",
             Self::Connection => "connection",
+            Self::Tls => "tls",
+            Self::Proxy => "proxy",
             Self::ServerError => "server_error",
             Self::Rejected => "rejected",
             Self::MalformedReply => "malformed_reply",
             Self::IncompleteReply => "incomplete_reply",
             Self::OversizedReply => "oversized_reply",
             Self::AccountsLost => "accounts_lost",
+            Self::UnmatchedFilter => "unmatched_filter",
             Self::ReportMissing => "report_missing",
             Self::Changed => "changed",
             Self::Unconfirmed => "unconfirmed",
@@ -132,19 +163,26 @@ impl FaultClass {
         match self {
             Self::Pending => "nothing has been read yet",
             Self::NoCredentials => "there are no AWS credentials",
+            Self::InvalidConfiguration => "an AWS setting cannot be used",
+            Self::CredentialsFailed => "the source of the AWS credentials failed",
+            Self::LoginRequired => "the login that gives the AWS credentials has expired or is missing",
             Self::InvalidCredentials => "AWS does not accept the credentials",
+            Self::ClockSkew => "this host's clock is wrong, so AWS does not accept the credentials",
             Self::WrongAccount => "the credentials are another account's",
             Self::AccessDenied => "AWS denied the call",
             Self::Throttled => "AWS limits the rate of calls",
             Self::Timeout => "AWS did not answer in time",
             Self::OutOfTime => "the time allowed by --timeout was over",
             Self::Connection => "AWS cannot be reached",
+            Self::Tls => "the TLS certificate of the AWS endpoint is not accepted",
+            Self::Proxy => "the proxy does not pass requests on to AWS",
             Self::ServerError => "AWS answered with an error of its own",
             Self::Rejected => "AWS refused the request",
             Self::MalformedReply => "the answer cannot be read",
             Self::IncompleteReply => "the answer lacks something that it must have",
             Self::OversizedReply => "the answer is larger than any honest one",
             Self::AccountsLost => "many accounts are no longer listed",
+            Self::UnmatchedFilter => "a filter of the configuration matches nothing",
             Self::ReportMissing => "there is no credential report to be read",
             Self::Changed => "the account was being changed while it was read",
             Self::Unconfirmed => "a failing answer was not confirmed by a second one",
@@ -162,7 +200,13 @@ impl FaultClass {
                 "supply credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, an SSO login, \
                  or a role of the pod, task or instance"
             }
+            Self::InvalidConfiguration => {
+                "correct the variable, the file or the profile that is named; deploy/credentials.md lists all that are read"
+            }
+            Self::CredentialsFailed => "see why the named source of credentials fails, on the exporter's host",
+            Self::LoginRequired => "log in again, as the user that the exporter runs as",
             Self::InvalidCredentials => "renew the credentials: AWS does not know them, or they have expired",
+            Self::ClockSkew => "set this host's clock, and start its time service (chronyd, systemd-timesyncd)",
             Self::WrongAccount => {
                 "give the exporter credentials of the account it is to watch, and restart it to watch another"
             }
@@ -175,6 +219,11 @@ impl FaultClass {
                 "check DNS, proxy and egress from this host to the IAM and STS endpoints"
             }
             Self::OutOfTime => "allow `check` more time with --timeout, or a higher rate with --aws.max-rate",
+            Self::Tls => {
+                "if a proxy on the way opens TLS, put the certificate of its authority into the file that AWS_CA_BUNDLE \
+                 names; else find out what stands between this host and AWS"
+            }
+            Self::Proxy => "check HTTPS_PROXY, with its user and password, and NO_PROXY",
             Self::ServerError => "nothing: AWS is at fault, and the exporter tries again by itself",
             Self::Rejected => "look up the error code in the AWS documentation",
             Self::MalformedReply | Self::IncompleteReply | Self::OversizedReply => {
@@ -182,6 +231,10 @@ impl FaultClass {
             }
             Self::AccountsLost => {
                 "look in AWS Organizations whether they have left: the exporter goes on watching them for an hour"
+            }
+            Self::UnmatchedFilter => {
+                "correct the include or exclude that is named, or remove it; a unit is named by its id or its path, and \
+                 by its path as a list where a name holds a slash"
             }
             Self::ReportMissing => {
                 "nothing, if it passes; where the exporter may not generate reports, see that something else does"
@@ -206,7 +259,25 @@ impl Fault {
     /// A fault of `class`, with a line that says what failed.
     #[must_use]
     pub fn new(class: FaultClass, detail: impl Into<String>) -> Self {
-        Self { class, detail: detail.into() }
+        Self { class, detail: detail.into(), remedy: None }
+    }
+
+    /// The same, and this is what to do about it.
+    #[must_use]
+    pub fn advising(self, remedy: impl Into<Cow<'static, str>>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+
+    /// The same, and the detail begins with what failed.
+    #[must_use]
+    pub fn of_source(self, source: &dyn fmt::Display) -> Self {
+        Self { detail: format!("{source}: {}", self.detail), ..self }
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &str {
+        self.remedy.as_deref().unwrap_or(self.class.remedy())
     }
 }
 

@@ -159,6 +159,10 @@ pub fn gaps(evidence: UsersEvidence<'_>, terms: &Terms, now: Moment) -> Vec<Gap>
     }
 }
 
+fn just_before(at: Moment) -> Moment {
+    at.earlier_by(Duration::from_micros(1))
+}
+
 fn report_time(known: &Known<Arc<UsersReading>>, terms: &Terms, now: Moment) -> Option<Moment> {
     known.value.report.map(|report| report.generated).filter(|at| is_young(*at, terms.password, now))
 }
@@ -249,11 +253,21 @@ impl Group<'_> {
     }
 
     fn device_intervals(&self, user: usize) -> Vec<Interval> {
-        self.states[user].present().map(Interval::of).collect()
+        self.states[user].present().map(|known| self.beside_report(Interval::of(known))).collect()
+    }
+
+    /// AWS dates the credential report to the second. What ends within that second did
+    /// perhaps end before the report was made, and is taken to have ended before it.
+    fn beside_report(&self, interval: Interval) -> Interval {
+        let Some(report) = self.known.value.report else { return interval };
+        let Interval { since, until } = interval;
+        let second = report.generated.mono..report.generated.mono.plus(Duration::from_secs(1));
+        let is_within = second.contains(&until.mono) && until.mono != second.start;
+        if is_within { Interval { since, until: just_before(report.generated) } } else { interval }
     }
 
     fn no_password_intervals(&self, user: usize) -> Vec<Interval> {
-        let answers = self.states[user].no_passwords().map(Interval::of);
+        let answers = self.states[user].no_passwords().map(|known| self.beside_report(Interval::of(known)));
         answers.chain(self.before_creation(user)).collect()
     }
 

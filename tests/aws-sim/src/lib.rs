@@ -1,8 +1,9 @@
-//! A simulated AWS: IAM, STS and Organizations as far as the exporter asks them,
-//! over real HTTP on loopback, with every fault that the real one was seen or
+//! A simulated AWS: IAM, STS and Organizations as far as the exporter asks them, and
+//! the places where credentials can be had, over real HTTP on loopback, with every fault that the real one was seen or
 //! feared to have. It runs on a thread of its own, so that any test can use it,
 //! and it counts what it is asked, for calls are what the exporter's users pay for.
 
+mod clock;
 mod devices;
 mod directory;
 mod fault;
@@ -21,6 +22,7 @@ mod roles;
 mod server;
 mod shared;
 mod sim;
+mod sources;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -34,5 +36,6 @@ pub use organization::{Member, Organization, ROOT, Unit};
 pub use record::Seen;
 pub use roles::Role;
 pub use sim::{FaultId, Sim};
+pub use sources::Sources;
 pub use state::{Account, Root, Scenario};
 pub use user::User;

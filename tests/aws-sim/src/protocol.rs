@@ -65,6 +65,12 @@ impl Protocol {
         self.either(EXPIRED, "The security token included in the request is expired")
     }
 
+    /// The answer to a request that was signed at another time than this.
+    pub(crate) fn skewed(self) -> Reply {
+        let error = ((403, "SignatureDoesNotMatch"), (400, "InvalidSignatureException"));
+        self.either(error, "Signature expired: 20260101T000000Z is now earlier than 20260101T001500Z")
+    }
+
     /// The answer that a fault puts in place of the real one, if it is such a fault.
     pub(crate) fn instead(self, fault: &Fault) -> Option<Reply> {
         let (error, message) = match fault {

@@ -1,7 +1,7 @@
 //! A request as it comes over the wire: the few headers that matter, and the
 //! parameters of either protocol.
 
-use crate::{protocol::Protocol, reply::Params};
+use crate::{protocol::Protocol, reply::Params, sources};
 
 /// What is asked, and with whose key.
 #[derive(Debug)]
@@ -12,6 +12,10 @@ pub(crate) struct Request {
     pub(crate) operation: String,
     pub(crate) protocol: Protocol,
     pub(crate) params: Params,
+    /// When it was signed, in the one format of `X-Amz-Date`.
+    pub(crate) signed: Option<String>,
+    /// What it shows in place of a signature: `Authorization`, or a login's token.
+    pub(crate) token: Option<String>,
 }
 
 const ORGANIZATIONS: &str = "AWSOrganizationsV20161128.";
@@ -25,6 +29,13 @@ pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 impl Request {
     /// Reads a request; that it has the header `X-Amz-Target` tells that it is JSON.
     pub(crate) fn read(head: &str, body: &str) -> Self {
+        let signed = header(head, "x-amz-date").map(str::to_owned);
+        let token = ["x-amz-sso_bearer_token", "authorization"].iter().find_map(|name| header(head, name));
+        let token = token.map(str::to_owned);
+        if let Some((operation, params)) = sources::asked(head.lines().next().unwrap_or_default(), body) {
+            let (service, protocol) = (String::new(), Protocol::Json);
+            return Self { access_key: None, service, operation: operation.into(), protocol, params, signed, token };
+        }
         let scope = header(head, "authorization").and_then(|value| value.split_once("Credential=")).map(|(_, s)| s);
         let mut scope =
             scope.into_iter().flat_map(|scope| scope.split([',', ' ']).next().unwrap_or_default().split('/'));
@@ -38,12 +49,12 @@ impl Request {
             None => params.get("Action").map_or("", String::as_str),
         };
         let operation = operation.to_owned();
-        Self { access_key, service, operation, protocol, params }
+        Self { access_key, service, operation, protocol, params, signed, token }
     }
 }
 
 /// The strings and numbers at the top of a JSON body.
-fn members(body: &str) -> Params {
+pub(crate) fn members(body: &str) -> Params {
     let body: serde_json::Map<_, _> = serde_json::from_str(body).unwrap_or_default();
     let texts = body.into_iter().filter_map(|(key, value)| match value {
         serde_json::Value::String(text) => Some((key, text)),
@@ -53,7 +64,7 @@ fn members(body: &str) -> Params {
     texts.collect()
 }
 
-fn form(body: &str) -> Params {
+pub(crate) fn form(body: &str) -> Params {
     let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(key, value)| (unescape(key), unescape(value))).collect()
 }

@@ -75,6 +75,17 @@ pub(crate) struct RoleArn<'a> {
 }
 
 impl<'a> RoleArn<'a> {
+    /// Whether the account has the role.
+    pub(crate) fn is_of(&self, account: &Account) -> bool {
+        account.partition == self.partition && account.roles.iter().any(|role| role.name == self.name)
+    }
+
+    /// The ARN of a session of the role, which goes without its path.
+    pub(crate) fn session_arn(&self, session: &str) -> String {
+        let role = self.name.rsplit('/').next().unwrap_or(self.name);
+        format!("arn:{}:sts::{}:assumed-role/{role}/{session}", self.partition, self.account)
+    }
+
     pub(crate) fn asked(params: &'a Params) -> Option<Self> {
         let text = params.get("RoleArn")?;
         let mut fields = text.splitn(6, ':');

@@ -107,7 +107,8 @@ async fn send(stream: &mut TcpStream, reply: &Reply, faults: &[Fault], date: Sys
 
 fn head(reply: &Reply, date: SystemTime, further: &str) -> String {
     format!(
-        "HTTP/1.1 {} Simulated\r\nDate: {}\r\nContent-Type: {}\r\nx-amzn-RequestId: {REQUEST_ID}\r\n{further}\r\n\r\n",
+        "HTTP/1.1 {} Simulated\r\nDate: {}\r\nContent-Type: {}\r\nx-amzn-RequestId: {REQUEST_ID}\r\n\
+         x-aws-ec2-metadata-token-ttl-seconds: 21600\r\n{further}\r\n\r\n",
         reply.status,
         httpdate::fmt_http_date(date),
         reply.content_type

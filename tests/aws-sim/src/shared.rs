@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    directory,
+    clock, directory,
     fault::{Fault, Plot},
     history::History,
     limits::Limits,
@@ -19,6 +19,7 @@ use crate::{
     report::Reports,
     request::Request,
     roles::{self, Caller, Key, RoleArn},
+    sources::{self, Sources},
     state::{Account, Scenario},
 };
 
@@ -45,9 +46,10 @@ pub(crate) struct Inner {
     sessions: usize,
     pub(crate) session_length: Option<Duration>,
     pub(crate) organization: Option<Organization>,
-    pub(crate) latency: Duration,
-    /// By how many seconds AWS's clock is ahead.
+    pub(crate) sources: Sources,
+    /// How far its clock is ahead of this host's, in seconds.
     pub(crate) clock_ahead: i64,
+    pub(crate) latency: Duration,
     pub(crate) history: History,
     pub(crate) reports: Reports,
     pub(crate) limits: Limits,
@@ -73,8 +75,9 @@ impl Shared {
             sessions: 0,
             session_length: None,
             organization: scenario.organization,
-            latency: Duration::from_millis(scenario.latency_ms),
+            sources: Sources::default(),
             clock_ahead: 0,
+            latency: Duration::from_millis(scenario.latency_ms),
             history: History::default(),
             reports: Reports::default(),
             limits: Limits::default(),
@@ -92,15 +95,21 @@ impl Shared {
     /// Counts a request, and finds its answer and what is wrong with it.
     pub(crate) fn handle(&self, request: Request) -> Answer {
         let mut inner = self.lock();
-        let Request { access_key, service, operation, protocol, params } = request;
+        let clock = clock::Clock::ahead(inner.clock_ahead);
+        let Request { access_key, service, operation, protocol, params, signed, token } = request;
         let key = access_key.as_ref().and_then(|key| inner.keys.get(key));
         let (caller, until) = key.map_or_else(Default::default, |key| (key.account.clone(), key.until));
         let is_for_role = protocol == Protocol::Query && operation == ASSUME_ROLE;
-        let role = RoleArn::asked(&params).filter(|_| is_for_role);
+        let is_for_web_identity = protocol == Protocol::Query && operation == sources::WEB_IDENTITY;
+        let role = RoleArn::asked(&params).filter(|_| is_for_role || is_for_web_identity);
         let account = role.map_or_else(|| caller.clone(), |role| role.account.to_owned());
         let seen = Seen { at: Instant::now(), account, service, operation, params };
         inner.record.count(&seen);
-        let (reply, faults) = if until.is_some_and(|until| until <= seen.at) {
+        let (reply, faults) = if sources::OPERATIONS.contains(&&*seen.operation) {
+            inner.answer_source(&seen, token.as_deref())
+        } else if signed.is_some_and(|signed| !clock.accepts(&signed)) {
+            (protocol.skewed(), Vec::new())
+        } else if until.is_some_and(|until| until <= seen.at) {
             (protocol.expired(), Vec::new())
         } else if !inner.accounts.contains_key(&caller) {
             (protocol.refuse(access_key.is_some()), Vec::new())
@@ -108,7 +117,7 @@ impl Shared {
             inner.answer(&seen, Caller { account: &caller, is_session: until.is_some() }, protocol)
         };
         inner.record.keep(seen);
-        Answer { reply, faults, latency: inner.latency, date: inner.date() }
+        Answer { reply, faults, latency: inner.latency, date: clock.now() }
     }
 }
 
@@ -134,18 +143,28 @@ impl Inner {
                 reply::answer(&self.accounts[caller.account], &mut self.reports, &seen.params, &faults)
             }
         });
-        for fault in &faults {
-            if let Fault::Rewrite(from, to) = fault {
-                reply.body = reply.body.replacen(from, to, 1);
-            }
-        }
+        rewrite(&mut reply, &faults);
         (reply, faults)
     }
 
-    /// What AWS's clock says.
-    fn date(&self) -> SystemTime {
-        let by = Duration::from_secs(self.clock_ahead.unsigned_abs());
-        if self.clock_ahead < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
+    /// Answers whoever has no credentials yet.
+    fn answer_source(&mut self, seen: &Seen, token: Option<&str>) -> (Reply, Vec<Fault>) {
+        let plots = self.plots.iter_mut();
+        let faults: Vec<Fault> = plots.filter_map(|plot| plot.strikes(seen).then(|| plot.fault.clone())).collect();
+        let protocol = if seen.operation == sources::WEB_IDENTITY { Protocol::Query } else { Protocol::Json };
+        let instead = faults.iter().find_map(|fault| protocol.instead(fault));
+        let mut reply = instead.unwrap_or_else(|| {
+            self.sessions += 1;
+            let key = sources::Handout::new(self.sessions, self.sources.are_over);
+            let (reply, account) = self.sources.answer(seen, token, &self.accounts, &key);
+            if let Some(account) = account {
+                let until = if self.sources.are_over { seen.at } else { seen.at + Duration::from_secs(3_600) };
+                self.keys.insert(key.id, Key { account, until: Some(until) });
+            }
+            reply
+        });
+        rewrite(&mut reply, &faults);
+        (reply, faults)
     }
 
     fn assume_role(&mut self, seen: &Seen, caller: Caller<'_>, faults: &[Fault]) -> Reply {
@@ -158,5 +177,13 @@ impl Inner {
         let reply = session.reply(&id, self.sessions, faults);
         self.keys.insert(id, session.key(seen.at));
         reply
+    }
+}
+
+fn rewrite(reply: &mut Reply, faults: &[Fault]) {
+    for fault in faults {
+        if let Fault::Rewrite(from, to) = fault {
+            reply.body = reply.body.replacen(from, to, 1);
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     roles::Key,
     server,
     shared::Shared,
+    sources::Sources,
     state::{Account, Scenario},
 };
 
@@ -187,6 +188,18 @@ impl Sim {
         change(self.shared.lock().organization.as_mut().expect("the scenario has an organization"));
     }
 
+    /// Changes where credentials can be had.
+    pub fn edit_sources(&self, change: impl FnOnce(&mut Sources)) {
+        change(&mut self.shared.lock().sources);
+    }
+
+    /// Lets AWS's clock be so many seconds ahead, or behind where it is less than none:
+    /// every answer has its time in the header `Date`, and what is signed more than
+    /// five minutes from it is refused.
+    pub fn set_clock_ahead(&self, seconds: i64) {
+        self.shared.lock().clock_ahead = seconds;
+    }
+
     /// Adds an account.
     pub fn add(&self, account: Account) {
         self.shared.lock().accounts.insert(account.id.clone(), account);
@@ -207,12 +220,6 @@ impl Sim {
     #[must_use]
     pub fn throttled(&self) -> usize {
         self.shared.lock().limits.exceeded()
-    }
-
-    /// Lets AWS's clock be so many seconds ahead, or behind where it is less than none:
-    /// what every answer has in its header `Date`, and nothing else.
-    pub fn set_clock_ahead(&self, seconds: i64) {
-        self.shared.lock().clock_ahead = seconds;
     }
 
     /// Every request so far.

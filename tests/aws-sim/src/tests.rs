@@ -7,4 +7,5 @@ mod replies;
 mod report;
 mod roles;
 mod scenario;
+mod sources;
 mod users;

@@ -9,7 +9,7 @@ use aws_mfa_exporter::{
     daemon::account_run::Trigger,
     model::{
         account::Identity,
-        facts::{Known, Summary, UsersReading, VirtualDevices},
+        facts::{Known, Summary, UserFacts, UsersReading, VirtualDevices},
         judge::{Cadence, Control, Status, users::UserCounts},
         shard::Shard,
         snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
@@ -77,6 +77,20 @@ impl<'a> Daemon<'a> {
     pub fn has_names(&self) -> bool {
         let users = self.reading.iter().flat_map(|known| &known.value.users);
         self.reading.is_some() && users.into_iter().all(|user| user.name.is_some())
+    }
+
+    /// Whether it knows of every user if there is a password, or that AWS contradicts itself.
+    pub fn has_passwords(&self) -> bool {
+        self.reading.as_ref().is_some_and(|known| {
+            let is_known = |user: &UserFacts| user.password(known.value.report).is_some() || user.is_password_doubted();
+            known.value.users.iter().all(is_known)
+        })
+    }
+
+    /// Whether AWS has contradicted itself on somebody's password.
+    pub fn has_doubts(&self) -> bool {
+        let users = self.reading.iter().flat_map(|known| &known.value.users);
+        users.into_iter().any(UserFacts::is_password_doubted)
     }
 
     /// What the state file would hold.

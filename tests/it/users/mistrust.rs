@@ -111,6 +111,7 @@ fn an_absence_that_cannot_be_verified_is_none() {
     const RENAMES: u8 = 3;
     let model = Model::new(World::of([Person { password: true, ..nobody() }]));
     model.life().has_reports = false;
+    model.life().are_texts_known = false;
     let fails = Beat { fault: true, ..Beat::default() };
     // After the device, the report that is not there; the password, again and again
     // because one answer covers nobody; and the list.

@@ -15,7 +15,7 @@ use std::{
 use aws_mfa_exporter::{
     collect::{
         changes::SharedChanges,
-        iam::{DevicePage, Iam, ListedUser, Making, Owner, ReportReply, UserDevices, UserPage, UsersIam},
+        iam::{DevicePage, Iam, ListedUser, Making, Owner, Password, ReportReply, UserDevices, UserPage, UsersIam},
     },
     model::{
         facts::{DeviceKind, Devices, Fault, FaultClass, Summary},
@@ -73,6 +73,10 @@ pub struct World {
     pub next: u32,
     /// When two users last exchanged their names.
     pub exchanged: Option<i64>,
+    /// Two things are done at least so long after each other, in milliseconds.
+    pub pause: u64,
+    /// When something was done last.
+    pub done: Option<u64>,
     /// Whether nobody exchanges names now.
     pub are_names_kept: bool,
     /// Virtual devices that nobody has enabled.
@@ -123,6 +127,10 @@ impl World {
     }
 
     pub fn change(&mut self, act: Act, now: u64) {
+        if self.pause > 0 && self.done.is_some_and(|done| now < done + self.pause) {
+            return;
+        }
+        self.done = Some(now);
         let now = i64::try_from(now).unwrap();
         if act.what.is_multiple_of(ACTS) {
             self.add(Person { password: act.who.is_multiple_of(2), ..nobody() }, now);
@@ -274,8 +282,12 @@ pub struct Life {
     pub lags: BTreeMap<&'static str, u64>,
     /// Replicas that have stopped: an operation answers of another state.
     pub stopped: BTreeMap<&'static str, World>,
+    /// Until when the replica that is asked for passwords knows of none.
+    pub forgets_until: u64,
     /// Operations that are denied.
     pub denied: Vec<&'static str>,
+    /// Whether AWS's texts are those that tell a missing user from a missing password.
+    pub are_texts_known: bool,
     /// How many users a page has.
     pub page: usize,
     /// What heartbeats that come during a run are told to.
@@ -332,7 +344,9 @@ impl Model {
             has_reports: true,
             lags: BTreeMap::new(),
             stopped: BTreeMap::new(),
+            forgets_until: 0,
             denied: Vec::new(),
+            are_texts_known: true,
             page: 1_000,
             watcher: None,
             disorder: 0,
@@ -502,11 +516,17 @@ impl UsersIam for Model {
         }))
     }
 
-    async fn password_of(&self, user: &str) -> Result<Option<Uptime>, Fault> {
+    async fn password_of(&self, user: &str) -> Result<Password, Fault> {
         let world = self.request("GetLoginProfile").await?;
-        let person = world.people.iter().find(|person| person.name == user && person.password);
+        let person = world.people.iter().find(|person| person.name == user);
         let life = self.life();
-        Ok(person.map(|person| since(person.since.password, &life)))
+        Ok(match person {
+            Some(_) if life.mono < life.forgets_until => Password::None,
+            None if life.are_texts_known => Password::NoUser,
+            None => Password::None,
+            Some(person) if person.password => Password::Since(since(person.since.password, &life)),
+            Some(_) => Password::None,
+        })
     }
 
     async fn generate_report(&self) -> Result<Making, Fault> {

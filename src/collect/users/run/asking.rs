@@ -11,7 +11,7 @@ use std::{
 
 use super::{Run, UsersIam};
 use crate::{
-    collect::iam::UserDevices,
+    collect::iam::{Password, UserDevices},
     model::{
         facts::{Fault, FaultClass},
         judge::users::{Ask, Gap},
@@ -48,7 +48,7 @@ struct UnderWay<F>(Vec<Pin<Box<F>>>);
 
 enum Answer {
     Devices(Option<UserDevices>),
-    Password(Option<Uptime>),
+    Password(Password),
 }
 
 impl<I: UsersIam> Run<'_, I> {
@@ -100,7 +100,7 @@ impl<I: UsersIam> Run<'_, I> {
         let Reply { of, asked, arrived, answer } = reply;
         match answer {
             Ok(Answer::Devices(devices)) => self.take_devices(of.user, devices.as_ref(), asked, arrived),
-            Ok(Answer::Password(since)) => self.take_password(of.user, since, asked, arrived.mono),
+            Ok(Answer::Password(password)) => self.take_password(of.user, password, asked, arrived.mono),
             Err(fault) => return self.note(of, fault),
         }
         self.strikes = 0;

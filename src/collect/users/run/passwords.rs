@@ -1,10 +1,13 @@
 //! Whom a run asks for a password, and what an answer changes.
 
 use super::{CONFIRM_ABSENCE, Run, SETTLED, UsersIam, questions::FAILING_AGAIN};
-use crate::model::{
-    facts::Lasting,
-    judge::users::{Ask, Gap},
-    time::{Moment, Timestamp, Uptime},
+use crate::{
+    collect::iam::Password,
+    model::{
+        facts::{Lasting, user::Live},
+        judge::users::{Ask, Gap},
+        time::{Moment, Timestamp, Uptime},
+    },
 };
 
 impl<I: UsersIam> Run<'_, I> {
@@ -60,15 +63,17 @@ impl<I: UsersIam> Run<'_, I> {
         is_old && self.known_password(n).is_some_and(|known| !known.value)
     }
 
-    /// `since` is from when on there was a password, or nothing where there is none, by an
-    /// answer to a question that was asked at `asked`.
-    pub(super) fn take_password(&mut self, n: usize, since: Option<Uptime>, asked: Moment, arrived: Uptime) {
-        match since {
-            Some(since) => {
+    /// Takes in what came at `arrived` of a question that was asked at `asked`.
+    pub(super) fn take_password(&mut self, n: usize, answer: Password, asked: Moment, arrived: Uptime) {
+        match answer {
+            Password::Since(since) => {
                 let live = self.live(n);
                 (live.password, live.doubted) = (Some(Lasting::new(true, asked, since)), None);
             }
-            None => self.take_no_password(n, asked, arrived),
+            Password::None => self.take_no_password(n, asked, arrived),
+            // Deleted or renamed since the list was made: nothing is known of whoever has
+            // the name now.
+            Password::NoUser => *self.live(n) = Live::default(),
         }
     }
 

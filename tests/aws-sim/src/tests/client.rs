@@ -83,6 +83,14 @@ pub(super) fn try_organizations(sim: &Sim, key: &str, operation: &str, params: &
     send(sim, key, "organizations", &target, &params.to_string())
 }
 
+/// Sends a request of any kind: its first line, and headers each with its end.
+pub(super) fn raw(sim: &Sim, line: &str, headers: &str, body: &str) -> Response {
+    let mut stream = TcpStream::connect(sim.endpoint().trim_start_matches("http://")).unwrap();
+    let length = body.len();
+    write!(stream, "{line} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n{body}").unwrap();
+    read(BufReader::new(stream)).unwrap()
+}
+
 fn send(sim: &Sim, key: &str, service: &str, headers: &str, body: &str) -> io::Result<Response> {
     let signature = format!(
         "Authorization: AWS4-HMAC-SHA256 Credential={key}/20260102/us-east-1/{service}/aws4_request, Signature=0\r\n"

@@ -53,7 +53,7 @@ pub fn any_reply(data: &[u8]) -> bool {
         });
         is_reply |= read.is_ok();
     }
-    let _ = xml::error_code(data);
+    let _ = xml::error(data);
     is_reply
 }
 

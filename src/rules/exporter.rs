@@ -1,0 +1,235 @@
+//! Alerts on the exporter itself: whether it is there, and whether it can work.
+
+use super::{
+    accounts,
+    kit::Kit,
+    memory,
+    rule::{ACCOUNT, EXPORTER, EXPORTER_OF_JOB, Group, Rule, Severity},
+};
+
+const TARGETS_DOWN: &str = "job:aws_mfa_exporter_targets_down:count";
+
+pub(super) fn group(kit: &Kit<'_>) -> Group {
+    let mut rules = Vec::new();
+    if kit.is_full() {
+        rules.push(targets_down(kit));
+        rules.push(memory::nothing_watched(kit));
+    }
+    rules.extend([absent(), check_old(kit), shard_missing(kit), shard_mismatch()]);
+    rules.extend(accounts::alerts(kit));
+    rules.extend([down(kit), tick_stopped(), control_unknown(kit), collector_stale(kit)]);
+    rules.extend([throttled(kit), reload_failed(), state_not_written(), panicked()]);
+    Group { name: "aws-mfa-exporter", interval: "30s", rules }
+}
+
+fn down_expr(kit: &Kit<'_>) -> String {
+    format!(
+        "count by (job) (
+           up{{job=~\"{}\"}} == 0
+           or
+           (up == 0 and on (job, instance) last_over_time(aws_mfa_exporter_build_info[1d]))
+         )",
+        kit.job()
+    )
+}
+
+fn targets_down(kit: &Kit<'_>) -> Rule {
+    Rule::record(
+        TARGETS_DOWN,
+        "Targets that are down and are exporters, because they were within the last day, or because their job is called so:
+        the flag --job says how. Without it nobody sees an exporter that never came up while another one runs.",
+        down_expr(kit),
+    )
+}
+
+fn absent() -> Rule {
+    Rule::alert("AwsMfaExporterAbsent", Severity::Critical, EXPORTER)
+        .about("Where cron alone runs checks, no exporter is missed; where one was scraped within a week, it is.")
+        .expr(
+            "absent(aws_mfa_exporter_snapshot_timestamp_seconds)
+             unless on () (
+               aws_mfa_check_timestamp_seconds
+               unless on () present_over_time(aws_mfa_exporter_snapshot_timestamp_seconds[7d])
+             )",
+        )
+        .wait("2m")
+        .says(
+            "Prometheus scrapes no aws-mfa-exporter, so nobody watches root MFA.",
+            "For two minutes Prometheus has had no sample of any aws-mfa-exporter. Either none runs, or Prometheus cannot reach \
+             or does not scrape it, or it answers 503 because its verdicts have grown old.",
+        )
+}
+
+fn check_old(kit: &Kit<'_>) -> Rule {
+    Rule::alert("AwsMfaCheckOld", Severity::Critical, ACCOUNT)
+        .about(
+            "Where cron runs `check --output prometheus` for the textfile collector of node_exporter. What a file says stays
+            what it was, so nothing else tells of a cron job that has ended.",
+        )
+        .expr(format!("time() - max by (account_id) (aws_mfa_check_timestamp_seconds) > {}", kit.check_age()))
+        .wait("5m")
+        .says(
+            "Nobody checks an AWS account any more, and its last verdicts are still shown.",
+            format!(
+                "{}: the last `aws-mfa-exporter check` was {{{{ $value | humanizeDuration }}}} ago. The cron job has failed or \
+                 ended, or cannot read the account.",
+                kit.account()
+            ),
+        )
+}
+
+fn shard_missing(kit: &Kit<'_>) -> Rule {
+    let now = "max by (job) (aws_mfa_exporter_total_shards) - count by (job) (group by (job, shard) (aws_mfa_exporter_shard_info)) > 0";
+    let present = kit.either(
+        " Present: {{ range $n, $one := printf \"group by (shard) (aws_mfa_exporter_shard_info{job=%q})\" $labels.job | query | \
+         sortByLabel \"shard\" }}{{ if $n }}, {{ end }}{{ $one.Labels.shard }}{{ else }}none{{ end }}.",
+        "",
+    );
+    Rule::alert("AwsMfaShardMissing", Severity::Critical, EXPORTER_OF_JOB)
+        .expr(kit.either("job:aws_mfa_exporter_shards_missing:count", now))
+        .wait("5m")
+        .says(
+            "A shard of aws-mfa-exporter is missing, so nobody watches its accounts.",
+            format!("Shards of job {{{{ $labels.job }}}} that Prometheus does not scrape: {{{{ $value }}}}.{present}"),
+        )
+}
+
+fn shard_mismatch() -> Rule {
+    Rule::alert("AwsMfaShardMismatch", Severity::Critical, EXPORTER_OF_JOB)
+        .expr("max by (job) (aws_mfa_exporter_total_shards) != min by (job) (aws_mfa_exporter_total_shards)")
+        .wait("15m")
+        .says(
+            "Shards of aws-mfa-exporter disagree on how many they are, so accounts may be watched by nobody.",
+            "For a quarter of an hour some exporters of job {{ $labels.job }} have divided the accounts among {{ $value }} shards, \
+             and others among fewer.",
+        )
+}
+
+fn down(kit: &Kit<'_>) -> Rule {
+    let expr = if kit.is_full() { TARGETS_DOWN.to_owned() } else { down_expr(kit) };
+    Rule::alert("AwsMfaExporterDown", Severity::Warning, EXPORTER_OF_JOB).expr(expr).wait("5m").says(
+        "A target of aws-mfa-exporter cannot be scraped.",
+        "Targets of job {{ $labels.job }} that are down: {{ $value }}. Other alerts tell whether accounts are unwatched because \
+         of that.",
+    )
+}
+
+fn tick_stopped() -> Rule {
+    Rule::alert("AwsMfaTickStopped", Severity::Warning, EXPORTER_OF_JOB)
+        .expr(
+            "max by (job) (
+               abs(timestamp(aws_mfa_exporter_snapshot_timestamp_seconds) - aws_mfa_exporter_snapshot_timestamp_seconds)
+             ) > 30",
+        )
+        .keep("10m")
+        .says(
+            "An aws-mfa-exporter serves old verdicts, or its clock is wrong.",
+            "When Prometheus scraped an exporter of job {{ $labels.job }}, its verdicts were {{ $value | humanizeDuration }} from \
+             Prometheus's clock. At 60 seconds the exporter answers 503.",
+        )
+}
+
+fn control_unknown(kit: &Kit<'_>) -> Rule {
+    Rule::alert("AwsMfaControlUnknown", Severity::Warning, ACCOUNT)
+        .expr(format!(
+            "min by (account_id, control) (aws_mfa_control_status{{control!=\"IAM.9\",status=\"unknown\"}}) == 1
+             unless on (account_id) {}",
+            kit.is_root_unknown()
+        ))
+        .wait("1h")
+        .keep("15m")
+        .says(
+            "A control other than root MFA has been unknown for an hour.",
+            format!("{}: {{{{ $labels.control }}}} is unknown. {}", kit.account(), kit.faults()),
+        )
+}
+
+fn collector_stale(kit: &Kit<'_>) -> Rule {
+    let since = |matcher: &str| {
+        format!(
+            "min by (account_id, collector) (
+               (time() - aws_mfa_collector_last_success_timestamp_seconds{{collector{matcher}}})
+               / on (collector) group_left () max by (collector) (aws_mfa_collector_interval_seconds)
+             )"
+        )
+    };
+    Rule::alert("AwsMfaCollectorStale", Severity::Warning, ACCOUNT)
+        .about(
+            "The root heartbeat is five times slower in accounts without root credentials, hence its own limit. Long before that
+            AwsMfaRootMfaUnknown tells of a verdict that has grown old.",
+        )
+        .expr(format!("{} > 3\nor\n{} > 16", since("!=\"root\""), since("=\"root\"")))
+        .wait("15m")
+        .says(
+            "A collector of aws-mfa-exporter has not succeeded in an AWS account for several of its intervals.",
+            format!(
+                "{}: the collector {{{{ $labels.collector }}}} last succeeded more than three runs ago, or never. {}",
+                kit.account(),
+                kit.fault_of("$labels.collector")
+            ),
+        )
+}
+
+fn throttled(kit: &Kit<'_>) -> Rule {
+    let which = kit.either(
+        "Accounts in which a collector is down because of it: {{ range $n, $one := query \"topk(5, group by (account_id) \
+         (aws_mfa_collector_fault{fault=\\\"throttled\\\"}))\" | sortByLabel \"account_id\" }}{{ if $n }}, {{ end }}\
+         {{ $one.Labels.account_id }}{{ else }}none{{ end }}.",
+        "The metric aws_mfa_collector_fault says in which accounts.",
+    );
+    Rule::alert("AwsMfaThrottled", Severity::Warning, EXPORTER)
+        .expr(
+            "sum by (service) (rate(aws_mfa_exporter_aws_request_failures_total{fault=\"throttled\"}[15m]))
+             / sum by (service) (rate(aws_mfa_exporter_aws_requests_total[15m]))
+             > 0.05",
+        )
+        .wait("15m")
+        .says(
+            "AWS throttles more than a twentieth of the requests of aws-mfa-exporter.",
+            format!("Share of the requests to {{{{ $labels.service }}}} that AWS throttles: {{{{ $value | humanizePercentage }}}}. {which}"),
+        )
+}
+
+fn reload_failed() -> Rule {
+    Rule::alert("AwsMfaReloadFailed", Severity::Warning, EXPORTER_OF_JOB)
+        .expr("count by (job) (aws_mfa_exporter_config_last_reload_successful == 0)")
+        .wait("5m")
+        .says(
+            "An aws-mfa-exporter could not use its configuration file and goes on with the last good one.",
+            "Exporters of job {{ $labels.job }} that could not use their configuration file when they last read it: {{ $value }}.",
+        )
+}
+
+fn state_not_written() -> Rule {
+    Rule::alert("AwsMfaStateNotWritten", Severity::Warning, EXPORTER_OF_JOB)
+        .about("A disk that hangs fails no write: then the time tells. The longest interval that can be set is an hour.")
+        .expr(
+            "count by (job) (
+               aws_mfa_exporter_state_last_write_successful == 0
+               or
+               time() - aws_mfa_exporter_state_last_write_success_timestamp_seconds > 7200
+             )",
+        )
+        .wait("15m")
+        .says(
+            "An aws-mfa-exporter cannot write its state file.",
+            "Exporters of job {{ $labels.job }} that have not been able to write their state files for a quarter of an hour: \
+             {{ $value }}. A restart would forget what was learnt since, also that a control failed after it was protected.",
+        )
+}
+
+fn panicked() -> Rule {
+    Rule::alert("AwsMfaTaskPanicked", Severity::Warning, EXPORTER)
+        .about("A counter that appears with its first panic has not increased, as increase() sees it.")
+        .expr(
+            "sum by (task) (
+               increase(aws_mfa_exporter_task_panics_total[1h]) > 0
+               or
+               (aws_mfa_exporter_task_panics_total > 0 unless aws_mfa_exporter_task_panics_total offset 1h)
+             )",
+        )
+        .says(
+            "A task of aws-mfa-exporter panicked, which is a bug.",
+            "The task {{ $labels.task }} panicked within the last hour. The exporter has started it again.",
+        )
+}

@@ -1,0 +1,361 @@
+//! What the full set records: what must not be forgotten while nobody exports it.
+//!
+//! A record is forgotten with its account: at once when the account is exported as
+//! one that is not scanned, a day after a discovery that is up has dropped it, and
+//! otherwise a week after its last sighting, counted by the newest sighting of any
+//! account. While no exporter runs at all, nothing is forgotten.
+
+use super::{kit::Kit, rule::Rule};
+
+/// When each account was last listed as one to watch, and by which exporter.
+pub(super) const SEEN: &str = "account_job_instance:aws_mfa_account_last_seen_timestamp_seconds:max";
+/// The accounts that nobody exports, because a discovery that is up has dropped them.
+pub(super) const DROPPED: &str = "account:aws_mfa_account_dropped_timestamp_seconds:max";
+/// When each account was first listed.
+pub(super) const FIRST_SEEN: &str = "account:aws_mfa_account_first_seen_timestamp_seconds:min";
+/// 1 where nobody can tell whether root has MFA, 0 where somebody can.
+pub(super) const ROOT_UNKNOWN: &str = "account:aws_mfa_root_mfa_unknown:min";
+/// When the outage began that an unknown account belongs to; 0 for one that was never read.
+pub(super) const OUTAGE: &str = "account:aws_mfa_root_mfa_outage_timestamp_seconds:last";
+/// Accounts of which root's MFA became unknown, and when it was last known.
+const LAST_KNOWN: &str = "account:aws_mfa_root_mfa_last_known_timestamp_seconds:max";
+const NEWEST_OUTAGE: &str = "organization:aws_mfa_root_mfa_outage_timestamp_seconds:last";
+const NEWEST: &str = "organization:aws_mfa_account_last_seen_timestamp_seconds:last";
+const MANAGEMENT: &str = "account:aws_mfa_management_account_info:group";
+
+/// The controls that an exemption is for.
+pub(super) const EXEMPT: &str = "account_control:aws_mfa_control_exemption_info:max";
+/// The labels of each account.
+pub(super) const LABELS: &str = "account:aws_mfa_account_labels:topk";
+
+const DAY: u32 = 86_400;
+const WEEK: u32 = 7 * DAY;
+
+/// An account without root credentials is read every five minutes, and a reading may come a twentieth later. What was
+/// last known within this time of each other can have become unknown by one cause.
+const ONE_OUTAGE: u32 = 330;
+
+/// Every record about accounts, in the order in which they need each other.
+pub(super) fn of_accounts(kit: &Kit<'_>) -> Vec<Rule> {
+    if !kit.is_full() {
+        return Vec::new();
+    }
+    let mut rules = sightings(kit);
+    rules.extend([info(kit), management(kit), exempt(kit)]);
+    rules.extend(labels(kit));
+    rules.extend(["last_protected", "last_failed"].map(|what| control(kit, what)));
+    rules.extend([failed(), credential(kit), root_unknown(kit)]);
+    rules.extend(outages(kit));
+    rules
+}
+
+fn sightings(kit: &Kit<'_>) -> Vec<Rule> {
+    let last = kit.last(SEEN);
+    let newest = Rule::record(
+        NEWEST,
+        "When any account was last listed.",
+        format!(
+            "(vector(time()) and on () aws_mfa_account_info{{state=~\"scanned|refused\"}})\nor\n{}",
+            kit.last(NEWEST)
+        ),
+    );
+    let seen = Rule::record(
+        SEEN,
+        "When each account was last listed as one to watch, and by whom. While somebody exports the account, only those who
+        do are recorded; after that, those who were the last. An account that is exported as suspended, closed, pending or
+        excluded is forgotten at once, one that was dropped after a day, any other after a week.",
+        format!(
+            "max by (account_id, job, instance) (timestamp(aws_mfa_account_info{{state=~\"scanned|refused\"}}))
+            or
+            (
+              {last}
+              > on (account_id) group_left ()
+              (
+                max by (account_id) ({last}) - 120
+                > scalar({NEWEST}) - {WEEK}
+                unless on (account_id) aws_mfa_account_info
+                unless on (account_id) {dropped} < scalar({NEWEST}) - {DAY}
+              )
+            )",
+            dropped = kit.last(DROPPED),
+        ),
+    );
+    let first = Rule::record(
+        FIRST_SEEN,
+        "When each account was first listed.",
+        format!("({} and on (account_id) {SEEN})\nor\nmin by (account_id) ({SEEN})", kit.last(FIRST_SEEN)),
+    );
+    vec![newest, seen, first, exporters_accounts(kit), shards(kit), shards_missing(), dropped()]
+}
+
+fn exporters_accounts(kit: &Kit<'_>) -> Rule {
+    const NAME: &str = "job_instance:aws_mfa_account_info:count";
+    Rule::record(
+        NAME,
+        "How many accounts each exporter watches, or watched when it was last there.",
+        format!(
+            "count by (job, instance) (aws_mfa_account_info{{state=~\"scanned|refused\"}})\nor\n(\n  {}\n  and on (job, instance) {SEEN}\n)",
+            kit.last(NAME)
+        ),
+    )
+}
+
+fn shards(kit: &Kit<'_>) -> Rule {
+    const NAME: &str = "job:aws_mfa_exporter_total_shards:max";
+    Rule::record(
+        NAME,
+        "Among how many shards a job divides its accounts, or divided them when it was last there.",
+        format!("max by (job) (aws_mfa_exporter_total_shards)\nor\n(\n  {}\n  and on (job) {SEEN}\n)", kit.last(NAME)),
+    )
+}
+
+fn shards_missing() -> Rule {
+    Rule::record(
+        "job:aws_mfa_exporter_shards_missing:count",
+        "How many of a job's shards nobody is, where there is more than one.",
+        "(job:aws_mfa_exporter_total_shards:max > 1)
+         - (
+           count by (job) (group by (job, shard) (aws_mfa_exporter_shard_info))
+           or
+           0 * job:aws_mfa_exporter_total_shards:max
+         )
+         > 0",
+    )
+}
+
+fn dropped() -> Rule {
+    let gone = format!("{SEEN} unless on (account_id) aws_mfa_account_info");
+    Rule::record(
+        DROPPED,
+        "The accounts that nobody exports any more, because a discovery that is up has dropped them: that of their own
+        exporter; or, where their exporter was replaced, that of another exporter of the job, if most accounts of the old
+        one are still exported. The value is when they were last seen. While shards are missing or disagree, nothing is said.",
+        format!(
+            "max by (account_id) (
+              (
+                (
+                  {gone}
+                  and on (job, instance) aws_mfa_discovery_up == 1
+                )
+                or
+                (
+                  {gone}
+                  unless on (job, instance) aws_mfa_discovery_up
+                  and on (job) aws_mfa_discovery_up == 1
+                  and on (job, instance)
+                    count by (job, instance) ({gone})
+                    / job_instance:aws_mfa_account_info:count <= 0.5
+                )
+              )
+              unless on (job) job:aws_mfa_exporter_shards_missing:count
+              unless on (job) max by (job) (aws_mfa_exporter_total_shards) != min by (job) (aws_mfa_exporter_total_shards)
+            )"
+        ),
+    )
+}
+
+fn info(kit: &Kit<'_>) -> Rule {
+    const NAME: &str = "account:aws_mfa_account_info:topk";
+    Rule::record(
+        NAME,
+        "One name for each account, the newest, also while it is being renamed. The value is when it was last seen.",
+        format!(
+            "topk by (account_id) (1, max by (account_id, account_name, ou) (timestamp(aws_mfa_account_info)))
+            or on (account_id)
+            (
+              topk by (account_id) (1, {})
+              and on (account_id) {SEEN}
+            )",
+            kit.last(NAME)
+        ),
+    )
+}
+
+fn management(kit: &Kit<'_>) -> Rule {
+    Rule::record(
+        MANAGEMENT,
+        "The management accounts.",
+        format!(
+            "group by (account_id) (aws_mfa_management_account_info)
+            or
+            (
+              {}
+              and on (account_id) {SEEN}
+              unless on (account_id) aws_mfa_account_info
+            )",
+            kit.last(MANAGEMENT)
+        ),
+    )
+}
+
+fn exempt(kit: &Kit<'_>) -> Rule {
+    let last = kit.last(EXEMPT);
+    Rule::record(
+        EXEMPT,
+        "The controls of accounts that an exemption is for, and when that was last so. The alerts leave them out, also while
+        nobody exports the account, if it was so to the end.",
+        format!(
+            "max by (account_id, control) (timestamp(aws_mfa_control_exemption_info))
+            or
+            (
+              {last}
+              > on (account_id) group_left () (
+                max by (account_id) ({SEEN}) - 120
+                unless on (account_id) aws_mfa_account_info
+              )
+            )"
+        ),
+    )
+}
+
+/// The labels that a site wants its alerts to carry, if any.
+fn labels(kit: &Kit<'_>) -> Option<Rule> {
+    let names = kit.labels();
+    let rule = Rule::record(
+        LABELS,
+        "The labels that alerts carry, of each account one row, the newest. The value is when it was last seen.",
+        format!(
+            "topk by (account_id) (1, max by (account_id, {}) (timestamp(aws_mfa_account_labels)))
+            or on (account_id)
+            (
+              topk by (account_id) (1, {})
+              and on (account_id) {SEEN}
+            )",
+            names.join(", "),
+            kit.last(LABELS)
+        ),
+    );
+    (!names.is_empty()).then_some(rule)
+}
+
+fn control(kit: &Kit<'_>, what: &str) -> Rule {
+    let metric = format!("aws_mfa_control_{what}_timestamp_seconds");
+    let name = format!("account_control:{metric}:max");
+    let comment = match what {
+        "last_failed" => "When each control that an alert asks about was last seen failed.",
+        _ => "When each control that an alert asks about was last seen passed or not applicable.",
+    };
+    let last = kit.last(&name);
+    let expr = format!(
+        "max by (account_id, control) ({metric}{{control!=\"IAM.19\"}})\nor\n(\n  {last}\n  and on (account_id) {SEEN}\n)"
+    );
+    Rule::record(name, comment, expr)
+}
+
+fn failed() -> Rule {
+    Rule::record(
+        "account_control:aws_mfa_control_failed_timestamp_seconds:last",
+        "The controls whose last known verdict is failed, whatever is known now; the value is when they were last seen so.",
+        "account_control:aws_mfa_control_last_failed_timestamp_seconds:max
+         unless
+         (
+           account_control:aws_mfa_control_last_protected_timestamp_seconds:max
+           >= account_control:aws_mfa_control_last_failed_timestamp_seconds:max
+         )",
+    )
+}
+
+fn credential(kit: &Kit<'_>) -> Rule {
+    const NAME: &str = "account_credential:aws_mfa_root_credential_present:max";
+    Rule::record(
+        NAME,
+        "What was last known of root's credentials.",
+        format!(
+            "max by (account_id, credential) (aws_mfa_root_credential_present)\nor\n(\n  {}\n  and on (account_id) {SEEN}\n)",
+            kit.last(NAME)
+        ),
+    )
+}
+
+fn root_unknown(kit: &Kit<'_>) -> Rule {
+    let last = kit.last(ROOT_UNKNOWN);
+    Rule::record(
+        ROOT_UNKNOWN,
+        "1 where no exporter can tell whether root has MFA, 0 where one can. An account that is listed and has no verdict is
+        unknown. What nobody exports stays as it was, unless a discovery has dropped it. Where credentials have not told yet
+        whose they are, the account is called unknown; that stays as it was while there is no exporter at all.",
+        format!(
+            "min by (account_id) (aws_mfa_control_status{{control=\"IAM.9\",status=\"unknown\"}})
+            or
+            group by (account_id) (aws_mfa_account_info{{state=~\"scanned|refused\"}})
+            or
+            (
+              last_over_time({ROOT_UNKNOWN}{{account_id=\"unknown\"}}[5m])
+              unless on () aws_mfa_exporter_snapshot_timestamp_seconds
+            )
+            or
+            (
+              {last}
+              and on (account_id) {SEEN}
+              unless on (account_id) {DROPPED}
+            )"
+        ),
+    )
+}
+
+fn outages(kit: &Kit<'_>) -> Vec<Rule> {
+    let last = kit.last(OUTAGE);
+    let (protected, failed) = (kit.protected("IAM.9"), kit.failed("IAM.9"));
+    let known = Rule::record(
+        LAST_KNOWN,
+        "When root's MFA was last known, in the accounts where it is unknown now.",
+        format!(
+            "max by (account_id) (
+              ({protected}
+               >= {failed})
+              or {failed}
+              or {protected}
+            )
+            and on (account_id) {ROOT_UNKNOWN} == 1"
+        ),
+    );
+    let newest = Rule::record(
+        NEWEST_OUTAGE,
+        "When the newest outage began: the time at which the first of its accounts was last known. What was last known
+        soon after that belongs to it; what was known later begins another.",
+        format!(
+            "min(
+              {LAST_KNOWN}
+              > scalar({newest} or vector(0)) + {ONE_OUTAGE}
+            )
+            or
+            {newest}",
+            newest = kit.last(NEWEST_OUTAGE)
+        ),
+    );
+    let of_account = Rule::record(
+        OUTAGE,
+        "When the outage began that each unknown account belongs to: its own as long as it has not been known since, else
+        the newest if that fits, else one of its own. 0 for an account that was never read. All of it follows from what is
+        exported, so that two Prometheus servers say the same.",
+        format!(
+            "(
+              {last}
+              and on (account_id)
+                abs({last} - {LAST_KNOWN}) <= {ONE_OUTAGE}
+            )
+            or
+            scalar({NEWEST_OUTAGE})
+            + 0 * (abs({LAST_KNOWN} - scalar({NEWEST_OUTAGE})) <= {ONE_OUTAGE})
+            or
+            {LAST_KNOWN}
+            or
+            0 * ({ROOT_UNKNOWN} == 1)"
+        ),
+    );
+    vec![known, newest, of_account]
+}
+
+/// The exporters that watch nothing, and when they were last seen so.
+pub(super) fn nothing_watched(kit: &Kit<'_>) -> Rule {
+    Rule::record(
+        super::accounts::NOTHING_WATCHED,
+        "The jobs of which an exporter watches no account at all, and when that was last seen. A shard may have none, if
+        another shard of its job has one.",
+        format!(
+            "max by (job) (time() + 0 * ({}))\nor\n({} > time() - {WEEK} unless on (job) aws_mfa_exporter_snapshot_timestamp_seconds)",
+            super::accounts::WATCHES_NOTHING,
+            kit.last(super::accounts::NOTHING_WATCHED)
+        ),
+    )
+}
