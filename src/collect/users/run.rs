@@ -170,7 +170,8 @@ impl<'a, I: UsersIam> Run<'a, I> {
 
     pub(super) async fn finish(mut self) -> Finding {
         self.ask_for_devices().await;
-        if !self.is_cut_short {
+        let is_over = self.is_only() && self.is_out_of_time;
+        if !self.is_cut_short && !is_over {
             self.get_report().await;
         }
         self.ask_for_passwords().await;
