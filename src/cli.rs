@@ -16,7 +16,10 @@ use crate::{
         collectors::Collectors,
         value::{HOUR, SECOND, duration, rate, role_name},
     },
-    http::listen::ListenAddr,
+    http::{
+        listen::ListenAddr,
+        paths::{ExternalUrl, Paths},
+    },
     log::{LogFormat, LogLevel},
     rules,
 };
@@ -41,9 +44,17 @@ pub struct Flags {
     #[arg(long = "config.file", global = true, value_name = "FILE", help_heading = "Accounts")]
     pub config_file: Option<PathBuf>,
 
-    /// Check the configuration file, say what is wrong with it, and exit.
-    #[arg(long = "config.check", requires = "config_file", help_heading = "Accounts")]
+    /// Check the files of --config.file and --web.config.file, say what is wrong with them, and exit.
+    #[arg(long = "config.check", help_heading = "Accounts")]
     pub config_check: bool,
+
+    /// Read the configuration file again whenever it has changed.
+    #[arg(long = "config.enable-auto-reload", requires = "config_file", help_heading = "Accounts")]
+    pub auto_reload: bool,
+
+    /// How often to look whether the configuration file has changed.
+    #[arg(long = "config.auto-reload-interval", value_name = "DURATION", default_value = "30s", value_parser = duration(SECOND..=24 * HOUR), help_heading = "Accounts")]
+    pub auto_reload_interval: Duration,
 
     /// Watch every account of the organization, by assuming this role in each.
     #[arg(long = "organization.role-name", global = true, value_name = "NAME", value_parser = role_name, help_heading = "Accounts")]
@@ -78,7 +89,20 @@ pub struct Flags {
     )]
     pub listen: Vec<ListenAddr>,
 
-    /// Path under which to expose metrics.
+    /// Listen on the sockets that systemd passes, and on no address.
+    #[arg(long = "web.systemd-socket", conflicts_with = "listen", help_heading = "Web")]
+    pub systemd_socket: bool,
+
+    /// URL under which people reach the exporter, for instance through a reverse proxy. Its path stands before every
+    /// path, unless --web.route-prefix says otherwise.
+    #[arg(long = "web.external-url", value_name = "URL", help_heading = "Web")]
+    pub external_url: Option<ExternalUrl>,
+
+    /// Prefix of every path (default: the path of --web.external-url). Say / where the proxy takes it away.
+    #[arg(long = "web.route-prefix", value_name = "PATH", value_parser = route_prefix, help_heading = "Web")]
+    pub route_prefix: Option<String>,
+
+    /// Path under which to expose metrics, behind the prefix.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = telemetry_path, help_heading = "Web")]
     pub telemetry_path: String,
 
@@ -112,9 +136,9 @@ pub struct Flags {
     #[arg(long = "log.level", global = true, value_enum, default_value_t, help_heading = "Log")]
     pub log_level: LogLevel,
 
-    /// Format of log messages, which go to standard error.
-    #[arg(long = "log.format", global = true, value_enum, default_value_t, help_heading = "Log")]
-    pub log_format: LogFormat,
+    /// Format of log messages, which go to standard error (default: logfmt).
+    #[arg(long = "log.format", global = true, value_enum, help_heading = "Log")]
+    pub log_format: Option<LogFormat>,
 }
 
 impl Flags {
@@ -139,6 +163,12 @@ impl Flags {
             Some(Command::Check { compare, .. }) => compare.as_deref(),
             _ => None,
         }
+    }
+
+    /// Where the pages are.
+    #[must_use]
+    pub fn paths(&self) -> Paths {
+        Paths::new(&self.telemetry_path, self.external_url.as_ref(), self.route_prefix.as_deref())
     }
 }
 
@@ -280,6 +310,14 @@ fn telemetry_path(text: &str) -> Result<String, String> {
     let taken = ["/", "/-/healthy", "/-/ready", "/-/reload"];
     match text {
         _ if taken.contains(&text) => Err(format!("{text} has a page of its own; take /metrics, say")),
+        _ if !text.starts_with('/') => Err("a path begins with /".to_owned()),
+        _ if text.contains(['?', '#', ' ', '%']) => Err("a path has no query, fragment, space or escape".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn route_prefix(text: &str) -> Result<String, String> {
+    match text {
         _ if !text.starts_with('/') => Err("a path begins with /".to_owned()),
         _ if text.contains(['?', '#', ' ', '%']) => Err("a path has no query, fragment, space or escape".to_owned()),
         _ => Ok(text.to_owned()),

@@ -7,10 +7,13 @@
 
 pub mod collectors;
 pub mod file;
+pub mod mistake;
 pub mod value;
+pub mod yaml;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     sync::Arc,
     time::Duration,
 };
@@ -127,6 +130,17 @@ pub struct Role {
     pub session_name: String,
     /// What the role's trust policy may insist on.
     pub external_id: Option<String>,
+}
+
+/// What came of reading a file that a person writes, with an error that a person understands.
+///
+/// # Errors
+/// When it could not be read, or is no text.
+pub fn as_text(read: io::Result<String>) -> io::Result<String> {
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => io::Error::new(error.kind(), "it is not a text file in UTF-8"),
+        _ => error,
+    })
 }
 
 // === impl Config ===

@@ -3,6 +3,7 @@
 
 pub mod account_run;
 pub mod change_log;
+pub mod descriptors;
 pub mod fleet;
 pub mod publish;
 mod reaper;
@@ -14,7 +15,7 @@ pub mod supervise;
 use std::{fmt, io, net::TcpListener, path::PathBuf, sync::Arc};
 
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 
@@ -25,11 +26,17 @@ use crate::{
         settings::{Settings, SettingsError},
     },
     clock::Clock,
-    daemon::{fleet::Fleet, publish::Keeper, reload::Reloader, signals::Signals, supervise::forever},
+    daemon::{
+        fleet::Fleet,
+        publish::Keeper,
+        reload::{Digest, Reloader},
+        signals::Signals,
+        supervise::forever,
+    },
     http::{
-        self, Limits, MAX_EXPOSITION_AGE, Site,
+        self, Limits, MAX_EXPOSITION_AGE, Pages, Site,
         guard::{Guard, GuardError},
-        listen::BindError,
+        listen::{self, BindError},
     },
     metrics::exporter_metrics::ExporterMetrics,
     model::snapshot::Snapshot,
@@ -65,8 +72,11 @@ pub struct Bound {
     snapshot: Snapshot,
     clock: Clock,
     listeners: Vec<TcpListener>,
+    limits: Limits,
     guard: Option<Arc<Guard>>,
     metrics: ExporterMetrics,
+    /// What the configuration file held before it was read.
+    seen: Digest,
 }
 
 impl fmt::Debug for Bound {
@@ -81,14 +91,17 @@ impl Bound {
     /// # Errors
     /// When either cannot be done.
     pub fn new(flags: Flags) -> Result<Self, StartError> {
+        let seen = reload::digest(&flags);
         let settings = Settings::read(&flags)?;
         let metrics = ExporterMetrics::new(flags.disable_exporter_metrics)?;
         metrics.sharded(settings.shard);
         let clock = Clock::new();
         let (state, snapshot) = recall(&flags, &settings, clock, &metrics)?;
-        let guard = flags.web_config.clone().map(|path| Guard::new(path, clock)).transpose()?.map(Arc::new);
-        let listeners = flags.listen.iter().map(|address| address.bind()).collect::<Result<_, _>>()?;
-        Ok(Self { flags, settings, state, snapshot, clock, listeners, guard, metrics })
+        let guard =
+            flags.web_config.clone().map(|path| Guard::new(path, clock, metrics.clone())).transpose()?.map(Arc::new);
+        let listeners = if flags.systemd_socket { listen::passed() } else { listen::bind(&flags.listen) }?;
+        let limits = Limits { scrapes: flags.max_requests, ..Limits::default() }.within(descriptors::raise());
+        Ok(Self { flags, settings, state, snapshot, clock, listeners, limits, guard, metrics, seen })
     }
 
     /// Serves and collects until a signal asks it to stop, then drains.
@@ -121,10 +134,14 @@ impl Bound {
             let snapshots = snapshots.clone();
             tasks.spawn(forever("state", self.metrics.clone(), move || file.clone().follow(snapshots.clone())));
         }
+        if self.flags.auto_reload {
+            let (reloader, interval, seen) = (reloader.clone(), self.flags.auto_reload_interval, self.seen);
+            tasks.spawn(forever("reload", self.metrics.clone(), move || reloader.clone().follow(interval, seen)));
+        }
         self.announce();
         let site = self.site(exposition, snapshots.clone(), &reloader);
         let shutdown = signals.stop(move || drop(reloader.reload()));
-        let served = http::serve(self.listeners, site, Limits::default(), shutdown).await;
+        let served = http::serve(self.listeners, site, self.limits, shutdown).await;
         tasks.shutdown().await;
         if let Some(file) = self.state {
             let last = Arc::clone(&snapshots.borrow());
@@ -151,15 +168,16 @@ impl Bound {
     ) -> Site {
         let reloader = reloader.clone();
         let reload: http::Reload = Arc::new(move || reloader.reload().map_err(|error| error.to_string()));
-        let (path, clock) = (self.flags.telemetry_path.clone(), self.clock);
+        let (paths, clock) = (self.flags.paths(), self.clock);
+        let drawn = paths.clone();
         Site {
             exposition,
-            telemetry_path: path.clone(),
-            landing: Arc::new(move || page::page(&snapshots.borrow().clone(), &path, clock.now())),
+            paths,
+            landing: Pages::new(move || page::page(&snapshots.borrow().clone(), &drawn, clock.now())),
             clock,
             max_age: MAX_EXPOSITION_AGE,
-            slots: (self.flags.max_requests > 0).then(|| Arc::new(Semaphore::new(self.flags.max_requests))),
-            requests: self.metrics.http_requests().clone(),
+            metrics: self.metrics.clone(),
+            reloading: Arc::default(),
             reload: self.flags.enable_lifecycle.then_some(reload),
             guard: self.guard.clone(),
         }

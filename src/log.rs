@@ -1,4 +1,5 @@
-//! The log: logfmt or JSON, one line an event, on standard error.
+//! The log: logfmt or JSON, one line an event, on standard error, with the same keys
+//! and values in both.
 //!
 //! Only this program's own events are shown. Those of the libraries below it
 //! quote requests, profiles and paths, and a log is read by more people than
@@ -6,6 +7,7 @@
 
 use std::{fmt, io, time::SystemTime};
 
+use serde_json::Value;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -51,30 +53,31 @@ pub fn start(level: LogLevel, format: LogFormat) {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
     let registry = tracing_subscriber::registry().with(targets);
     // A second start, as in tests, keeps the first.
-    let _ = match format {
-        LogFormat::Logfmt => registry.with(lines.event_format(Logfmt)).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_target(false)).try_init(),
-    };
+    let _ = registry.with(lines.event_format(Lines(format))).try_init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "A task panicked; this is a bug.");
     }));
 }
 
-struct Logfmt;
+struct Lines(LogFormat);
 
-impl<S, N> FormatEvent<S, N> for Logfmt
+impl<S, N> FormatEvent<S, N> for Lines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let time = humantime::format_rfc3339_millis(SystemTime::now());
-        write!(line, "ts={time} level={}", spelling(*event.metadata().level()))?;
-        let mut fields = Fields { line: &mut line, result: Ok(()) };
+        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let mut fields = Fields(vec![("ts", time.into()), ("level", spelling(*event.metadata().level()).into())]);
         event.record(&mut fields);
-        fields.result?;
-        writeln!(line)
+        let separator = if self.0 == LogFormat::Json { "," } else { " " };
+        let pairs = fields.0.iter().map(|(key, value)| match self.0 {
+            LogFormat::Json => format!("{}:{value}", Value::from(*key)),
+            LogFormat::Logfmt => format!("{key}={}", bare(value)),
+        });
+        let pairs = pairs.collect::<Vec<_>>().join(separator);
+        if self.0 == LogFormat::Json { writeln!(line, "{{{pairs}}}") } else { writeln!(line, "{pairs}") }
     }
 }
 
@@ -87,26 +90,66 @@ fn spelling(level: Level) -> &'static str {
     }
 }
 
-struct Fields<'a, 'w> {
-    line: &'a mut Writer<'w>,
-    result: fmt::Result,
+/// A value of logfmt: without quotes where it can do without.
+fn bare(value: &Value) -> String {
+    let is_bare =
+        |text: &&str| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\'));
+    value.as_str().filter(is_bare).map_or_else(|| value.to_string(), str::to_owned)
 }
 
-impl Fields<'_, '_> {
-    fn write(&mut self, field: &Field, value: &str) {
+/// The keys and values of an event, in the order in which they are written.
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: Value) {
         let name = if field.name() == "message" { "msg" } else { field.name() };
-        let bare = !value.is_empty() && value.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\'));
-        let written = if bare { write!(self.line, " {name}={value}") } else { write!(self.line, " {name}={value:?}") };
-        self.result = self.result.and(written);
+        self.0.push((name, value));
     }
 }
 
-impl Visit for Fields<'_, '_> {
+impl Visit for Fields {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value.into());
+    }
+
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.write(field, value);
+        self.add(field, value.into());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.write(field, &format!("{value:?}"));
+        self.add(field, format!("{value:?}").into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_quoted_where_it_must_be() {
+        for (value, written) in [
+            (Value::from("up"), "up"),
+            ("two words".into(), r#""two words""#),
+            ("a=b".into(), r#""a=b""#),
+            ("".into(), r#""""#),
+            ("line\nand \"quote\"".into(), r#""line\nand \"quote\"""#),
+            ("p\u{e4}yments".into(), "\"p\u{e4}yments\""),
+            (7.into(), "7"),
+            (true.into(), "true"),
+        ] {
+            assert_eq!(bare(&value), written);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod fit;
 pub mod page;
+mod remedy;
 pub mod sheet;
 pub mod table;
 
@@ -19,6 +20,8 @@ use crate::{
     },
 };
 
+pub use remedy::Reader;
+
 /// The controls in the order in which people ask for them.
 const CONTROLS: [Control; 5] = [Control::Iam9, Control::Iam6, Control::Iam4, Control::Iam5, Control::Iam19];
 
@@ -33,6 +36,8 @@ pub struct Overview<'a> {
     pub tally: AccountCounts,
     /// Why the accounts could not all be found out.
     pub fault: Option<&'a Fault>,
+    /// Who reads it.
+    pub reader: Reader,
 }
 
 /// One account.
@@ -90,14 +95,15 @@ pub struct AccountCounts {
 impl<'a> Overview<'a> {
     /// Looks at `snapshot`.
     #[must_use]
-    pub fn of(snapshot: &'a Snapshot, now: Moment) -> Self {
+    pub fn of(snapshot: &'a Snapshot, now: Moment, reader: Reader) -> Self {
         let has_users = snapshot.plan.users.is_some();
         let controls: Vec<_> = CONTROLS.into_iter().filter(|control| has_users || !control.is_of_users()).collect();
-        let mut rows: Vec<_> = snapshot.accounts().map(|state| Row::of(snapshot, state, &controls, now)).collect();
+        let mut rows: Vec<_> =
+            snapshot.accounts().map(|state| Row::of(snapshot, state, &controls, now, reader)).collect();
         rows.sort_by_cached_key(Row::urgency);
         let mut tally = AccountCounts::default();
         rows.iter().for_each(|row| tally.count(row));
-        Self { controls, rows, tally, fault: snapshot.discovery.fault.as_ref() }
+        Self { controls, rows, tally, fault: snapshot.discovery.fault.as_ref(), reader }
     }
 
     /// How it is, in a sentence: roots without MFA first.
@@ -124,7 +130,7 @@ impl<'a> Overview<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(snapshot: &Snapshot, state: &'a AccountState, controls: &[Control], now: Moment) -> Self {
+    fn of(snapshot: &Snapshot, state: &'a AccountState, controls: &[Control], now: Moment, reader: Reader) -> Self {
         let account = state.account.as_ref();
         let status = account.map_or(AccountStatus::Scanned, |account| account.status);
         let scanned = controls.iter().filter(|_| state.is_scanned());
@@ -137,7 +143,7 @@ impl<'a> Row<'a> {
             status,
             worst,
             age: as_of.and_then(|as_of| now.age(as_of)),
-            notes: notes(state, &verdicts),
+            notes: notes(state, &verdicts, reader),
             ages: verdicts.iter().map(|(_, verdict)| now.age(verdict.as_of?)).collect(),
             verdicts,
             users: snapshot.failing(state),
@@ -205,7 +211,7 @@ const fn weight(status: Status) -> u8 {
 
 /// The reasons of what is not well, then the faults of what is down; where all is
 /// well, why.
-fn notes(state: &AccountState, verdicts: &[(Control, Verdict)]) -> Vec<Note> {
+fn notes(state: &AccountState, verdicts: &[(Control, Verdict)], reader: Reader) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
     let mut add = |note: Note| {
         if !notes.contains(&note) {
@@ -213,9 +219,9 @@ fn notes(state: &AccountState, verdicts: &[(Control, Verdict)]) -> Vec<Note> {
         }
     };
     let ill = |wanted: Status| verdicts.iter().filter(move |(_, verdict)| verdict.status == wanted);
-    ill(Status::Failed).for_each(|(_, verdict)| add(Note::of_failure(verdict.reason, state)));
+    ill(Status::Failed).for_each(|(_, verdict)| add(Note::of_failure(verdict.reason, state, reader)));
     for fault in state.health().filter_map(|(_, health)| health.fault.as_ref()) {
-        add(Note::of_fault(fault));
+        add(Note::of_fault(fault, reader));
     }
     // What a collector's fault explains needs no second explanation.
     let is_explained = |reason| {
@@ -230,9 +236,9 @@ fn notes(state: &AccountState, verdicts: &[(Control, Verdict)]) -> Vec<Note> {
         ) && state.health().any(|(_, health)| !health.is_up())
     };
     let unexplained = ill(Status::Unknown).filter(|(_, verdict)| !is_explained(verdict.reason));
-    unexplained.for_each(|(_, verdict)| add(Note::of(verdict.reason)));
+    unexplained.for_each(|(_, verdict)| add(Note::of(verdict.reason, reader)));
     if notes.is_empty() {
-        notes.extend(verdicts.first().map(|(_, verdict)| Note::of(verdict.reason)));
+        notes.extend(verdicts.first().map(|(_, verdict)| Note::of(verdict.reason, reader)));
     }
     notes
 }
@@ -246,7 +252,7 @@ impl Note {
     }
 
     /// Where users fail, how many do.
-    fn of_failure(reason: Reason, state: &AccountState) -> Self {
+    fn of_failure(reason: Reason, state: &AccountState, reader: Reader) -> Self {
         let of = |count: Count, one: &str, more: &str| {
             let exempt = if count.exempt > 0 { format!(" ({} exempt)", count.exempt) } else { String::new() };
             if count.all == 1 {
@@ -266,16 +272,16 @@ impl Note {
             }
             _ => None,
         };
-        Self { what: what.unwrap_or_else(|| reason.to_string()), ..Self::of(reason) }
+        Self { what: what.unwrap_or_else(|| reason.to_string()), ..Self::of(reason, reader) }
     }
 
-    fn of(reason: Reason) -> Self {
-        Self { what: reason.to_string(), detail: None, remedy: reason.remedy().map(str::to_owned) }
+    fn of(reason: Reason, reader: Reader) -> Self {
+        Self { what: reason.to_string(), detail: None, remedy: reader.remedy_of(reason).map(str::to_owned) }
     }
 
-    fn of_fault(fault: &Fault) -> Self {
+    fn of_fault(fault: &Fault, reader: Reader) -> Self {
         let what = fault.class.explain().to_owned();
-        Self { what, detail: Some(fault.detail.clone()), remedy: Some(fault.remedy().to_owned()) }
+        Self { what, detail: Some(fault.detail.clone()), remedy: Some(reader.remedy(fault).to_owned()) }
     }
 }
 

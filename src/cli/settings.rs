@@ -3,11 +3,11 @@
 //! A flag goes before the file. A file that cannot be used changes nothing: the
 //! settings stay what they were, and that shows in the metrics and the log.
 
-use std::{fs, io, path::PathBuf};
+use std::{fmt, fs, io, path::PathBuf};
 
 use crate::{
     cli::Flags,
-    config::{Config, Organization, file::FileError},
+    config::{Config, Organization, as_text, file::FileError},
     model::{
         shard::{Shard, ShardError, ordinal_of_pod},
         snapshot::Plan,
@@ -37,11 +37,17 @@ pub enum SettingsError {
     #[error("the configuration file {0} cannot be read: {1}")]
     Read(PathBuf, io::Error),
     /// The file is wrong.
-    #[error("the configuration cannot be used:\n{0}")]
+    #[error(fmt = in_place)]
     File(#[from] FileError),
     /// There is no such shard.
     #[error(transparent)]
     Shard(#[from] ShardError),
+    /// There is nothing to use the external id for.
+    #[error(
+        "--organization.external-id is for the roles of an organization, and none is watched: give \
+         --organization.role-name too, or organization in the --config.file"
+    )]
+    IdleExternalId,
     /// Nothing says which shard this is.
     #[error(
         "--total-shards={0} wants a --shard, or a variable POD_NAME that ends in a number, as a StatefulSet's pods have it"
@@ -54,6 +60,10 @@ pub enum SettingsError {
     Restart,
 }
 
+fn in_place(mistakes: &FileError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    mistakes.after("the configuration cannot be used", f)
+}
+
 impl Settings {
     /// Reads the file, if there is one.
     ///
@@ -63,13 +73,16 @@ impl Settings {
         let config = match &flags.config_file {
             None => Config::default(),
             Some(path) => {
-                let text = fs::read_to_string(path).map_err(|error| SettingsError::Read(path.clone(), error))?;
+                let text =
+                    as_text(fs::read_to_string(path)).map_err(|error| SettingsError::Read(path.clone(), error))?;
                 Config::parse(&text, &path.display().to_string())?
             }
         };
         let plan = flags.collectors.plan(&config.collectors, flags.asks_for_names());
         let max_rate = flags.max_rate(config.rates);
-        Ok(Self { plan, max_rate, config: with_role(config, flags), shard: shard(flags)? })
+        let settings = Self { plan, max_rate, config: with_role(config, flags), shard: shard(flags)? };
+        let is_idle = flags.external_id.is_some() && settings.config.organization.is_none();
+        if is_idle { Err(SettingsError::IdleExternalId) } else { Ok(settings) }
     }
 }
 

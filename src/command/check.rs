@@ -7,15 +7,12 @@ mod compare;
 mod json;
 mod waiting;
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io, process::ExitCode, time::Duration};
 
 use tokio::{sync::mpsc, time::timeout};
 
 use self::compare::{CompareError, Former};
+use super::{NOT_RUN, print};
 use crate::{
     cli::{Flags, Output, settings::Settings},
     clock::Clock,
@@ -26,11 +23,8 @@ use crate::{
         judge::Status,
         snapshot::{AccountState, Snapshot},
     },
-    overview::{Overview, sheet, table},
+    overview::{Overview, Reader, sheet, table},
 };
-
-/// Exit status when the check could not be run.
-const NOT_RUN: u8 = 3;
 
 /// Of the time allowed, what is kept for the answers under way and the list that
 /// confirms whom they were about: a fifth, up to this.
@@ -38,14 +32,14 @@ const RESERVE: Duration = Duration::from_secs(10);
 
 /// Reads everything once, prints what was found, and says how it is by its status.
 /// With `limit` it has ended after that time.
-pub async fn run(flags: &Flags, output: Output, limit: Option<Duration>) -> ExitCode {
-    report(flags, output, limit).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "The check could not be run.");
+pub(super) async fn run(flags: &Flags, output: Output, limit: Option<Duration>, is_text: bool) -> ExitCode {
+    report(flags, output, limit, is_text).await.unwrap_or_else(|error| {
+        super::complain(is_text, &error);
         ExitCode::from(NOT_RUN)
     })
 }
 
-async fn report(flags: &Flags, output: Output, limit: Option<Duration>) -> Result<ExitCode, CheckError> {
+async fn report(flags: &Flags, output: Output, limit: Option<Duration>, is_text: bool) -> Result<ExitCode, CheckError> {
     // Before AWS is asked anything.
     if flags.compares_with().is_some() && matches!(output, Output::Csv | Output::Prometheus) {
         return Err(CompareError::Output.into());
@@ -57,7 +51,7 @@ async fn report(flags: &Flags, output: Output, limit: Option<Duration>) -> Resul
     let snapshot = read(flags, clock, only, limit).await;
     shown.end();
     let snapshot = snapshot?;
-    let overview = Overview::of(&snapshot, clock.now());
+    let overview = Overview::of(&snapshot, clock.now(), Reader::Once);
     let changes = former.map(|former| former.changes(&snapshot));
     let told = |text: String| match &changes {
         Some(changes) => format!("{text}\n{}", changes.to_text()),
@@ -70,8 +64,23 @@ async fn report(flags: &Flags, output: Output, limit: Option<Duration>) -> Resul
         Output::Markdown => told(sheet::markdown(&overview)),
         Output::Prometheus => at_rest(&snapshot),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(ExitCode::from(exit_code(&snapshot)))
+    print(&text)?;
+    let code = exit_code(&snapshot);
+    if code == NOT_RUN && output != Output::Table {
+        super::complain(is_text, &CheckError::Nothing(why(&snapshot)));
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Why nothing could be read, for whoever sees only the exit status and standard error.
+fn why(snapshot: &Snapshot) -> String {
+    snapshot.discovery.fault.as_ref().map_or_else(
+        || "it could not be found out which accounts there are".to_owned(),
+        |fault| {
+            let (what, remedy) = (fault.class.explain(), Reader::Once.remedy(fault));
+            format!("{what} ({fault}). What to do: {remedy}.")
+        },
+    )
 }
 
 /// The form for the textfile collector. Where it is not known of whom it would be, there
@@ -79,10 +88,6 @@ async fn report(flags: &Flags, output: Output, limit: Option<Duration>) -> Resul
 fn at_rest(snapshot: &Snapshot) -> String {
     if exit_code(snapshot) != NOT_RUN {
         return String::from_utf8_lossy(publish::encode_at_rest(snapshot).text()).into_owned();
-    }
-    if let Some(fault) = &snapshot.discovery.fault {
-        let (class, remedy) = (fault.class, fault.remedy());
-        tracing::error!(fault = %class, detail = %fault, remedy, "The check could not be run, and prints no metrics.");
     }
     String::new()
 }
@@ -99,6 +104,9 @@ enum CheckError {
     /// The result could not be printed.
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),
+    /// Of no account anything is known.
+    #[error("the check could not be run: {0}")]
+    Nothing(String),
 }
 
 /// A run that has no other after it, and ends in time where there is a limit.

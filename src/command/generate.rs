@@ -1,6 +1,6 @@
 //! Documents made from the tables that the program itself runs on.
 
-use std::{fmt::Write as _, io};
+use std::fmt::Write as _;
 
 use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
@@ -11,22 +11,30 @@ use crate::{
     rules,
 };
 
-/// Prints a document.
+/// The text of a document.
 ///
-/// # Errors
-/// When it cannot be written.
-pub fn print(document: &Document, out: &mut impl io::Write) -> io::Result<()> {
-    let mut command = Flags::command();
+/// # Panics
+/// Never: what makes the pages writes to memory, and panics where writing fails.
+#[must_use]
+pub fn document(document: &Document) -> String {
+    let (mut command, mut out) = (Flags::command(), Vec::new());
     let shell = match document {
-        Document::Man => return clap_mangen::Man::new(command).render(out),
-        Document::Metrics => return out.write_all(metrics().as_bytes()),
-        Document::Alerts(flags) => return out.write_all(rules::alerts(&flags.settings()).as_bytes()),
+        Document::Metrics => return metrics(),
+        Document::Alerts(flags) => return rules::alerts(&flags.settings()),
+        Document::Man => {
+            clap_mangen::Man::new(command).render(&mut out).expect("memory can be written to");
+            return text(out);
+        }
         Document::CompleteBash => Shell::Bash,
         Document::CompleteFish => Shell::Fish,
         Document::CompleteZsh => Shell::Zsh,
     };
-    generate(shell, &mut command, "aws-mfa-exporter", out);
-    Ok(())
+    generate(shell, &mut command, "aws-mfa-exporter", &mut out);
+    text(out)
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("a document made of texts is one")
 }
 
 /// The page on metrics.

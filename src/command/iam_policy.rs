@@ -53,9 +53,10 @@ impl Statement {
     }
 }
 
-/// The least that `principal` needs for these settings, as a policy document.
+/// The least that `principal` needs for these settings, as a policy document; `None` if
+/// it needs nothing, for a document without a statement is none.
 #[must_use]
-pub fn policy(principal: Principal, settings: &Settings) -> String {
+pub fn policy(principal: Principal, settings: &Settings) -> Option<String> {
     let statement = match principal {
         Principal::Account => {
             let generates = settings.plan.users.is_some_and(|users| users.generate_report);
@@ -65,8 +66,9 @@ pub fn policy(principal: Principal, settings: &Settings) -> String {
         }
         Principal::Exporter => of_exporter(&settings.config),
     };
+    let is_empty = statement.is_empty();
     let policy = Policy { version: "2012-10-17", statement };
-    serde_json::to_string_pretty(&policy).expect("a policy of texts has a JSON form")
+    (!is_empty).then(|| serde_json::to_string_pretty(&policy).expect("a policy of texts has a JSON form"))
 }
 
 fn of_exporter(config: &Config) -> Vec<Statement> {

@@ -15,7 +15,10 @@ use clap::{
 };
 use serde_saphyr::{Location, Spanned};
 
-use super::value::{HOUR, SECOND, duration, number, write_duration};
+use super::{
+    value::{HOUR, SECOND, duration, number, write_duration},
+    yaml::{EMPTY, Given, nearest},
+};
 use crate::model::{
     judge::Cadence,
     snapshot::{Plan, UsersPlan},
@@ -94,7 +97,7 @@ pub enum Names {
 }
 
 /// The section `collectors` of the file: values by collector and key.
-pub(super) type Section = HashMap<Spanned<String>, HashMap<Spanned<String>, Spanned<Option<String>>>>;
+pub(super) type Section = HashMap<Spanned<String>, Given<HashMap<Spanned<String>, Spanned<Option<String>>>>>;
 
 /// A help text, with what holds where nobody says otherwise.
 fn or(text: &str, default: impl Display) -> String {
@@ -139,15 +142,16 @@ impl Collectors {
                 wrong(collector.referenced, format!("collectors.{}: no such collector", collector.value));
                 continue;
             }
-            for (key, value) in options {
+            for (key, value) in options.0.iter().flatten() {
                 let path = format!("collectors.{}.{}", collector.value, key.value);
                 if !known.contains(&key.value) {
-                    wrong(key.referenced, format!("{path}: no such option (options: {})", known.join(", ")));
-                } else if let Some(text) = &value.value {
-                    match flag(&command, &collector.value, &key.value, text) {
-                        Ok(flag) => flags.push(flag),
-                        Err(what) => wrong(value.referenced, format!("{path}: {what}")),
-                    }
+                    wrong(key.referenced, format!("{path}: {}", no_option(&key.value, &known)));
+                    continue;
+                }
+                let text = value.value.as_deref().ok_or_else(|| EMPTY.to_owned());
+                match text.and_then(|text| flag(&command, &collector.value, &key.value, text)) {
+                    Ok(flag) => flags.push(flag),
+                    Err(what) => wrong(value.referenced, format!("{path}: {what}")),
                 }
             }
         }
@@ -166,6 +170,12 @@ fn keys(command: &Command, collector: &str) -> Vec<String> {
     let longs = command.get_arguments().filter_map(|arg| arg.get_long()?.strip_prefix("collector."));
     let options = longs.map(|long| long.split_once('.').unwrap_or((long, "enabled")));
     options.filter(|(of, _)| *of == collector).map(|(_, option)| option.replace('-', "_")).collect()
+}
+
+fn no_option(key: &str, known: &[String]) -> String {
+    let near = nearest(key, known.iter().map(String::as_str));
+    let hint = near.map_or(String::new(), |other| format!(". Did you mean {other}?"));
+    format!("no such option (options: {}){hint}", known.join(", "))
 }
 
 /// The flag that a key of the file stands for.
@@ -216,7 +226,13 @@ mod tests {
         assert_eq!(plan("collectors: {users: {enabled: no}, devices: {enabled: on}}").unwrap().users, None);
         let budget = |plan: Plan| plan.users.unwrap().live_budget;
         assert_eq!(budget(plan("collectors: {users: {live_budget: 1_000}}").unwrap()), 1_000);
-        assert_eq!(budget(plan("collectors: {users: {live_budget: null}}").unwrap()), UsersPlan::DEFAULT.live_budget);
+        for empty in ["live_budget: null", "live_budget:", "interval: ~"] {
+            let error = plan(&format!("collectors:\n  users:\n    {empty}\n")).unwrap_err();
+            assert!(error.contains("x.yml:3:") && error.contains("has no value"), "{empty}: {error}");
+        }
+        for empty in ["collectors:\n", "collectors:\n  users:\n"] {
+            assert!(plan(empty).unwrap_err().contains("has no value"), "{empty}");
+        }
         assert!(plan("collectors: {users: {password_max_age: 1s}}").unwrap_err().contains("between 30s and 1day"));
     }
 
@@ -243,6 +259,10 @@ mod tests {
             ("3:12", "collectors.users.names: write none or failing"),
             ("4:18", "collectors.users.live_budget: no number from 0 to 4294967295"),
             ("5:5", "collectors.users.live-budget: no such option (options: enabled, interval, "),
+            (
+                "5:5",
+                "collectors.users.live-budget: no such option (options: enabled, interval, password_max_age, live_budget, generate_report, names, names_limit). Did you mean live_budget?",
+            ),
             ("6:14", "collectors.users.enabled: write true or false"),
             ("7:10", "collectors.root.enabled: no such option (options: interval)"),
             ("8:3", "collectors.no-users: no such collector"),

@@ -8,6 +8,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    ops::RangeInclusive,
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -16,7 +18,9 @@ use serde_saphyr::{Location, Spanned};
 use super::{
     Access, Config, DISCOVERY_INTERVAL, Filter, Organization, Rates, Role, SESSION_NAME, StaticAccount,
     collectors::{Collectors, Section},
-    value::{HOUR, SECOND, date, duration, is_word, rate, role_name},
+    mistake::{Mistake, Mistakes},
+    value::{date, duration, is_word, rate, role_name},
+    yaml::{Given, Quoting, read},
 };
 use crate::model::{
     account::{AccountId, Identity},
@@ -26,49 +30,53 @@ use crate::model::{
     organization::UnitRef,
 };
 
+/// Intervals between two lists of accounts that make sense.
+const INTERVALS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(24 * 3_600);
+
 /// The file cannot be used.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct FileError(String);
+pub type FileError = Mistakes;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
-    organization: Option<FileOrganization>,
-    accounts: Vec<FileAccount>,
-    collectors: Section,
-    aws: FileAws,
-    exemptions: Vec<FileExemption>,
+    organization: Given<FileOrganization>,
+    accounts: Given<Vec<FileAccount>>,
+    collectors: Given<Section>,
+    aws: Given<FileAws>,
+    exemptions: Given<Vec<FileExemption>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileOrganization {
     role_name: Text,
-    external_id: Option<Text>,
-    session_name: Option<Text>,
-    interval: Option<Text>,
     #[serde(default)]
-    include: FileFilter,
+    external_id: Given<Text>,
     #[serde(default)]
-    exclude: FileFilter,
+    session_name: Given<Text>,
     #[serde(default)]
-    labels: FileLabels,
+    interval: Given<Text>,
+    #[serde(default)]
+    include: Given<FileFilter>,
+    #[serde(default)]
+    exclude: Given<FileFilter>,
+    #[serde(default)]
+    labels: Given<FileLabels>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileLabels {
     ou: bool,
-    tags: Vec<Text>,
+    tags: Given<Vec<Text>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileFilter {
-    accounts: Vec<Text>,
-    ous: Vec<Spanned<FileUnit>>,
-    tags: BTreeMap<String, Vec<String>>,
+    accounts: Given<Vec<Text>>,
+    ous: Given<Vec<Spanned<FileUnit>>>,
+    tags: Given<BTreeMap<String, Vec<String>>>,
 }
 
 /// A unit's id, its path, or the names of its path one by one.
@@ -86,30 +94,40 @@ enum FileUnit {
 #[serde(deny_unknown_fields)]
 struct FileAccount {
     id: Text,
-    name: Option<String>,
-    profile: Option<Text>,
-    role_arn: Option<Text>,
-    external_id: Option<Text>,
-    session_name: Option<Text>,
+    #[serde(default)]
+    name: Given<String>,
+    #[serde(default)]
+    profile: Given<Text>,
+    #[serde(default)]
+    role_arn: Given<Text>,
+    #[serde(default)]
+    external_id: Given<Text>,
+    #[serde(default)]
+    session_name: Given<Text>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileAws {
-    max_rate: Option<Text>,
-    check_max_rate: Option<Text>,
+    max_rate: Given<Text>,
+    check_max_rate: Given<Text>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileExemption {
     id: Text,
-    account: Option<Text>,
-    user: Option<Text>,
-    control: Option<Text>,
-    user_id: Option<Text>,
+    #[serde(default)]
+    account: Given<Text>,
+    #[serde(default)]
+    user: Given<Text>,
+    #[serde(default)]
+    control: Given<Text>,
+    #[serde(default)]
+    user_id: Given<Text>,
     reason: Text,
-    until: Option<Text>,
+    #[serde(default)]
+    until: Given<Text>,
 }
 
 type Text = Spanned<String>;
@@ -120,44 +138,33 @@ impl Config {
     /// # Errors
     /// All mistakes, each with its place.
     pub fn parse(text: &str, name: &str) -> Result<Self, FileError> {
-        // A file of comments alone asks for nothing.
-        let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
-        let file: Result<File, _> = if blank { Ok(File::default()) } else { serde_saphyr::from_str(text) };
-        let file = file.map_err(|error| FileError(format!("{name}: {error}")))?;
-        let mut check = Validator { text, name, mistakes: Vec::new() };
+        let wrong = |list| Mistakes::new(name, text, list);
+        let file: File = read(text, Quoting::Allowed).map_err(|mistake| wrong(vec![mistake]))?;
+        let mut check = Validator(Vec::new());
+        let section = file.collectors.0.unwrap_or_default();
         let config = Self {
-            organization: file.organization.map(|organization| check.organization(organization)),
-            accounts: check.accounts(file.accounts),
-            collectors: Collectors::of_section(&file.collectors, |at, what| check.wrong_at(at, what)),
-            rates: check.rates(file.aws),
-            exemptions: check.exemptions(file.exemptions).into(),
+            organization: file.organization.0.map(|organization| check.organization(organization)),
+            accounts: check.accounts(file.accounts.0.unwrap_or_default()),
+            collectors: Collectors::of_section(&section, |at, what| check.wrong_at(at, what)),
+            rates: check.rates(file.aws.0.unwrap_or_default()),
+            exemptions: check.exemptions(file.exemptions.0.unwrap_or_default()).into(),
         };
-        check.mistakes.sort();
-        let told: Vec<_> = check.mistakes.into_iter().map(|(_, mistake)| mistake).collect();
-        if told.is_empty() { Ok(config) } else { Err(FileError(told.join("\n"))) }
+        if check.0.is_empty() { Ok(config) } else { Err(wrong(check.0)) }
     }
 }
 
-/// What was found wrong so far, by line and column.
-struct Validator<'a> {
-    text: &'a str,
-    name: &'a str,
-    mistakes: Vec<((u64, u64), String)>,
-}
+/// What was found wrong so far.
+struct Validator(Vec<Mistake>);
 
-impl Validator<'_> {
-    /// Notes a mistake at the place of `text`, with the line and a caret.
-    fn wrong<T>(&mut self, text: &Spanned<T>, what: impl fmt::Display) {
-        self.wrong_at(text.referenced, what);
+impl Validator {
+    /// Notes a mistake at the place of `at`.
+    fn wrong<T>(&mut self, at: &Spanned<T>, what: impl fmt::Display) {
+        self.wrong_at(at.referenced, what);
     }
 
     fn wrong_at(&mut self, at: Location, what: impl fmt::Display) {
-        let (line, column) = (at.line(), at.column());
-        let place = usize::try_from(line).unwrap_or(0);
-        let quoted = self.text.lines().nth(place.saturating_sub(1)).unwrap_or_default();
-        let indent = " ".repeat(usize::try_from(column).unwrap_or(1).saturating_sub(1));
-        let told = format!("{}:{line}:{column}: {what}\n  | {quoted}\n  | {indent}^", self.name);
-        self.mistakes.push(((line, column), told));
+        let [line, column] = [at.line(), at.column()].map(|n| usize::try_from(n).unwrap_or(1));
+        self.0.push(Mistake { place: Some((line, column)), what: what.to_string() });
     }
 
     /// Reads a value as a flag's would be; `None` when that is a mistake.
@@ -167,26 +174,30 @@ impl Validator<'_> {
 
     fn rates(&mut self, file: FileAws) -> Rates {
         let mut rate = |key, text: Option<Text>| text.and_then(|text| self.read(key, &text, rate));
-        Rates { serve: rate("aws.max_rate", file.max_rate), check: rate("aws.check_max_rate", file.check_max_rate) }
+        Rates { serve: rate("aws.max_rate", file.max_rate.0), check: rate("aws.check_max_rate", file.check_max_rate.0) }
     }
 
     fn organization(&mut self, file: FileOrganization) -> Organization {
-        let interval =
-            file.interval.map(|text| self.read("organization.interval", &text, duration(SECOND..=24 * HOUR)));
+        let interval = file.interval.0;
+        let interval = interval.map(|text| self.read("organization.interval", &text, duration(INTERVALS)));
         Organization {
             role_name: self.read("organization.role_name", &file.role_name, role_name).unwrap_or_default(),
-            external_id: self.external_id(file.external_id),
-            session_name: self.session_name(file.session_name),
+            external_id: self.external_id(file.external_id.0),
+            session_name: self.session_name(file.session_name.0),
             interval: interval.flatten().unwrap_or(DISCOVERY_INTERVAL),
-            include: self.filter(file.include),
-            exclude: self.filter(file.exclude),
-            labels: self.labels(file.labels),
+            include: self.filter(file.include.0.unwrap_or_default()),
+            exclude: self.filter(file.exclude.0.unwrap_or_default()),
+            labels: self.labels(file.labels.0.unwrap_or_default()),
         }
     }
 
     fn filter(&mut self, file: FileFilter) -> Filter {
-        let accounts = file.accounts.iter().filter_map(|id| self.account_id(id)).collect();
-        Filter { accounts, ous: file.ous.iter().filter_map(|unit| self.unit(unit)).collect(), tags: file.tags }
+        let (ids, ous) = (file.accounts.0.unwrap_or_default(), file.ous.0.unwrap_or_default());
+        Filter {
+            accounts: ids.iter().filter_map(|id| self.account_id(id)).collect(),
+            ous: ous.iter().filter_map(|unit| self.unit(unit)).collect(),
+            tags: file.tags.0.unwrap_or_default(),
+        }
     }
 
     fn unit(&mut self, file: &Spanned<FileUnit>) -> Option<UnitRef> {
@@ -204,7 +215,7 @@ impl Validator<'_> {
 
     fn labels(&mut self, file: FileLabels) -> LabelPlan {
         let mut plan = LabelPlan { ou: file.ou, ..LabelPlan::default() };
-        for tag in file.tags {
+        for tag in file.tags.0.into_iter().flatten() {
             if let Err(error) = plan.add(&tag.value) {
                 self.wrong(&tag, error);
             }
@@ -219,16 +230,16 @@ impl Validator<'_> {
             if accounts.iter().any(|known| known.id == id) {
                 self.wrong(&file.id, format_args!("account {id} stands here twice"));
             }
-            let name = file.name.clone();
+            let name = file.name.0.clone();
             accounts.push(StaticAccount { id, name, access: self.access(id, file) });
         }
         accounts
     }
 
     fn access(&mut self, id: AccountId, file: FileAccount) -> Access {
-        let profile = file.profile.map(|profile| profile.value);
-        let Some(arn) = file.role_arn else {
-            for idle in [&file.external_id, &file.session_name].into_iter().flatten() {
+        let profile = file.profile.0.map(|profile| profile.value);
+        let Some(arn) = file.role_arn.0 else {
+            for idle in [&file.external_id.0, &file.session_name.0].into_iter().flatten() {
                 self.wrong(idle, "this is for a role, and the account has no role_arn");
             }
             return profile.map_or(Access::Ambient, Access::Profile);
@@ -240,7 +251,8 @@ impl Validator<'_> {
             Ok(_) if arn.value.split(':').nth(5).is_some_and(|resource| resource.starts_with("role/")) => {}
             _ => self.wrong(&arn, format_args!("no ARN of a role: write arn:aws:iam::{id}:role/NAME")),
         }
-        let (external_id, session_name) = (self.external_id(file.external_id), self.session_name(file.session_name));
+        let (external_id, session_name) =
+            (self.external_id(file.external_id.0), self.session_name(file.session_name.0));
         Access::Role { profile, role: Role { arn: arn.value, session_name, external_id } }
     }
 
@@ -287,15 +299,16 @@ impl Validator<'_> {
     }
 
     fn exemption(&mut self, file: FileExemption) -> Option<Exemption> {
-        let until = file.until.as_ref().and_then(|text| {
+        let until = file.until.0.as_ref().and_then(|text| {
             date(&text.value).or_else(|| {
                 self.wrong(text, "no date: write 2027-01-31, or 2027-01-31T12:00:00Z");
                 None
             })
         });
-        let subject = match (&file.user, &file.control) {
-            (Some(user), None) => self.users(user, file.user_id.as_ref()),
-            (None, Some(control)) => self.control(control, file.account.is_some(), file.user_id.as_ref()),
+        let (account, user_id) = (file.account.0.as_ref(), file.user_id.0.as_ref());
+        let subject = match (&file.user.0, &file.control.0) {
+            (Some(user), None) => self.users(user, user_id),
+            (None, Some(control)) => self.control(control, account.is_some(), user_id),
             (Some(_), Some(control)) => {
                 self.wrong(control, "an exemption is for users or for a control: write two");
                 return None;
@@ -306,7 +319,7 @@ impl Validator<'_> {
             }
         };
         Some(Exemption {
-            account: file.account.as_ref().and_then(|text| self.account_id(text)),
+            account: account.and_then(|text| self.account_id(text)),
             id: file.id.value,
             subject,
             reason: file.reason.value,
@@ -356,7 +369,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(text, "x.yml").map_err(|error| error.to_string())
+        Config::parse(text, "x.yml").map_err(|error| format!("{error:#}"))
     }
 
     #[test]
@@ -470,7 +483,7 @@ mod tests {
     #[test]
     fn a_key_that_is_not_known_is_a_mistake_and_the_line_is_shown() {
         let error = parse("organization:\n  role_name: x\n  rolename: y\n").unwrap_err();
-        assert!(error.contains("rolename") && error.contains("line 3"), "{error}");
+        assert!(error.contains("x.yml:3:3: \"rolename\" is not a key here. Did you mean role_name?"), "{error}");
         assert!(parse("accounts: [{id: \"111111111111\", rolearn: x}]").is_err());
         assert!(parse("organization: {}\n").unwrap_err().contains("role_name"));
     }

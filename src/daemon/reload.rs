@@ -1,8 +1,9 @@
-//! Reads the settings again: at SIGHUP, and at `POST /-/reload`.
+//! Reads the settings again: at SIGHUP, at `POST /-/reload`, and when the file has changed.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use aws_lc_rs::digest;
+use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
 use crate::{
     cli::{
@@ -12,6 +13,16 @@ use crate::{
     clock::Clock,
     metrics::exporter_metrics::ExporterMetrics,
 };
+
+/// What a file holds, in short; nothing where it cannot be read.
+pub type Digest = Option<[u8; digest::SHA256_OUTPUT_LEN]>;
+
+/// What the configuration file holds now.
+#[must_use]
+pub fn digest(flags: &Flags) -> Digest {
+    let bytes = fs::read(flags.config_file.as_ref()?).ok()?;
+    digest::digest(&digest::SHA256, &bytes).as_ref().try_into().ok()
+}
 
 /// Reads the file again when asked to.
 #[derive(Clone, Debug)]
@@ -34,6 +45,25 @@ impl Reloader {
         let (settings, followed) = watch::channel(Arc::new(first));
         metrics.reloaded(Some(clock.now().wall));
         (Self { flags: Arc::new(flags), settings, metrics, clock }, followed)
+    }
+
+    /// Looks at the file for ever, and reads it again when it is another than it was. A file
+    /// that cannot be used is told of once.
+    pub async fn follow(self, interval: Duration, seen: Digest) {
+        let mut seen = seen;
+        loop {
+            sleep(interval).await;
+            let reloader = self.clone();
+            let look = move || {
+                let now = digest(&reloader.flags);
+                if now != seen {
+                    // It is logged there, and shows in the metrics.
+                    let _ = reloader.reload();
+                }
+                now
+            };
+            seen = spawn_blocking(look).await.unwrap_or(seen);
+        }
     }
 
     /// Reads the file, and gives the settings if they have changed.

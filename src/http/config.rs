@@ -3,8 +3,10 @@
 //!
 //! Read strictly: a misspelt key would leave a port open that its owner believes
 //! closed. What the toolkit can and this server cannot do (TLS before 1.2,
-//! P-521, certificates nobody verifies) is refused by name, not passed over.
+//! P-521) is refused by name, not passed over; deploy/web.md lists it.
 //! Secrets appear neither in errors nor in debug output.
+
+mod tls;
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +16,13 @@ use std::{
 };
 
 use serde::Deserialize;
+
+use crate::config::{
+    mistake::{Mistake, Mistakes},
+    yaml::{Given, Quoting, read},
+};
+use tls::FileTls;
+pub use tls::{CIPHER_SUITES, CURVES, ClientAuth, Tls};
 
 /// What the file says, checked, with paths made absolute.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +35,8 @@ pub struct WebConfig {
     pub users: BTreeMap<String, Secret>,
     /// How often may be asked.
     pub rate_limit: Option<RateLimit>,
+    /// What is in force otherwise than somebody might think.
+    pub warnings: Vec<String>,
 }
 
 /// A text that must not be seen: a password's hash, a private key.
@@ -40,40 +51,6 @@ pub enum Source {
     Inline(Secret),
     /// The path of a PEM file.
     File(PathBuf),
-}
-
-/// How the server proves itself, and what it wants of clients.
-#[derive(Clone, Debug)]
-pub struct Tls {
-    /// The certificate chain.
-    pub certificate: Source,
-    /// Its private key.
-    pub key: Source,
-    /// Who vouches for clients.
-    pub client_ca: Option<Source>,
-    /// Whether a client may come without a certificate.
-    pub client_auth: ClientAuth,
-    /// The subject alternative names of which a client must have one; empty for any.
-    pub allowed_sans: Vec<String>,
-    /// Whether TLS 1.2 is spoken.
-    pub tls12: bool,
-    /// Whether TLS 1.3 is spoken.
-    pub tls13: bool,
-    /// TLS 1.2 cipher suites by Go's names; empty for all.
-    pub cipher_suites: Vec<String>,
-    /// Key exchange groups by Go's names; empty for all.
-    pub curves: Vec<String>,
-}
-
-/// What is asked of a client's certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// None is asked for.
-    None,
-    /// One that is shown must be good.
-    IfGiven,
-    /// One must be shown, and be good.
-    Required,
 }
 
 /// A token bucket over all requests.
@@ -96,46 +73,29 @@ pub enum WebConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is not YAML of the documented form.
-    #[error("the web configuration is not of the documented form: {0}")]
-    Form(String),
-    /// It says things that do not hold together, all of which are listed.
-    #[error("the web configuration cannot be used:{}", .0.iter().map(|wrong| format!("\n  - {wrong}")).collect::<String>())]
-    Content(Vec<String>),
+    /// It says what cannot be used.
+    #[error(fmt = in_place)]
+    Wrong(Mistakes),
+}
+
+fn in_place(mistakes: &Mistakes, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    mistakes.after("the web configuration cannot be used", f)
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
-    tls_server_config: Option<FileTls>,
-    http_server_config: FileHttp,
-    basic_auth_users: BTreeMap<String, Secret>,
-    rate_limit: Option<FileRate>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileTls {
-    cert: Option<Secret>,
-    cert_file: Option<PathBuf>,
-    key: Option<Secret>,
-    key_file: Option<PathBuf>,
-    client_ca: Option<Secret>,
-    client_ca_file: Option<PathBuf>,
-    client_auth_type: Option<String>,
-    client_allowed_sans: Vec<String>,
-    min_version: Option<String>,
-    max_version: Option<String>,
-    cipher_suites: Vec<String>,
-    curve_preferences: Vec<String>,
-    prefer_server_cipher_suites: Option<bool>,
+    tls_server_config: Given<FileTls>,
+    http_server_config: Given<FileHttp>,
+    basic_auth_users: Given<BTreeMap<String, Secret>>,
+    rate_limit: Given<FileRate>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileHttp {
-    http2: Option<bool>,
-    headers: BTreeMap<String, String>,
+    http2: Given<bool>,
+    headers: Given<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -159,183 +119,103 @@ const HEADERS: [&str; 5] = [
     "X-XSS-Protection",
 ];
 
-/// The suites of TLS 1.2 that are left, by the names that Go gives them.
-pub const CIPHER_SUITES: [&str; 6] = [
-    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-];
-
-/// The key exchange groups, by the names that Go gives them.
-pub const CURVES: [&str; 3] = ["CurveP256", "CurveP384", "X25519"];
-
 impl WebConfig {
-    /// Reads the text of a file that lies in `folder`.
+    /// Reads the text of the file called `name`, which lies in `folder`.
     ///
     /// # Errors
     /// When it is not of the documented form; else with all that is wrong in it.
-    pub fn parse(text: &str, folder: &Path) -> Result<Self, WebConfigError> {
-        // An empty file, or one of comments alone, asks for nothing.
-        let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
-        let file = if blank { Ok(File::default()) } else { read(text) };
-        let file: File = file.map_err(|error| WebConfigError::Form(error.to_string()))?;
-        let mut wrong = Vec::new();
-        let tls = file.tls_server_config.map(|tls| tls.check(folder, &mut wrong));
-        if file.http_server_config.http2 == Some(true) {
-            wrong.push(
-                "http_server_config.http2: this server speaks HTTP/1.1 only; leave the key out or say false".to_owned(),
+    pub fn parse(text: &str, name: &str, folder: &Path) -> Result<Self, WebConfigError> {
+        let wrong = |list| WebConfigError::Wrong(Mistakes::unquoted(name, list));
+        // The lines about a mistake may well hold a hash or a private key: the place has to do.
+        let file: File = read(text, Quoting::Forbidden).map_err(|mistake| wrong(vec![mistake]))?;
+        let mut check = Check::default();
+        let tls = file.tls_server_config.0.and_then(|tls| tls.check(folder, &mut check));
+        let headers = file.http_server_config.0.unwrap_or_default().check(&mut check);
+        let users = file.basic_auth_users.0.unwrap_or_default();
+        users.iter().for_each(|(name, Secret(hash))| check_hash(name, hash, &mut check));
+        let rate_limit = file.rate_limit.0.and_then(|rate| rate.check(&mut check));
+        let Check { mistakes, warnings } = check;
+        if mistakes.is_empty() {
+            return Ok(Self { tls, headers, users, rate_limit, warnings });
+        }
+        Err(wrong(mistakes.into_iter().map(Mistake::nowhere).collect()))
+    }
+}
+
+/// What was found wrong so far, and what may surprise.
+#[derive(Default)]
+struct Check {
+    mistakes: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Check {
+    fn wrong(&mut self, what: impl Into<String>) {
+        self.mistakes.push(what.into());
+    }
+}
+
+impl FileHttp {
+    fn check(self, check: &mut Check) -> Vec<(String, String)> {
+        if self.http2.0 == Some(true) {
+            check.warnings.push(
+                "http_server_config.http2 is true, and this exporter speaks HTTP/1.1 only. Clients that can do both \
+                 use HTTP/1.1."
+                    .to_owned(),
             );
         }
-        for name in file.http_server_config.headers.keys().filter(|name| !HEADERS.contains(&name.as_str())) {
-            wrong.push(format!(
-                "http_server_config.headers: {name} cannot be set; those that can are {}",
-                HEADERS.join(", ")
-            ));
+        let headers = self.headers.0.unwrap_or_default();
+        for (name, value) in &headers {
+            if !HEADERS.contains(&name.as_str()) {
+                let known = HEADERS.join(", ");
+                check.wrong(format!("http_server_config.headers: {name} cannot be set; those that can are {known}"));
+            }
+            if !is_header_value(name, value) {
+                check.wrong(format!(
+                    "http_server_config.headers: the value of {name} cannot be sent; X-Frame-Options takes deny or \
+                     sameorigin, X-Content-Type-Options takes nosniff, and all take a line of visible characters"
+                ));
+            }
         }
-        for (name, _) in file.http_server_config.headers.iter().filter(|(name, value)| !is_header_value(name, value)) {
-            wrong.push(format!("http_server_config.headers: the value of {name} cannot be sent; X-Frame-Options takes deny or sameorigin, X-Content-Type-Options takes nosniff, and all take a line of visible characters"));
-        }
-        for (name, _) in file.basic_auth_users.iter().filter(|(_, hash)| !is_bcrypt(&hash.0)) {
-            wrong.push(format!(
-                "basic_auth_users: the value for {name:?} is no bcrypt hash; make one with htpasswd -nBC 10 NAME"
-            ));
-        }
-        let rate_limit = file.rate_limit.and_then(|rate| rate.check(&mut wrong));
-        let headers = file.http_server_config.headers.into_iter().collect();
-        let config = Self { tls: tls.flatten(), headers, users: file.basic_auth_users, rate_limit };
-        if wrong.is_empty() { Ok(config) } else { Err(WebConfigError::Content(wrong)) }
+        // Nothing is what the toolkit calls unset.
+        headers.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
 }
 
 /// What the toolkit lets through, and what can be sent at all.
 fn is_header_value(name: &str, value: &str) -> bool {
     match name {
+        _ if value.is_empty() => true,
         "X-Frame-Options" => ["deny", "sameorigin"].contains(&value.to_ascii_lowercase().as_str()),
         "X-Content-Type-Options" => value.eq_ignore_ascii_case("nosniff"),
-        _ => !value.is_empty() && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+        _ => value.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
     }
 }
 
-/// The parser would show the lines about a mistake. Those may well hold a hash
-/// or a private key, and the error goes to the log: the place has to do.
-fn read(text: &str) -> Result<File, serde_saphyr::Error> {
-    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false })
+/// The greatest cost of a hash. One step more doubles the time, and this takes seconds.
+const MOST_COST: u32 = 16;
+
+fn check_hash(name: &str, hash: &str, check: &mut Check) {
+    match cost(hash) {
+        None => check.wrong(format!(
+            "basic_auth_users: the value for {name:?} is no bcrypt hash; make one with htpasswd -nBC 10 NAME"
+        )),
+        Some(cost) if cost > MOST_COST => check.wrong(format!(
+            "basic_auth_users: the hash for {name:?} has a cost of {cost}, and a scrape would wait for minutes; make \
+             one of 10 with htpasswd -nBC 10 NAME"
+        )),
+        Some(_) => {}
+    }
 }
 
 /// `$2a$`, `$2b$` or `$2y$`, two digits of cost, and 53 characters of its own
 /// base64. A hash that is cut or mistyped would lock its user out silently.
-fn is_bcrypt(hash: &str) -> bool {
+fn cost(hash: &str) -> Option<u32> {
     let parts: Vec<_> = hash.split('$').collect();
-    let ["", "2a" | "2b" | "2y", cost, rest] = parts[..] else { return false };
+    let ["", "2a" | "2b" | "2y", cost, rest] = parts[..] else { return None };
     let is_own = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'/';
-    cost.len() == 2
-        && cost.parse().is_ok_and(|cost: u32| (4..=31).contains(&cost))
-        && rest.len() == 53
-        && rest.bytes().all(is_own)
-}
-
-impl FileTls {
-    fn check(self, folder: &Path, wrong: &mut Vec<String>) -> Option<Tls> {
-        let certificate = source("cert", self.cert, self.cert_file, folder, wrong);
-        let key = source("key", self.key, self.key_file, folder, wrong);
-        let client_ca = source("client_ca", self.client_ca, self.client_ca_file, folder, wrong);
-        for (name, missing) in [("cert or cert_file", certificate.is_none()), ("key or key_file", key.is_none())] {
-            if missing {
-                wrong.push(format!("tls_server_config: {name} is missing"));
-            }
-        }
-        let client_auth = client_auth(self.client_auth_type.as_deref(), wrong);
-        if client_ca.is_some() && client_auth == ClientAuth::None {
-            wrong.push("tls_server_config: there is a client_ca and no client_auth_type; RequireAndVerifyClientCert makes use of it".to_owned());
-        }
-        if client_ca.is_none() && client_auth != ClientAuth::None {
-            wrong.push("tls_server_config: client_auth_type wants a client_ca_file to verify clients by".to_owned());
-        }
-        if !self.client_allowed_sans.is_empty() && client_auth == ClientAuth::None {
-            wrong.push("tls_server_config: client_allowed_sans without a client_auth_type would let nobody in; RequireAndVerifyClientCert makes use of it".to_owned());
-        }
-        let (least, most) =
-            (version("min_version", self.min_version, 12, wrong), version("max_version", self.max_version, 13, wrong));
-        if least > most {
-            wrong.push("tls_server_config: min_version is above max_version".to_owned());
-        }
-        among("cipher_suites", &self.cipher_suites, &CIPHER_SUITES, wrong);
-        among("curve_preferences", &self.curve_preferences, &CURVES, wrong);
-        // rustls always keeps the server's order, which is what the toolkit does unless told otherwise.
-        if self.prefer_server_cipher_suites == Some(false) {
-            wrong.push("tls_server_config: prefer_server_cipher_suites cannot be false here".to_owned());
-        }
-        Some(Tls {
-            certificate: certificate?,
-            key: key?,
-            client_ca,
-            client_auth,
-            allowed_sans: self.client_allowed_sans,
-            tls12: least <= 12,
-            tls13: most >= 13,
-            cipher_suites: self.cipher_suites,
-            curves: self.curve_preferences,
-        })
-    }
-}
-
-fn source(
-    name: &str,
-    inline: Option<Secret>,
-    file: Option<PathBuf>,
-    folder: &Path,
-    wrong: &mut Vec<String>,
-) -> Option<Source> {
-    match (inline, file) {
-        (Some(_), Some(_)) => {
-            wrong.push(format!("tls_server_config: give {name} or {name}_file, not both"));
-            None
-        }
-        (Some(text), None) => Some(Source::Inline(text)),
-        (None, Some(path)) => Some(Source::File(folder.join(path))),
-        (None, None) => None,
-    }
-}
-
-fn client_auth(name: Option<&str>, wrong: &mut Vec<String>) -> ClientAuth {
-    match name {
-        None | Some("" | "NoClientCert") => ClientAuth::None,
-        Some("VerifyClientCertIfGiven") => ClientAuth::IfGiven,
-        Some("RequireAndVerifyClientCert") => ClientAuth::Required,
-        Some(unverified @ ("RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert")) => {
-            wrong.push(format!(
-                "tls_server_config.client_auth_type: {unverified} takes any certificate unverified, which this server does not; use RequireAndVerifyClientCert"
-            ));
-            ClientAuth::Required
-        }
-        Some(other) => {
-            wrong.push(format!(
-                "tls_server_config.client_auth_type: {other:?} is none of NoClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert"
-            ));
-            ClientAuth::Required
-        }
-    }
-}
-
-fn version(key: &str, name: Option<String>, default: u8, wrong: &mut Vec<String>) -> u8 {
-    match name.as_deref() {
-        None => default,
-        Some("TLS12") => 12,
-        Some("TLS13") => 13,
-        Some(other) => {
-            wrong.push(format!("tls_server_config.{key}: {other:?} cannot be used; TLS12 and TLS13 can"));
-            default
-        }
-    }
-}
-
-fn among(key: &str, names: &[String], known: &[&str], wrong: &mut Vec<String>) {
-    for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
-        wrong.push(format!("tls_server_config.{key}: {name:?} cannot be used; {} can", known.join(", ")));
-    }
+    let is_hash = cost.len() == 2 && rest.len() == 53 && rest.bytes().all(is_own);
+    cost.parse().ok().filter(|cost| is_hash && (4..=31).contains(cost))
 }
 
 /// Beyond a day between requests it is a mistake, and beyond some centuries the
@@ -343,19 +223,20 @@ fn among(key: &str, names: &[String], known: &[&str], wrong: &mut Vec<String>) {
 const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
 
 impl FileRate {
-    fn check(self, wrong: &mut Vec<String>) -> Option<RateLimit> {
+    fn check(self, check: &mut Check) -> Option<RateLimit> {
         if self.interval == "0" || self.burst == 0 && self.interval.starts_with("0s") {
             return None;
         }
         match humantime::parse_duration(&self.interval) {
             Ok(interval) if interval.is_zero() => None,
             Ok(interval) if interval > LONGEST_INTERVAL => {
-                wrong.push(format!("rate_limit.interval: {:?} is more than a day between two requests", self.interval));
+                check
+                    .wrong(format!("rate_limit.interval: {:?} is more than a day between two requests", self.interval));
                 None
             }
             Ok(interval) => Some(RateLimit { per_second: interval.as_secs_f64().recip(), burst: self.burst.max(1) }),
             Err(_) => {
-                wrong.push(format!("rate_limit.interval: {:?} is no duration; write 1s, say", self.interval));
+                check.wrong(format!("rate_limit.interval: {:?} is no duration; write 1s, say", self.interval));
                 None
             }
         }
@@ -367,7 +248,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<WebConfig, String> {
-        WebConfig::parse(text, Path::new("/etc/web")).map_err(|error| error.to_string())
+        WebConfig::parse(text, "web.yml", Path::new("/etc/web")).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -395,14 +276,17 @@ mod tests {
     #[test]
     fn a_misspelt_key_is_named_with_its_line() {
         let error = parse("basic_auth_users: {}\nbasic_auth_user: {}\n").unwrap_err();
-        assert!(error.contains("basic_auth_user") && error.contains('2'), "{error}");
+        assert!(
+            error.contains("web.yml:2:1: \"basic_auth_user\" is not a key here. Did you mean basic_auth_users?"),
+            "{error}"
+        );
     }
 
     #[test]
     fn all_mistakes_are_told_at_once_and_no_secret() {
         let error = parse(
             "tls_server_config:\n  cert_file: a\n  client_ca_file: b\n  min_version: TLS10\n  curve_preferences: [CurveP521]\n  \
-             cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]\nhttp_server_config: {http2: true, headers: {X-Powered-By: us}}\n\
+             cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]\nhttp_server_config: {headers: {X-Powered-By: us}}\n\
              basic_auth_users: {ann: hunter2}\n",
         )
         .unwrap_err();
@@ -412,7 +296,6 @@ mod tests {
             "TLS10",
             "CurveP521",
             "CBC_SHA",
-            "http2",
             "X-Powered-By",
             "\"ann\"",
             "htpasswd",
@@ -424,10 +307,56 @@ mod tests {
     }
 
     #[test]
-    fn certificates_that_nobody_verifies_are_refused_by_name() {
-        let error = parse("tls_server_config: {cert_file: a, key_file: b, client_auth_type: RequireAnyClientCert}")
-            .unwrap_err();
-        assert!(error.contains("RequireAnyClientCert") && error.contains("RequireAndVerifyClientCert"), "{error}");
+    fn what_is_done_otherwise_than_somebody_might_think_is_told() {
+        let config = parse("http_server_config: {http2: true}\n").unwrap();
+        assert!(config.warnings.concat().contains("HTTP/1.1 only"), "{config:?}");
+        assert!(parse("http_server_config: {http2: false}\n").unwrap().warnings.is_empty());
+        for (name, auth, may_name) in [
+            ("RequestClientCert", ClientAuth::Requested, false),
+            ("RequireAnyClientCert", ClientAuth::RequiredAny, true),
+            ("RequireClientCert", ClientAuth::RequiredAny, true),
+        ] {
+            let tls = format!("cert_file: a, key_file: b, client_auth_type: {name}");
+            let config = parse(&format!("tls_server_config: {{{tls}}}")).unwrap();
+            assert!(config.warnings.concat().contains("unverified"), "{config:?}");
+            assert_eq!(config.tls.unwrap().client_auth, auth);
+            let named = parse(&format!("tls_server_config: {{{tls}, client_allowed_sans: [c]}}"));
+            assert_eq!(named.is_ok(), may_name, "{name}");
+        }
+        let if_given = "cert_file: a, key_file: b, client_ca_file: c, client_auth_type: VerifyClientCertIfGiven";
+        let error = parse(&format!("tls_server_config: {{{if_given}, client_allowed_sans: [c]}}")).unwrap_err();
+        assert!(error.contains("must show a certificate"), "{error}");
+        let unset = parse("http_server_config: {headers: {X-Frame-Options: \"\"}}").unwrap();
+        assert!(unset.headers.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused() {
+        for (key, told) in [
+            ("prefer_server_cipher_suites: false", "prefer_server_cipher_suites cannot be false here"),
+            ("client_auth_type: RequireAndVerifyClientCert", "wants a client_ca_file"),
+            ("client_auth_type: VerifyClientCertIfGiven", "wants a client_ca_file"),
+            ("client_auth_type: VerifyClientCert", "none of NoClientCert"),
+            ("min_version: TLS13, max_version: TLS12", "min_version is above max_version"),
+            ("max_version: TLS11", "\"TLS11\" cannot be used"),
+            ("curve_preferences: [X25519, CurveP521]", "\"CurveP521\" cannot be used"),
+            ("cert: c", "give cert or cert_file, not both"),
+        ] {
+            let error = parse(&format!("tls_server_config: {{cert_file: a, key_file: b, {key}}}")).unwrap_err();
+            assert!(error.contains(told), "{key}: {error}");
+        }
+        assert!(parse("tls_server_config: {cert_file: a, key_file: b, prefer_server_cipher_suites: true}").is_ok());
+    }
+
+    /// A port whose owner believes it closed would be open.
+    #[test]
+    fn a_key_without_a_value_is_no_wish_for_nothing() {
+        for text in
+            ["tls_server_config:\n", "basic_auth_users:\n", "rate_limit:\n", "http_server_config:\n  headers:\n"]
+        {
+            assert!(parse(text).unwrap_err().contains("this key has no value"), "{text}");
+        }
+        assert!(parse("tls_server_config: {}\n").unwrap_err().contains("cert or cert_file is missing"));
     }
 
     /// The parser quotes the lines about a mistake unless it is told not to.
@@ -447,17 +376,23 @@ mod tests {
             "basic_auth_users: {ann: !!int SESAME}\n",
             "basic_auth_users: {ann: *SESAME}\n",
             "basic_auth_users: {ann: !!binary SESAME}\n",
+            "SESAME: x\n",
+            "basic_auth_users: {}\nSESAME: x\n",
+            "tls_server_config: {SESAME: x}\n",
+            "- SESAME\n",
+            "SESAME\n",
         ] {
             let error = parse(text).unwrap_err();
             assert!(!error.contains("SESAME"), "{text}: {error}");
-            assert!(error.contains("line ") || error.contains("htpasswd"), "it is said where: {error}");
+            let is_placed = error.split(':').nth(2).is_some_and(|line| line.parse::<u32>().is_ok());
+            assert!(is_placed || error.contains("htpasswd"), "it is said where: {error}");
         }
     }
 
     #[test]
     fn a_hash_that_could_never_match_is_refused() {
         let good = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
-        assert!(is_bcrypt(good));
+        assert_eq!(cost(good), Some(10));
         let bad = [
             &good[1..],
             &good[..59],
@@ -468,7 +403,7 @@ mod tests {
             &good.replace("10", "3"),
         ];
         for bad in bad.into_iter().chain([&*good.replace('Z', "!"), &good.replace("2y", "1")]) {
-            assert!(!is_bcrypt(bad), "{bad}");
+            assert_eq!(cost(bad), None, "{bad}");
         }
     }
 
@@ -477,6 +412,7 @@ mod tests {
         for (text, named) in [
             ("http_server_config: {headers: {X-Frame-Options: sometimes}}", "sameorigin"),
             ("http_server_config: {headers: {Strict-Transport-Security: \"a\\nb\"}}", "Strict-Transport-Security"),
+            ("basic_auth_users: {ann: $2y$17$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi}", "a cost of 17"),
             ("rate_limit: {interval: 18446744073709551615s, burst: 1}", "more than a day"),
             ("tls_server_config: {cert_file: a, key_file: b, client_allowed_sans: [c]}", "client_allowed_sans"),
         ] {

@@ -6,29 +6,34 @@
 //! and the last good one stays in force: refusing every scrape until somebody
 //! mends a typo would blind the monitoring, and open nothing it closed.
 
+pub mod credentials;
+mod files;
 mod passwords;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
 use rustls::{ServerConfig, pki_types::CertificateDer};
 use tokio::{task::spawn_blocking, time::sleep};
 
-use passwords::Passwords;
+use files::{Seen, load};
+use passwords::{Judgement, Passwords};
 
 use super::{
+    door::Seat,
+    refusal::Refusal,
     route::{Frames, text},
     tls::{self, TlsError},
 };
 use crate::{
     clock::Clock,
-    http::config::{RateLimit, Source, WebConfig, WebConfigError},
+    http::config::{RateLimit, WebConfig, WebConfigError},
     limit::Bucket,
+    metrics::exporter_metrics::ExporterMetrics,
 };
 
 /// How often the files are looked at.
@@ -48,11 +53,21 @@ pub enum GuardError {
     Switched,
 }
 
+/// Reads a web configuration and all that it names, and puts nothing to work. Answers with
+/// what may surprise.
+///
+/// # Errors
+/// When any of it cannot be used.
+pub fn check(path: &Path) -> Result<Vec<String>, GuardError> {
+    load(path).0.map(|rules| rules.config.warnings)
+}
+
 /// Lets requests in, or not.
 #[derive(Debug)]
 pub struct Guard {
     path: PathBuf,
     clock: Clock,
+    metrics: ExporterMetrics,
     /// Held for as long as a clone takes, never while a file is read.
     state: Mutex<State>,
     passwords: Passwords,
@@ -65,19 +80,12 @@ struct State {
     bucket: Option<Bucket>,
 }
 
-/// A file, and what would be different if it had changed.
-#[derive(Debug)]
-struct Seen {
-    path: PathBuf,
-    stamp: Option<(SystemTime, u64)>,
-}
-
 /// What holds for one request or handshake.
 #[derive(Debug)]
 pub(super) struct Rules {
     config: WebConfig,
     headers: HeaderMap,
-    pub(super) tls: Option<Arc<ServerConfig>>,
+    tls: Option<tls::Ready>,
 }
 
 impl Guard {
@@ -85,22 +93,30 @@ impl Guard {
     ///
     /// # Errors
     /// When any of it cannot be used.
-    pub fn new(path: PathBuf, clock: Clock) -> Result<Self, GuardError> {
+    pub fn new(path: PathBuf, clock: Clock, metrics: ExporterMetrics) -> Result<Self, GuardError> {
         let (rules, seen) = load(&path);
         let rules = Arc::new(rules?);
         let bucket = bucket(rules.config.rate_limit);
-        Ok(Self {
-            path,
-            clock,
-            state: Mutex::new(State { rules, seen: Arc::new(seen), bucket }),
-            passwords: Passwords::default(),
-        })
+        let state = Mutex::new(State { rules: Arc::clone(&rules), seen: Arc::new(seen), bucket });
+        let guard = Self { path, clock, metrics, state, passwords: Passwords::default() };
+        guard.announce(&rules);
+        Ok(guard)
+    }
+
+    /// What is in force from now on, in the metrics; and in the log what may surprise.
+    fn announce(&self, rules: &Rules) {
+        self.metrics.web_reloaded(Some(self.clock.now().wall));
+        let expiries = rules.tls.as_ref().map(|tls| (tls.expiry, tls.client_ca_expiry)).unwrap_or_default();
+        self.metrics.certificates_expire(expiries.0, expiries.1);
+        for warning in &rules.config.warnings {
+            tracing::warn!("{warning}");
+        }
     }
 
     /// Whether connections are TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        self.rules().tls.is_some()
+        self.rules().is_tls()
     }
 
     /// The rules in force.
@@ -133,7 +149,7 @@ impl Guard {
             return;
         }
         let (loaded, seen) = load(&self.path);
-        let loaded = loaded.and_then(|new| match new.tls.is_some() == rules.tls.is_some() {
+        let loaded = loaded.and_then(|new| match new.is_tls() == rules.is_tls() {
             true => Ok(new),
             false => Err(GuardError::Switched),
         });
@@ -141,6 +157,7 @@ impl Guard {
         match loaded {
             Ok(new) => self.take_over(new, &rules),
             Err(error) => {
+                self.metrics.web_reloaded(None);
                 tracing::error!(%error, "The web configuration has changed and cannot be used; the last good one stays in force.");
             }
         }
@@ -148,28 +165,31 @@ impl Guard {
 
     /// A bucket that was emptied is not filled by a certificate's rotation.
     fn take_over(&self, new: Rules, old: &Rules) {
+        let new = Arc::new(new);
         let mut state = self.state();
         if new.config.rate_limit != old.config.rate_limit {
             state.bucket = bucket(new.config.rate_limit);
         }
-        state.rules = Arc::new(new);
+        state.rules = Arc::clone(&new);
+        drop(state);
+        self.announce(&new);
         tracing::info!("The web configuration has changed and was taken over.");
     }
 
     /// Lets a request in, or answers it: the rate first, then the password.
-    pub(super) async fn admit(&self, rules: &Rules, headers: &HeaderMap) -> Result<(), Response<Frames>> {
+    pub(super) async fn admit(&self, rules: &Rules, headers: &HeaderMap, seat: &Seat) -> Result<(), Response<Frames>> {
         if self.is_too_often() {
-            return Err(text(
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many requests; see rate_limit in the web configuration.\n",
-            ));
+            return Err(refuse(seat, Refusal::RateLimit));
         }
-        if rules.config.users.is_empty() || self.passwords.admit(&rules.config.users, headers).await {
+        let users = &rules.config.users;
+        if users.is_empty() {
             return Ok(());
         }
-        let mut refusal = text(StatusCode::UNAUTHORIZED, "Unauthorized\n");
-        refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
-        Err(refusal)
+        match self.passwords.judge(users, headers, seat).await {
+            Judgement::Good => Ok(()),
+            Judgement::Bad => Err(refuse(seat, Refusal::Unauthorized)),
+            Judgement::Crowded => Err(refuse(seat, Refusal::PasswordQueue)),
+        }
     }
 
     fn is_too_often(&self) -> bool {
@@ -188,12 +208,21 @@ impl Guard {
 
 impl Rules {
     fn new(config: WebConfig) -> Result<Self, GuardError> {
-        let tls = config.tls.as_ref().map(tls::server).transpose()?.map(Arc::new);
+        let tls = config.tls.as_ref().map(tls::server).transpose()?;
         let pairs = config.headers.iter().filter_map(|(name, value)| {
             // Both were checked when the file was read.
             Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
         });
         Ok(Self { headers: pairs.collect(), tls, config })
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// The server's side of TLS, if it is spoken.
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.as_ref().map(|tls| Arc::clone(&tls.config))
     }
 
     /// Whether a client with this certificate may come in.
@@ -208,44 +237,21 @@ impl Rules {
     }
 }
 
-impl Seen {
-    fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), stamp: Self::stamp(path) }
+fn refuse(seat: &Seat, refusal: Refusal) -> Response<Frames> {
+    seat.refuse(refusal);
+    match refusal {
+        Refusal::RateLimit => {
+            text(StatusCode::TOO_MANY_REQUESTS, "Too many requests; see rate_limit in the web configuration.\n")
+        }
+        Refusal::PasswordQueue => {
+            text(StatusCode::TOO_MANY_REQUESTS, "Too many passwords wait to be checked. Try again.\n")
+        }
+        _ => {
+            let mut unauthorized = text(StatusCode::UNAUTHORIZED, "Unauthorized\n");
+            unauthorized.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+            unauthorized
+        }
     }
-
-    fn is_same(&self) -> bool {
-        Self::stamp(&self.path) == self.stamp
-    }
-
-    fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-        let file = fs::metadata(path).ok()?;
-        Some((file.modified().ok()?, file.len()))
-    }
-}
-
-/// The rules, and the files to watch for other ones. Each file is looked at
-/// before it is read, so that a change in between is seen next time; and the
-/// files of a configuration that cannot be used are watched too, since it is
-/// often one of them that is still to come.
-fn load(path: &Path) -> (Result<Rules, GuardError>, Vec<Seen>) {
-    let mut seen = vec![Seen::new(path)];
-    let config = match read(path) {
-        Ok(config) => config,
-        Err(error) => return (Err(error.into()), seen),
-    };
-    seen.extend(files(&config).map(Seen::new));
-    (Rules::new(config), seen)
-}
-
-fn read(path: &Path) -> Result<WebConfig, WebConfigError> {
-    let text =
-        fs::read_to_string(path).map_err(|source| WebConfigError::Read { path: path.display().to_string(), source })?;
-    WebConfig::parse(&text, path.parent().unwrap_or(Path::new(".")))
-}
-
-fn files(config: &WebConfig) -> impl Iterator<Item = &Path> {
-    let sources = config.tls.iter().flat_map(|tls| [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref()]);
-    sources.flatten().filter_map(|source| if let Source::File(path) = source { Some(path.as_path()) } else { None })
 }
 
 fn bucket(limit: Option<RateLimit>) -> Option<Bucket> {

@@ -11,23 +11,28 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{
-        ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, VARY,
+        ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION, VARY,
         X_CONTENT_TYPE_OPTIONS,
     },
 };
 use http_body::{Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Site, negotiate};
+use super::{
+    Site,
+    door::{Phase, Seat},
+    negotiate,
+    paths::Page,
+    refusal::Refusal,
+};
 use crate::exposition::{Encoding, Exposition};
 
-/// A body whose bytes all exist already, and what is held while it is sent.
+/// A body whose bytes all exist already, and whose seat is told when all are handed over.
 #[derive(Debug, Default)]
 pub struct Frames {
     frames: [Bytes; 4],
     next: usize,
     left: u64,
-    _slot: Option<OwnedSemaphorePermit>,
+    seat: Option<Arc<Seat>>,
 }
 
 /// Why there is nothing to scrape.
@@ -40,8 +45,6 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const CSP: HeaderName = HeaderName::from_static("content-security-policy");
 
-const RELOAD: &str = "/-/reload";
-
 fn refuse_method(path: &str, is: &str, allowed: &'static str) -> Response<Frames> {
     let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, format!("{path:.100} is {is}.\n"));
     refusal.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
@@ -50,44 +53,67 @@ fn refuse_method(path: &str, is: &str, allowed: &'static str) -> Response<Frames
 
 impl Site {
     /// Answers a request of whoever may ask. Waits for nothing but the check of a
-    /// password that was not seen before.
-    pub(super) async fn attend<B>(&self, request: &Request<B>) -> Response<Frames> {
-        let Some(guard) = &self.guard else { return self.finish(request.method(), self.answer(request).await) };
-        let rules = guard.rules();
-        let answer = match guard.admit(&rules, request.headers()).await {
-            Ok(()) => self.answer(request).await,
+    /// password that was not seen before, and the drawing of the landing page.
+    pub(super) async fn attend<B>(&self, request: &Request<B>, seat: &Arc<Seat>) -> Response<Frames> {
+        seat.enter(Phase::Served);
+        let rules = self.guard.as_ref().map(|guard| (guard, guard.rules()));
+        let admitted = match &rules {
+            Some((guard, rules)) => guard.admit(rules, request.headers(), seat).await,
+            None => Ok(()),
+        };
+        let mut response = match admitted {
+            Ok(()) => self.answer(request, seat).await,
             Err(refusal) => refusal,
         };
-        let mut response = self.finish(request.method(), answer);
-        rules.decorate(response.headers_mut());
+        self.finish(request.method(), &mut response);
+        if let Some((_, rules)) = &rules {
+            rules.decorate(response.headers_mut());
+        }
+        response.body_mut().seat = Some(Arc::clone(seat));
         response
     }
 
     /// What all answers have in common, refusals included.
-    fn finish(&self, method: &Method, mut response: Response<Frames>) -> Response<Frames> {
+    fn finish(&self, method: &Method, response: &mut Response<Frames>) {
         if method == Method::HEAD {
             response.body_mut().next = usize::MAX;
         }
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        self.requests.with_label_values(&[response.status().as_str()]).inc();
-        response
+        self.metrics.http_requests().with_label_values(&[response.status().as_str()]).inc();
     }
 
-    async fn answer<B>(&self, request: &Request<B>) -> Response<Frames> {
-        if request.uri().path() == RELOAD { self.reload(request.method()).await } else { self.route(request) }
+    async fn answer<B>(&self, request: &Request<B>, seat: &Arc<Seat>) -> Response<Frames> {
+        let (path, method) = (request.uri().path(), request.method());
+        let page = self.paths.page(path);
+        let is_read = method == Method::GET || method == Method::HEAD;
+        match page {
+            Page::Reload => self.reload(path, method).await,
+            Page::Nothing => {
+                let words = format!("Nothing is at {path:.100}; the metrics are at {}.\n", self.paths.metrics());
+                text(StatusCode::NOT_FOUND, words)
+            }
+            _ if !is_read => refuse_method(path, "read with GET or HEAD", "GET, HEAD"),
+            Page::Elsewhere => self.redirect(),
+            Page::Landing => self.landing(seat).await,
+            Page::Healthy => self.healthy(),
+            Page::Ready => self.ready(),
+            Page::Metrics => self.metrics(request, seat),
+        }
     }
 
-    /// Reads the configuration again, off the threads that serve.
-    async fn reload(&self, method: &Method) -> Response<Frames> {
+    /// Reads the configuration again, off the threads that serve, and for one at a time:
+    /// whoever asks for it a thousand times over shall not take all of those.
+    async fn reload(&self, path: &str, method: &Method) -> Response<Frames> {
         let Some(reload) = self.reload.clone() else {
             let hint = "Reloading over HTTP is off; see --web.enable-lifecycle. SIGHUP always works.\n";
             return text(StatusCode::FORBIDDEN, hint);
         };
         if method != Method::POST && method != Method::PUT {
-            return refuse_method(RELOAD, "asked for with POST or PUT", "POST, PUT");
+            return refuse_method(path, "asked for with POST or PUT", "POST, PUT");
         }
+        let _turn = self.reloading.lock().await;
         match tokio::task::spawn_blocking(move || reload()).await {
             Ok(Ok(())) => text(StatusCode::OK, "The configuration was read again.\n"),
             Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
@@ -95,41 +121,34 @@ impl Site {
         }
     }
 
-    fn route<B>(&self, request: &Request<B>) -> Response<Frames> {
-        let path = request.uri().path();
-        let page: fn(&Self, &HeaderMap) -> Response<Frames> = match path {
-            _ if path == self.telemetry_path => Self::metrics,
-            "/" => Self::landing,
-            "/-/healthy" => Self::healthy,
-            "/-/ready" => Self::ready,
-            _ => {
-                return text(
-                    StatusCode::NOT_FOUND,
-                    format!("Nothing is at {path:.100}; the metrics are at {}.\n", self.telemetry_path),
-                );
-            }
-        };
-        if request.method() == Method::GET || request.method() == Method::HEAD {
-            return page(self, request.headers());
-        }
-        refuse_method(path, "read with GET or HEAD", "GET, HEAD")
+    fn redirect(&self) -> Response<Frames> {
+        let home = self.paths.home();
+        let mut response = text(StatusCode::TEMPORARY_REDIRECT, format!("The exporter is at {home}.\n"));
+        response.headers_mut().extend(HeaderValue::try_from(home).ok().map(|home| (LOCATION, home)));
+        response
     }
 
-    fn metrics(&self, headers: &HeaderMap) -> Response<Frames> {
-        let slot = match self.slots.as_ref().map(|slots| Arc::clone(slots).try_acquire_owned()) {
-            Some(Err(_)) => {
-                return text(StatusCode::SERVICE_UNAVAILABLE, "Too many scrapes at once; see --web.max-requests.\n");
-            }
-            Some(Ok(slot)) => Some(slot),
-            None => None,
-        };
+    fn metrics<B>(&self, request: &Request<B>, seat: &Arc<Seat>) -> Response<Frames> {
+        if let Some(filter) = request.uri().query().and_then(filter) {
+            let words = format!(
+                "{filter} is not supported: this exporter always answers with all that it knows. Leave the parameter out, \
+                 and drop what you do not want by metric_relabel_configs.\n"
+            );
+            return text(StatusCode::BAD_REQUEST, words);
+        }
+        if let Err(refusal) = seat.take_slot() {
+            return too_many(seat, refusal);
+        }
         match self.fit() {
-            Ok(exposition) => scrape(&exposition, headers, slot),
-            Err(unfit) => text(StatusCode::SERVICE_UNAVAILABLE, unfit.to_string()),
+            Ok(exposition) => scrape(&exposition, request.headers()),
+            Err(unfit) => {
+                seat.refuse(Refusal::Unpublished);
+                text(StatusCode::SERVICE_UNAVAILABLE, unfit.to_string())
+            }
         }
     }
 
-    fn healthy(&self, _: &HeaderMap) -> Response<Frames> {
+    fn healthy(&self) -> Response<Frames> {
         match self.fit() {
             Ok(_) => text(StatusCode::OK, "Healthy\n"),
             Err(Unfit::NotYet) if self.clock.uptime() <= self.max_age => text(StatusCode::OK, "Healthy\n"),
@@ -137,16 +156,21 @@ impl Site {
         }
     }
 
-    fn ready(&self, _: &HeaderMap) -> Response<Frames> {
+    fn ready(&self) -> Response<Frames> {
         match *self.exposition.borrow() {
             Some(_) => text(StatusCode::OK, "Ready\n"),
             None => text(StatusCode::SERVICE_UNAVAILABLE, Unfit::NotYet.to_string()),
         }
     }
 
-    fn landing(&self, _: &HeaderMap) -> Response<Frames> {
-        let page = (self.landing)();
-        let mut response = respond(StatusCode::OK, HTML, page.html.into());
+    async fn landing(&self, seat: &Arc<Seat>) -> Response<Frames> {
+        if let Err(refusal) = seat.take_slot() {
+            return too_many(seat, refusal);
+        }
+        let Some(page) = self.landing.latest().await else {
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "Drawing the page panicked; see the log.\n");
+        };
+        let mut response = respond(StatusCode::OK, HTML, page.html);
         let policy = HeaderValue::try_from(page.policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
         response.headers_mut().insert(CSP, policy);
         response
@@ -172,12 +196,27 @@ impl std::fmt::Display for Unfit {
     }
 }
 
-fn scrape(exposition: &Exposition, headers: &HeaderMap, slot: Option<OwnedSemaphorePermit>) -> Response<Frames> {
+fn too_many(seat: &Seat, refusal: Refusal) -> Response<Frames> {
+    seat.refuse(refusal);
+    text(StatusCode::SERVICE_UNAVAILABLE, "Too many scrapes at once; see --web.max-requests.\n")
+}
+
+/// A parameter by which other exporters leave something out. To answer with everything
+/// would be to misunderstand.
+fn filter(query: &str) -> Option<&'static str> {
+    let names = || query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    [("collect[]", "collect%5B%5D"), ("exclude[]", "exclude%5B%5D"), ("name[]", "name%5B%5D")]
+        .into_iter()
+        .find(|(plain, escaped)| names().any(|name| name == *plain || name.eq_ignore_ascii_case(escaped)))
+        .map(|(plain, _)| plain)
+}
+
+fn scrape(exposition: &Exposition, headers: &HeaderMap) -> Response<Frames> {
     let values = |name| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     let choice = negotiate::Choice::of(values(ACCEPT));
     let encoding = negotiate::encoding(values(ACCEPT_ENCODING));
     let body = exposition.body(choice.format, encoding);
-    let frames = Frames { frames: body.frames.clone(), next: 0, left: body.length, _slot: slot };
+    let frames = Frames { frames: body.frames.clone(), next: 0, left: body.length, seat: None };
     let mut response = Response::new(frames);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(choice.content_type()));
@@ -195,11 +234,17 @@ pub(super) fn text(status: StatusCode, words: impl Into<String>) -> Response<Fra
 
 fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Frames> {
     let left = body.len() as u64;
-    let frames = Frames { frames: [body, Bytes::new(), Bytes::new(), Bytes::new()], next: 0, left, _slot: None };
+    let frames = Frames { frames: [body, Bytes::new(), Bytes::new(), Bytes::new()], next: 0, left, seat: None };
     let mut response = Response::new(frames);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        self.seat.iter().for_each(|seat| seat.handed_over());
+    }
 }
 
 impl http_body::Body for Frames {

@@ -1,67 +1,80 @@
 //! From what the web configuration says of TLS to a rustls configuration, and
 //! from a handshake to whether the client may come in.
 
-use std::{fs, io, net::IpAddr, sync::Arc};
+mod pem;
+mod unverified;
+
+use std::{net::IpAddr, sync::Arc};
 
 use rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
+    pki_types::CertificateDer,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     version::{TLS12, TLS13},
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::http::config::{ClientAuth, Source, Tls};
+use pem::Pem;
+pub use pem::TlsError;
+use unverified::Unverified;
 
-/// The certificates or the key cannot be used. Never quotes them.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file cannot be read.
-    #[error("{what} in {path} cannot be read: {source}")]
-    Read {
-        /// What it should hold.
-        what: &'static str,
-        /// Which file.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// It holds nothing of the kind.
-    #[error("{0} is not PEM, or holds none")]
-    Pem(&'static str),
-    /// rustls refuses it.
-    #[error("{0} cannot be used: {1}")]
-    Refused(&'static str, String),
+use crate::{
+    http::config::{ClientAuth, Tls},
+    model::time::Timestamp,
+};
+
+/// TLS, ready to be spoken.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) config: Arc<ServerConfig>,
+    /// When the first certificate of the server's chain expires.
+    pub(super) expiry: Option<Timestamp>,
+    /// When the last of those that vouch for clients does.
+    pub(super) client_ca_expiry: Option<Timestamp>,
 }
 
 /// Builds the server's side of TLS, reading every file anew.
-pub(super) fn server(tls: &Tls) -> Result<ServerConfig, TlsError> {
+pub(super) fn server(tls: &Tls) -> Result<Ready, TlsError> {
     let provider = Arc::new(provider(tls));
     let mut versions: Vec<&'static SupportedProtocolVersion> = Vec::new();
     versions.extend(tls.tls12.then_some(&TLS12));
     versions.extend(tls.tls13.then_some(&TLS13));
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions);
-    let builder =
-        builder.map_err(|error| TlsError::Refused("the choice of versions, suites and curves", error.to_string()))?;
-    let builder = match &tls.client_ca {
-        Some(ca) if tls.client_auth != ClientAuth::None => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider);
-            let verifier =
-                if tls.client_auth == ClientAuth::IfGiven { verifier.allow_unauthenticated() } else { verifier };
-            let verifier = verifier.build().map_err(|error| TlsError::Refused("the client CA", error.to_string()))?;
-            builder.with_client_cert_verifier(verifier)
-        }
-        _ => builder.with_no_client_auth(),
+    let builder = builder.map_err(|error| TlsError::Choice(error.to_string()))?;
+    let client_ca = tls.client_ca.as_ref().map(|source| Pem::read("client_ca", source)?.certificates()).transpose()?;
+    let builder = match verifier(tls, client_ca.as_deref(), provider)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
     };
-    let key = PrivateKeyDer::from_pem_slice(&read("the private key", &tls.key)?)
-        .map_err(|_| TlsError::Pem("the private key"))?;
-    let chain = certificates("the certificate", &tls.certificate)?;
-    let mut config = builder
-        .with_single_cert(chain, key)
-        .map_err(|error| TlsError::Refused("the certificate with its key", error.to_string()))?;
+    let (chain, key) = pem::chain_and_key(&tls.certificate, &tls.key)?;
+    let expiry = expiries(&chain).min();
+    let mut config =
+        builder.with_single_cert(chain, key).map_err(|error| pem::refusal(&tls.certificate, &tls.key, &error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    let client_ca_expiry = client_ca.and_then(|certificates| expiries(&certificates).max());
+    Ok(Ready { config: Arc::new(config), expiry, client_ca_expiry })
+}
+
+/// Who looks at the certificates of clients; `None` where none is asked for.
+fn verifier(
+    tls: &Tls,
+    client_ca: Option<&[CertificateDer<'static>]>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in client_ca.unwrap_or_default() {
+        roots.add(certificate.clone()).map_err(|error| TlsError::ClientCa(error.to_string()))?;
+    }
+    let verified = || WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), Arc::clone(&provider));
+    let built = match tls.client_auth {
+        ClientAuth::None => return Ok(None),
+        ClientAuth::Requested => return Ok(Some(Arc::new(Unverified::new(false, &roots, &provider)))),
+        ClientAuth::RequiredAny => return Ok(Some(Arc::new(Unverified::new(true, &roots, &provider)))),
+        ClientAuth::IfGiven => verified().allow_unauthenticated().build(),
+        ClientAuth::Required => verified().build(),
+    };
+    built.map(Some).map_err(|error| TlsError::ClientCa(error.to_string()))
 }
 
 /// The cryptography of aws-lc, cut down to what was asked for. TLS 1.3's suites
@@ -87,27 +100,12 @@ fn provider(tls: &Tls) -> CryptoProvider {
     provider
 }
 
-fn read(what: &'static str, source: &Source) -> Result<Vec<u8>, TlsError> {
-    match source {
-        Source::Inline(text) => Ok(text.0.clone().into_bytes()),
-        Source::File(path) => {
-            fs::read(path).map_err(|source| TlsError::Read { what, path: path.display().to_string(), source })
-        }
-    }
-}
-
-fn certificates(what: &'static str, source: &Source) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = read(what, source)?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    chain.ok().filter(|chain| !chain.is_empty()).ok_or(TlsError::Pem(what))
-}
-
-fn roots(source: &Source) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates("the client CA", source)? {
-        roots.add(certificate).map_err(|error| TlsError::Refused("the client CA", error.to_string()))?;
-    }
-    Ok(roots)
+/// When each certificate ends that can be read.
+fn expiries(certificates: &[CertificateDer<'_>]) -> impl Iterator<Item = Timestamp> {
+    certificates.iter().filter_map(|der| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        Some(Timestamp::from_millis(certificate.validity().not_after.timestamp().checked_mul(1_000)?))
+    })
 }
 
 /// Whether the certificate that a client has shown bears one of the names. The

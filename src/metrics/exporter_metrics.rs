@@ -45,6 +45,7 @@ pub struct ExporterMetrics {
     aws_requests: IntCounterVec,
     aws_requests_waiting: Gauge,
     encode_duration: Gauge,
+    http_refusals: IntCounterVec,
     http_requests: IntCounterVec,
     reload_success: Gauge,
     reload_successful: Gauge,
@@ -53,6 +54,9 @@ pub struct ExporterMetrics {
     state_successful: GaugeVec,
     task_panics: IntCounterVec,
     total_shards: Gauge,
+    web_certificate_expiry: GaugeVec,
+    web_reload_success: GaugeVec,
+    web_reload_successful: GaugeVec,
 }
 
 impl ExporterMetrics {
@@ -64,6 +68,7 @@ impl ExporterMetrics {
     pub fn new(quiet: bool) -> Result<Self> {
         let metrics = Self::register(&mut Rows::default())?;
         if quiet {
+            metrics.registry.unregister(Box::new(metrics.http_refusals.clone()))?;
             metrics.registry.unregister(Box::new(metrics.http_requests.clone()))?;
         } else {
             #[cfg(target_os = "linux")]
@@ -121,10 +126,15 @@ impl ExporterMetrics {
                 "aws_mfa_exporter_encode_duration_seconds",
                 "How long the last encoding of all accounts took, in both formats and compressed; it is done beside scrapes, never in one.",
             )?,
+            http_refusals: rows.counters(
+                "aws_mfa_exporter_http_refusals_total",
+                &["reason"],
+                "Connections that were closed and requests that were refused, by reason: address, crowded, handshake, headers, header_size, malformed, password_queue, rate_limit, scrapes, stalled, unauthorized, unpublished. deploy/web.md explains them.",
+            )?,
             http_requests: rows.counters(
                 "aws_mfa_exporter_http_requests_total",
                 &["code"],
-                "Requests answered over HTTP, by status code.",
+                "Requests answered over HTTP, by status code, those included that are no HTTP.",
             )?,
             reload_success: rows.gauge(
                 "aws_mfa_exporter_config_last_reload_success_timestamp_seconds",
@@ -157,6 +167,21 @@ impl ExporterMetrics {
             total_shards: rows.gauge(
                 "aws_mfa_exporter_total_shards",
                 "Among how many shards the accounts are divided.",
+            )?,
+            web_certificate_expiry: rows.gauges(
+                "aws_mfa_exporter_web_certificate_expiry_timestamp_seconds",
+                &["certificate"],
+                "When the TLS certificates of the web server expire: for server the first of its chain, for client_ca the last of the authorities. Absent where none is configured.",
+            )?,
+            web_reload_success: rows.gauges(
+                "aws_mfa_exporter_web_config_last_reload_success_timestamp_seconds",
+                &[],
+                "When the web configuration and the certificates that it names were last read and put to use. Absent without --web.config.file.",
+            )?,
+            web_reload_successful: rows.gauges(
+                "aws_mfa_exporter_web_config_last_reload_successful",
+                &[],
+                "Whether the web configuration and the certificates that it names could be used when they were last read. If not, the last good ones are in force. Absent without --web.config.file.",
             )?,
         })
     }
@@ -206,6 +231,31 @@ impl ExporterMetrics {
     #[must_use]
     pub fn http_requests(&self) -> &IntCounterVec {
         &self.http_requests
+    }
+
+    /// The counter of refused connections and requests by reason.
+    #[must_use]
+    pub fn http_refusals(&self) -> &IntCounterVec {
+        &self.http_refusals
+    }
+
+    /// Notes that the web configuration was read at this time, or could not be used.
+    pub fn web_reloaded(&self, at: Option<Timestamp>) {
+        self.web_reload_successful.with_label_values::<&str>(&[]).set(f64::from(u8::from(at.is_some())));
+        if let Some(at) = at {
+            self.web_reload_success.with_label_values::<&str>(&[]).set(at.as_seconds());
+        }
+    }
+
+    /// Notes when the certificates in force expire: the server's own, and those that
+    /// vouch for clients.
+    pub fn certificates_expire(&self, server: Option<Timestamp>, client_ca: Option<Timestamp>) {
+        for (certificate, expiry) in [("server", server), ("client_ca", client_ca)] {
+            match expiry {
+                Some(at) => self.web_certificate_expiry.with_label_values(&[certificate]).set(at.as_seconds()),
+                None => drop(self.web_certificate_expiry.remove_label_values(&[certificate])),
+            }
+        }
     }
 
     /// Counts a panic of `task`.

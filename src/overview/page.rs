@@ -6,13 +6,13 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{
     build_info::BUILD,
-    http::{Landing, MAX_EXPOSITION_AGE},
+    http::{Landing, MAX_EXPOSITION_AGE, paths::Paths},
     model::{
         judge::Status,
         snapshot::Snapshot,
         time::{Moment, Timestamp},
     },
-    overview::{Overview, Row, age},
+    overview::{Overview, Reader, Row, age},
 };
 
 const STYLE: &str = include_str!("page/page.css");
@@ -21,9 +21,10 @@ const SCRIPT: &str = include_str!("page/page.js");
 /// Draws the page. A snapshot that has not been aged for as long as an exposition
 /// may be old is not shown: its verdicts would be yesterday's.
 #[must_use]
-pub fn page(snapshot: &Snapshot, telemetry_path: &str, now: Moment) -> Landing {
+pub fn page(snapshot: &Snapshot, paths: &Paths, now: Moment) -> Landing {
     let is_old = now.age(snapshot.tick).is_none_or(|age| age > MAX_EXPOSITION_AGE);
-    let (title, main) = if is_old { ("stopped".to_owned(), stopped()) } else { accounts(&Overview::of(snapshot, now)) };
+    let (title, main) =
+        if is_old { ("stopped".to_owned(), stopped()) } else { accounts(&Overview::of(snapshot, now, Reader::Daemon)) };
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -41,9 +42,9 @@ pub fn page(snapshot: &Snapshot, telemetry_path: &str, now: Moment) -> Landing {
                         (BUILD.version) "."
                     }
                     nav {
-                        a href=(telemetry_path) { "Metrics" }
-                        a href="/-/healthy" { "Healthy" }
-                        a href="/-/ready" { "Ready" }
+                        a href=(paths.link_to_metrics()) { "Metrics" }
+                        a href=(paths.link("/-/healthy")) { "Healthy" }
+                        a href=(paths.link("/-/ready")) { "Ready" }
                         small { "As of " (time(snapshot.tick.wall)) span id="old" {} }
                     }
                 }
@@ -201,6 +202,10 @@ mod tests {
     };
     use std::time::Duration;
 
+    fn html_of(page: &Landing) -> String {
+        String::from_utf8(page.html.to_vec()).unwrap()
+    }
+
     #[test]
     fn nothing_of_a_path_or_a_name_becomes_markup() {
         let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
@@ -209,7 +214,7 @@ mod tests {
         let named = Account::named("111111111111".parse().unwrap(), "\"><script>evil()</script>".to_owned());
         let listed = Event::Discovered { accounts: vec![named], is_all: true, fault: None, at: now };
         snapshot.fold(listed, now);
-        let html = page(&snapshot, "/\"><script>", now).html;
+        let html = html_of(&page(&snapshot, &Paths::new("/\"><script>", None, None), now));
         assert_eq!(html.matches("<script>").count(), 1, "its own");
         assert!(html.contains("&quot;&gt;&lt;script&gt;") && html.contains("&lt;script&gt;evil"));
     }
@@ -222,7 +227,7 @@ mod tests {
             mono: Uptime::after_start(Duration::from_secs(seconds)),
         };
         let snapshot = Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, at(100));
-        let html = |now: u64| page(&snapshot, "/metrics", at(now)).html;
+        let html = |now: u64| html_of(&page(&snapshot, &Paths::new("/metrics", None, None), at(now)));
         assert!(html(160).contains("<td") && !html(160).contains("stopped"));
         assert!(!html(161).contains("<td") && html(161).contains("has stopped looking"));
         assert!(html(90).contains("has stopped looking"), "a clock that was stepped back tells no age");
@@ -234,8 +239,9 @@ mod tests {
         assert!(!SCRIPT.contains("</") && !STYLE.contains("</"));
         let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
         let snapshot = Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, now);
-        let Landing { html, policy } = page(&snapshot, "/metrics", now);
-        assert!(html.contains(&format!("<script>{SCRIPT}</script>")));
+        let page = page(&snapshot, &Paths::new("/metrics", None, None), now);
+        let policy = &page.policy;
+        assert!(html_of(&page).contains(&format!("<script>{SCRIPT}</script>")));
         let scripts = policy.split("; ").find(|part| part.starts_with("script-src ")).unwrap();
         assert!(scripts.starts_with("script-src 'sha256-") && !scripts.contains("unsafe"), "{scripts}");
     }

@@ -26,7 +26,7 @@ pub struct Style {
 const LEAST_WHY: usize = 20;
 /// The least of an account's name that is worth a column.
 const LEAST_NAME: usize = 16;
-/// The longest name that is written out.
+/// The longest name that a terminal is shown whole.
 const MOST_NAME: usize = 32;
 /// The room that reasons are given before names are.
 const FIRST_WHY: usize = 40;
@@ -77,7 +77,7 @@ pub fn draw(overview: &Overview<'_>, style: Style) -> String {
         rows => many(&mut out, rows, overview, style),
     }
     if let Some(fault) = overview.fault.filter(|_| overview.rows.iter().all(|row| row.account.is_some())) {
-        let (what, remedy) = (fault.class.explain(), fault.remedy());
+        let (what, remedy) = (fault.class.explain(), overview.reader.remedy(fault));
         fit::wrap(&mut out, "", &format!("It is not known which accounts there are: {what}."), style.columns);
         fit::wrap(&mut out, "  ", &fault.to_string(), style.columns);
         fit::wrap(&mut out, "  ", &format!("What to do: {remedy}."), style.columns);
@@ -116,7 +116,7 @@ fn names(out: &mut String, rows: &[Row<'_>]) {
             let _ = writeln!(out, "  {name:<32}  {console}");
         }
         if let Some(omitted) = failing.omitted.filter(|omitted| *omitted > 0) {
-            let _ = writeln!(out, "  and {omitted} more");
+            let _ = writeln!(out, "  and {omitted} more; see --collector.users.names-limit");
         }
         out.push('\n');
     }
@@ -137,9 +137,10 @@ impl Widths {
             &mut rows.iter().flat_map(|row| &row.verdicts).map(|(_, verdict)| style.word(verdict.status).len());
         let status = widest(statuses);
         let status = status.max(controls.iter().map(|control| control.as_str().len()).max().unwrap_or(0));
-        let name = widest(&mut rows.iter().map(|row| name(row).width())).clamp(4, MOST_NAME);
+        let name = widest(&mut rows.iter().map(|row| name(row).width())).max(4);
         let why = widest(&mut rows.iter().map(|row| why(row).width()));
         let Some(columns) = style.columns else { return Self { name, status, why } };
+        let name = name.min(MOST_NAME);
         // The id, the statuses and the age, each with its gap.
         let left = columns.saturating_sub(12 + 2 + controls.len() * (status + 2) + 2 + 5);
         let name = name.min(LEAST_NAME.max(left.saturating_sub(why.min(FIRST_WHY) + 2)));
@@ -198,7 +199,7 @@ fn to_do(out: &mut String, rows: &[Row<'_>], style: Style) {
     }
     for (note, ids) in all {
         let Some(remedy) = &note.remedy else { continue };
-        let whose = if rows.len() > 1 { format!(" in {}", some(&ids)) } else { String::new() };
+        let whose = if rows.len() > 1 { format!(" in {}", some(&ids, style)) } else { String::new() };
         fit::wrap(out, "", &format!("{}{whose}.", capital(&note.what)), style.columns);
         if let Some(detail) = &note.detail {
             fit::wrap(out, "  ", detail, style.columns);
@@ -208,8 +209,12 @@ fn to_do(out: &mut String, rows: &[Row<'_>], style: Style) {
     }
 }
 
-fn some(ids: &[&str]) -> String {
+/// A terminal is shown the first of them; a pipe gets all.
+fn some(ids: &[&str], style: Style) -> String {
     const SHOWN: usize = 8;
+    if style.columns.is_none() {
+        return ids.join(", ");
+    }
     let shown = ids[..ids.len().min(SHOWN)].join(", ");
     if ids.len() > SHOWN { format!("{shown} and {} more", ids.len() - SHOWN) } else { shown }
 }

@@ -18,7 +18,8 @@ pub(super) fn group(kit: &Kit<'_>) -> Group {
     rules.extend([absent(), check_old(kit), shard_missing(kit), shard_mismatch()]);
     rules.extend(accounts::alerts(kit));
     rules.extend([down(kit), tick_stopped(), control_unknown(kit), collector_stale(kit)]);
-    rules.extend([throttled(kit), reload_failed(), state_not_written(), panicked()]);
+    rules.extend([throttled(kit), reload_failed(), web_reload_failed(), certificate_expires()]);
+    rules.extend([state_not_written(), panicked()]);
     Group { name: "aws-mfa-exporter", interval: "30s", rules }
 }
 
@@ -197,6 +198,31 @@ fn reload_failed() -> Rule {
         .says(
             "An aws-mfa-exporter could not use its configuration file and goes on with the last good one.",
             "Exporters of job {{ $labels.job }} that could not use their configuration file when they last read it: {{ $value }}.",
+        )
+}
+
+fn web_reload_failed() -> Rule {
+    Rule::alert("AwsMfaWebReloadFailed", Severity::Warning, EXPORTER_OF_JOB)
+        .expr("count by (job) (aws_mfa_exporter_web_config_last_reload_successful == 0)")
+        .wait("5m")
+        .says(
+            "An aws-mfa-exporter could not use its web configuration or a certificate and goes on with the last good ones.",
+            "Exporters of job {{ $labels.job }} that could not use their web configuration, or a certificate that it names, when \
+             they last read it: {{ $value }}.",
+        )
+}
+
+fn certificate_expires() -> Rule {
+    Rule::alert("AwsMfaCertificateExpires", Severity::Warning, EXPORTER_OF_JOB)
+        .about(
+            "Who renews certificates does it long before: Let's Encrypt's clients a month, cert-manager a third of the
+            lifetime.",
+        )
+        .expr("min by (job, certificate) (aws_mfa_exporter_web_certificate_expiry_timestamp_seconds) - time() < 7 * 86400")
+        .wait("1h")
+        .says(
+            "A TLS certificate of aws-mfa-exporter expires within a week, and scrapes will fail then.",
+            "The certificate {{ $labels.certificate }} of job {{ $labels.job }} expires in {{ $value | humanizeDuration }}.",
         )
 }
 

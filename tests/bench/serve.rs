@@ -18,7 +18,7 @@ use aws_mfa_exporter::{
     clock::Clock,
     daemon::publish,
     exposition::{Encoder, Encoding, Exposition, Format},
-    http::{Landing, Limits, Site, listen::ListenAddr, serve},
+    http::{Landing, Limits, Pages, Site, listen, paths::Paths, serve},
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::{Account, Identity},
@@ -31,6 +31,7 @@ use aws_mfa_exporter::{
         time::{Timestamp, Uptime},
     },
 };
+use bytes::Bytes;
 use tokio::sync::watch;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -68,18 +69,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (_published, exposition) = watch::channel(Some(Arc::new(exposition)));
     let site = Site {
         exposition,
-        telemetry_path: "/metrics".to_owned(),
-        landing: Arc::new(|| Landing { html: String::new(), policy: String::new() }),
+        paths: Paths::new("/metrics", None, None),
+        landing: Pages::new(|| Landing { html: Bytes::new(), policy: String::new() }),
         clock,
         max_age: Duration::from_secs(3_600),
-        slots: None,
-        requests: metrics.http_requests().clone(),
+        metrics,
         reload: None,
+        reloading: Arc::default(),
         guard: None,
     };
-    let listener = address.parse::<ListenAddr>()?.bind()?;
+    let listeners = listen::bind(&[address.parse()?])?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(serve(vec![listener], site, Limits::default(), std::future::pending()))?;
+    runtime.block_on(serve(listeners, site, Limits { scrapes: 0, ..Limits::default() }, std::future::pending()))?;
     Ok(())
 }
 

@@ -73,6 +73,86 @@ fn check_exits_3_where_it_could_not_be_run() {
     assert!(table.contains("no AWS credentials were found") && table.contains("AWS_PROFILE"), "{table}");
 }
 
+/// Cron mails what stands on standard error, and that was empty.
+#[test]
+fn a_check_that_could_not_be_run_says_so_where_a_person_reads() {
+    for output in ["json", "prometheus"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+        command.args(["check", "--output", output]).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
+        let result = command.output().unwrap();
+        let error = String::from_utf8(result.stderr).unwrap();
+        assert_eq!(result.status.code(), Some(3));
+        assert!(error.starts_with("error: the check could not be run: ") && error.contains("AWS_PROFILE"), "{error}");
+        assert_eq!(result.stdout.is_empty(), output == "prometheus", "JSON tells it too; metrics would be of nobody");
+    }
+    let output = run("http://127.0.0.1:9", &["check", "--organization.role-name=x", "--log.format=json"]);
+    assert_eq!(output.status.code(), Some(3));
+}
+
+/// 2 is a check's word for "something is unknown", and was clap's for a flag with a typing error.
+#[test]
+fn a_wrong_command_line_is_no_verdict() {
+    for wrong in [&["check", "--outptu=json"][..], &["chekc"], &["--config.check"], &["iam-policy", "--of", "exporter"]]
+    {
+        let output = run("http://127.0.0.1:9", wrong);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{wrong:?}: {error}");
+        assert!(error.starts_with("error: ") && output.stdout.is_empty(), "{wrong:?}: {error}");
+    }
+    for asked in ["--help", "--version"] {
+        let output = run("http://127.0.0.1:9", &[asked]);
+        assert!(output.status.success() && output.stderr.is_empty() && !output.stdout.is_empty(), "{asked}");
+    }
+}
+
+/// What a flag was meant to say would go unheard.
+#[test]
+fn an_external_id_without_a_role_is_a_mistake() {
+    let output = run("http://127.0.0.1:9", &["iam-policy", "--organization.external-id=secret-42"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("--organization.role-name") && !error.contains("secret-42"), "{error}");
+}
+
+/// Whoever closes a pipe has read enough: that is no error, and no panic.
+#[test]
+fn a_pipe_that_is_closed_early_is_no_error() {
+    let exporter = env!("CARGO_BIN_EXE_aws-mfa-exporter");
+    let documents =
+        ["generate man", "generate complete-bash", "generate complete-zsh", "generate metrics", "iam-policy"];
+    for arguments in documents.into_iter().chain(["--help", "generate complete-fish"]) {
+        let line = format!("{{ '{exporter}' {arguments}; echo status $? >&2; }} | true");
+        let output = Command::new("sh").args(["-c", &line]).env_clear().output().unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "status 0\n", "{arguments}");
+    }
+    let sim = sim(account(Root { password: true, ..Root::default() }));
+    let line = format!("{{ '{exporter}' check; echo status $? >&2; }} | true");
+    let mut command = Command::new("sh");
+    command.args(["-c", &line]).env_clear().env("AWS_ENDPOINT_URL", sim.endpoint()).env("AWS_ACCESS_KEY_ID", KEY);
+    let output = command.env("AWS_SECRET_ACCESS_KEY", "x").output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "status 1\n", "the verdict stays the verdict");
+}
+
+/// In a pipe nobody counts columns, and something may look for the whole of a name.
+#[test]
+fn nothing_is_cut_off_in_a_pipe() {
+    let sim = Sim::start(aws_sim::organization(30)).unwrap();
+    let name = "an account whose name is as long as AWS allows names of accounts";
+    sim.edit_organization(|organization| {
+        organization.members.iter_mut().for_each(|member| member.name = format!("{name} {}", member.id));
+    });
+    for n in 2..20 {
+        sim.edit(&format!("1{n:011}"), |account| account.roles.clear());
+    }
+    let (_, table) = check(&sim, &["--organization.role-name=aws-mfa-exporter"]);
+    for n in 2..20 {
+        let id = format!("1{n:011}");
+        assert!(table.contains(&format!("{name} {id}")), "{table}");
+        assert_eq!(table.matches(&*id).count(), 3, "its row, its name, and what to do about it: {table}");
+    }
+    assert!(!table.contains('…') && !table.contains(" more"), "{table}");
+}
+
 /// Runs `check` on a terminal of `script`'s; its exit status and all that it wrote.
 fn check_on_a_terminal(sim: &Sim, columns: u16, flags: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
     let line = format!("stty rows 24 cols {columns}; '{}' {flags} check", env!("CARGO_BIN_EXE_aws-mfa-exporter"));
@@ -215,9 +295,96 @@ fn the_example_of_a_configuration_is_good_and_a_bad_one_is_told() {
     let flag = format!("--config.file={}", bad.path().display());
     let output = run("http://127.0.0.1:9", &[&flag, "--config.check"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains(":1:17: "));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let place = format!("{}:1:17: ", bad.path().display());
+    assert!(
+        told.contains(&place) && told.ends_with("\n  | accounts: [{id: \"12\"}]\n  |                 ^\n"),
+        "{told}"
+    );
+    assert!(told.starts_with("error: the configuration cannot be used:\n") && !told.contains("\\n"), "{told}");
     let output = run("http://127.0.0.1:9", &["--config.file=/nowhere.yml", "--config.check"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("/nowhere.yml"));
+}
+
+/// A mapping that was cut off, or commented out below its key, once watched one account
+/// instead of a hundred.
+#[test]
+fn a_key_without_a_value_ends_the_start_and_changes_nothing_at_a_reload() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let flag = format!("--config.file={}", file.path().display());
+    for key in ["organization", "accounts", "collectors", "exemptions"] {
+        fs::write(file.path(), format!("{key}:\n  # role_name: x\n")).unwrap();
+        for flags in [&[&*flag, "--config.check"][..], &[&*flag, "--web.listen-address=127.0.0.1:0"]] {
+            let output = run("http://127.0.0.1:9", flags);
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.code() == Some(1) && error.contains(":1:"), "{flags:?}: {error}");
+            assert!(error.contains("this key has no value"), "{error}");
+        }
+    }
+}
+
+/// A daemon's errors are read in a log, line by line; a person's on a terminal.
+#[test]
+fn a_start_that_fails_is_told_to_a_person_or_to_a_log() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "organization:\n  rolename: x\n").unwrap();
+    let flag = format!("--config.file={}", file.path().display());
+    let logged = String::from_utf8(run("http://127.0.0.1:9", &[&flag]).stderr).unwrap();
+    assert!(logged.starts_with("ts=") && logged.lines().count() == 1, "{logged}");
+    assert!(
+        logged.contains(":2:3: ") && logged.contains("Did you mean role_name?") && !logged.contains("\\n"),
+        "{logged}"
+    );
+    let asked = run("http://127.0.0.1:9", &["--config.check", &flag, "--log.format=json"]).stderr;
+    let event: serde_json::Value = serde_json::from_slice(&asked).unwrap();
+    assert!(event["error"].as_str().unwrap().contains(":2:3: "), "{event}");
+    let line = format!("'{}' '{flag}'", env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).stdin(std::process::Stdio::null()).env_clear();
+    let shown = script.env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap().stdout;
+    let shown = String::from_utf8(shown).unwrap().replace('\r', "");
+    assert!(shown.starts_with("error: ") && shown.ends_with("  |   rolename: x\n  |   ^\n"), "{shown}");
+}
+
+/// What is wrong with a certificate or a key, and with which.
+#[test]
+fn certificates_and_keys_that_cannot_be_used_are_named() {
+    let authority = crate::harness::Authority::new();
+    authority.issue("other", crate::harness::dns("localhost"));
+    let write = |name: &str, text: &str| fs::write(authority.path(name), text).unwrap();
+    write("encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    write(
+        "legacy.key",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n",
+    );
+    write("damaged.key", "-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n");
+    write("empty.pem", "");
+    fs::write(authority.path("der.pem"), [0x30, 0x82, 1, 2, 3]).unwrap();
+    for (certificate, key, told) in [
+        ("server.key", "server.pem", "server.key holds a private key, and key_file"),
+        ("server.pem", "encrypted.key", "openssl pkey -in"),
+        ("server.pem", "legacy.key", "holds an encrypted private key"),
+        ("server.pem", "damaged.key", "damaged.key holds a damaged private key"),
+        ("server.pem", "other.key", "other.key does not belong to the certificate in cert_file"),
+        ("server.pem", "ca.pem", "ca.pem holds a certificate, where a private key in PEM is wanted"),
+        ("empty.pem", "server.key", "empty.pem holds neither a certificate nor a private key"),
+        ("der.pem", "server.key", "openssl x509 -inform der -in"),
+        ("gone.pem", "server.key", "gone.pem cannot be read"),
+    ] {
+        authority.configure(&format!("tls_server_config: {{cert_file: {certificate}, key_file: {key}}}"));
+        let flag = format!("--web.config.file={}", authority.path("web.yml").display());
+        let output = run("http://127.0.0.1:9", &["--config.check", &flag]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(told) && error.contains("web configuration"), "{certificate}, {key}: {error}");
+    }
+    authority.configure(
+        "tls_server_config: {cert_file: server.pem, key_file: server.key}\nhttp_server_config: {http2: true}\n",
+    );
+    let flag = format!("--web.config.file={}", authority.path("web.yml").display());
+    let output = run("http://127.0.0.1:9", &["--config.check", &flag]);
+    assert!(output.status.success() && String::from_utf8(output.stdout).unwrap().contains("web.yml can be used."));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("warning: http_server_config.http2"));
 }
 
 /// The policy is enough, and all of it is needed: what is asked is what it grants.

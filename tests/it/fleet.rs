@@ -360,7 +360,7 @@ fn a_management_account_without_root_credentials_is_unknown() {
 #[test]
 fn an_account_that_joins_is_found_and_one_that_is_closed_is_left_alone() {
     let sim = Sim::start(organization(vec![good(&member_id(0))])).unwrap();
-    let (exporter, _file) = configured(&sim, "organization: {role_name: aws-mfa-exporter, interval: 1s}\n", &[]);
+    let (exporter, _file) = configured(&sim, "organization: {role_name: aws-mfa-exporter, interval: 10s}\n", &[]);
     exporter.wait_for("a verdict", SOON, |samples| samples.status_of(&member_id(0), "IAM.9") == "passed");
     sim.add(bad(&member_id(1)));
     sim.edit_organization(|organization| {
@@ -378,10 +378,35 @@ fn an_account_that_joins_is_found_and_one_that_is_closed_is_left_alone() {
     assert_eq!(sim.count(&member_id(0), "GetAccountSummary"), asked, "nobody asks it any more");
 }
 
+/// With the flag nobody has to tell the exporter that the file has changed.
+#[test]
+fn a_file_that_changes_is_read_again_by_itself() {
+    let sim = Sim::start(organization(vec![good(&member_id(0))])).unwrap();
+    let flags = ["--config.enable-auto-reload", "--config.auto-reload-interval=1s"];
+    let text = "organization: {role_name: aws-mfa-exporter}\n";
+    let (exporter, file) = configured(&sim, text, &flags);
+    complete(&exporter);
+    let named = |samples: &Samples, id: &str| samples.names().any(|name| name.contains(&format!("exemption=\"{id}\"")));
+    let exemption = |id: &str| format!("exemptions: [{{id: {id}, user: x, reason: y, until: 2040-01-01}}]\n");
+    fs::write(file.path(), [text, &exemption("first")].concat()).unwrap();
+    exporter.wait_for("the first change", SOON, |samples| named(samples, "first"));
+    fs::write(file.path(), [text, &exemption("second"), "organisation: {}\n"].concat()).unwrap();
+    let samples = exporter.wait_for("a bad change", SOON, |samples| {
+        samples.value("aws_mfa_exporter_config_last_reload_successful") == Some(0.0)
+    });
+    assert!(named(&samples, "first") && !named(&samples, "second"), "the last good one stays in force");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(exporter.log().matches("level=error").count(), 1, "it is told of once: {}", exporter.log());
+    fs::write(file.path(), [text, &exemption("second")].concat()).unwrap();
+    exporter.wait_for("a good change", SOON, |samples| {
+        named(samples, "second") && samples.value("aws_mfa_exporter_config_last_reload_successful") == Some(1.0)
+    });
+}
+
 #[test]
 fn accounts_that_vanish_from_the_list_are_watched_on() {
     let sim = Sim::start(organization((0..6).map(|n| good(&member_id(n))).collect())).unwrap();
-    let (exporter, _file) = configured(&sim, "organization: {role_name: aws-mfa-exporter, interval: 1s}\n", &[]);
+    let (exporter, _file) = configured(&sim, "organization: {role_name: aws-mfa-exporter, interval: 10s}\n", &[]);
     complete(&exporter);
     sim.edit_organization(|organization| organization.members.truncate(3));
     let samples = exporter.wait_for("doubt", SOON, |samples| samples.value("aws_mfa_discovery_up") == Some(0.0));

@@ -11,13 +11,21 @@ use aws_mfa_exporter::aws::wire::{
 };
 use proptest::{prelude::*, test_runner::Config};
 
+#[path = "../fuzz/src/outside.rs"]
+mod outside;
 #[path = "../fuzz/src/promises.rs"]
 mod promises;
 
 type Promise = fn(&[u8]) -> bool;
 
 /// Each target, and what it holds.
-const TARGETS: [(&str, Promise); 5] = [
+const TARGETS: [(&str, Promise); 11] = [
+    ("accept", outside::any_accept),
+    ("accept_encoding", outside::any_accept_encoding),
+    ("authorization", outside::any_authorization),
+    ("config", outside::any_config),
+    ("state", outside::any_state),
+    ("web_config", outside::any_web_config),
     ("report", promises::any_report),
     ("report_written", promises::written_report),
     ("serial", promises::any_serial),

@@ -1,164 +1,30 @@
-//! The web server alone, over real sockets, with what it serves in the test's
-//! hand: no process, no AWS, so that hundreds of connections and short limits
-//! cost nothing.
+//! The web server alone, over real sockets.
 
 use std::{
-    io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
-    sync::{Arc, Mutex, mpsc},
+    io::{Read, Write},
+    net::TcpStream,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use aws_mfa_exporter::{
     clock::Clock,
-    exposition::{Encoder, Encoding, Exposition, Format},
-    http::{Landing, Limits, Site, guard::Guard, listen::ListenAddr, serve},
+    exposition::{Encoding, Format},
+    http::{Landing, Limits, Reload, paths::Paths},
 };
-use prometheus::{Gauge, IntCounterVec, Opts, core::Collector};
-use tokio::sync::{Semaphore, oneshot, watch};
 
-/// A running server.
-pub struct Server {
-    pub address: SocketAddr,
-    pub requests: IntCounterVec,
-    published: watch::Sender<Option<Arc<Exposition>>>,
-    clock: Clock,
-    stop: Option<oneshot::Sender<()>>,
-    stopped: Mutex<mpsc::Receiver<Duration>>,
-}
-
-/// What a server is started with.
-pub struct Setting {
-    pub limits: Limits,
-    pub max_age: Duration,
-    pub slots: Option<usize>,
-    pub web_config: Option<std::path::PathBuf>,
-}
-
-impl Default for Setting {
-    fn default() -> Self {
-        Self { limits: Limits::default(), max_age: Duration::from_secs(60), slots: None, web_config: None }
-    }
-}
-
-/// An answer, taken apart.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: Vec<u8>,
-}
-
-impl Server {
-    pub fn start(setting: Setting) -> Self {
-        let listener = "127.0.0.1:0".parse::<ListenAddr>().unwrap().bind().unwrap();
-        let address = listener.local_addr().unwrap();
-        let (published, exposition) = watch::channel(None);
-        let (stop, stopping) = oneshot::channel::<()>();
-        let (done, stopped) = mpsc::channel();
-        let clock = Clock::new();
-        let requests = IntCounterVec::new(Opts::new("requests_total", "R."), &["code"]).unwrap();
-        let site = Site {
-            exposition,
-            telemetry_path: "/metrics".into(),
-            landing: Arc::new(|| Landing { html: "<p>hello".into(), policy: "default-src 'none'".into() }),
-            clock,
-            max_age: setting.max_age,
-            slots: setting.slots.map(|slots| Arc::new(Semaphore::new(slots))),
-            requests: requests.clone(),
-            reload: None,
-            guard: setting.web_config.map(|path| Arc::new(Guard::new(path, clock).unwrap())),
-        };
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            let mut asked = None;
-            let shutdown = async {
-                let _ = stopping.await;
-                asked = Some(Instant::now());
-            };
-            runtime.block_on(serve(vec![listener], site, setting.limits, shutdown)).unwrap();
-            let _ = done.send(asked.unwrap().elapsed());
-        });
-        Self { address, requests, published, clock, stop: Some(stop), stopped: Mutex::new(stopped) }
-    }
-
-    pub fn publish(&self, bytes: usize) {
-        self.published.send_replace(Some(Arc::new(exposition(bytes, self.clock))));
-    }
-
-    pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        stream
-    }
-
-    /// One request on a connection of its own, and its answer.
-    pub fn ask(&self, line: &str) -> Answer {
-        self.ask_with(line, "")
-    }
-
-    pub fn ask_with(&self, line: &str, headers: &str) -> Answer {
-        let mut stream = self.connect();
-        write!(stream, "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
-        Answer::read(&mut stream)
-    }
-
-    pub fn stop(&mut self) {
-        self.stop.take().unwrap().send(()).unwrap();
-    }
-
-    /// How long it took from the call of `stop`.
-    pub fn wait(&self) -> Duration {
-        self.stopped.lock().unwrap().recv_timeout(Duration::from_secs(20)).unwrap()
-    }
-}
-
-impl Answer {
-    pub fn read(stream: &mut impl Read) -> Self {
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        Self::parse(&bytes)
-    }
-
-    pub fn parse(bytes: &[u8]) -> Self {
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("{bytes:?}"));
-        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-        let status = head[9..12].parse().unwrap();
-        Self { status, head: head.to_ascii_lowercase(), body: bytes[end + 4..].to_vec() }
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.body.clone()).unwrap()
-    }
-}
-
-fn exposition(bytes: usize, clock: Clock) -> Exposition {
-    let half = |name: &str, help: String| {
-        let mut encoder = Encoder::default();
-        encoder.family(&Gauge::new(name, help).unwrap().collect()[0]).unwrap();
-        encoder
-    };
-    let head = half("padding", "x".repeat(bytes.max(1))).head();
-    Exposition::new(&head, &half("own", "ExporterMetrics.".into()).tail(), clock.now())
-}
-
-fn is_cut(stream: &mut TcpStream) -> bool {
-    let mut rest = Vec::new();
-    match stream.read_to_end(&mut rest) {
-        Ok(_) => true,
-        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
-    }
-}
+use crate::{
+    harness::{Server, Setting, ask_on, exposition, is_cut},
+    support::Response,
+};
 
 #[test]
 fn each_answer_says_what_it_is_and_is_not_to_be_kept() {
     let server = Server::start(Setting::default());
-    server.publish(10);
     for (line, status) in
         [("GET /metrics", 200), ("GET /", 200), ("GET /-/healthy", 200), ("GET /x", 404), ("POST /metrics", 405)]
     {
@@ -168,9 +34,9 @@ fn each_answer_says_what_it_is_and_is_not_to_be_kept() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{line}");
         assert_eq!(answer.header("content-length").unwrap().parse(), Ok(answer.body.len()), "{line}");
     }
-    assert_eq!(server.ask("POST /metrics").header("allow"), Some("get, head"));
-    assert_eq!(server.ask("GET /metrics").header("vary"), Some("accept, accept-encoding"));
-    assert_eq!(server.requests.with_label_values(&["200"]).get(), 4);
+    assert_eq!(server.ask("POST /metrics").header("allow"), Some("GET, HEAD"));
+    assert_eq!(server.ask("GET /metrics").header("vary"), Some("Accept, Accept-Encoding"));
+    assert_eq!(server.answered("200"), 4);
 }
 
 #[test]
@@ -200,7 +66,6 @@ fn gzip_says_the_same_in_both_formats() {
 #[test]
 fn requests_sent_ahead_are_answered_in_order() {
     let server = Server::start(Setting::default());
-    server.publish(10);
     let mut stream = server.connect();
     let request = |path: &str, close: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{close}\r\n");
     let all = [request("/-/healthy", ""), request("/-/ready", ""), request("/nowhere", "Connection: close\r\n")];
@@ -211,78 +76,314 @@ fn requests_sent_ahead_are_answered_in_order() {
     assert!(healthy < ready && ready < lost);
 }
 
+/// What hyper refuses by itself was not counted once.
 #[test]
-fn nonsense_is_refused_and_harms_nobody() {
+fn nonsense_is_refused_counted_and_harms_nobody() {
     let server = Server::start(Setting::default());
-    for nonsense in ["nonsense\r\n\r\n", "GET / HTTP/1.1\r\nA: \0\r\n\r\n", "\x16\x03\x01\x02\x00\x01\r\n\r\n"] {
+    let nonsense = ["nonsense\r\n\r\n", "GET / HTTP/1.1\r\nA: \0\r\n\r\n", "\x16\x03\x01\x02\x00\x01\r\n\r\n"];
+    for bytes in nonsense {
         let mut stream = server.connect();
-        stream.write_all(nonsense.as_bytes()).unwrap();
-        assert_eq!(Answer::read(&mut stream).status, 400, "{nonsense:?}");
+        stream.write_all(bytes.as_bytes()).unwrap();
+        assert_eq!(Response::read(&mut stream).status, 400, "{bytes:?}");
     }
-    assert!([414, 431].contains(&server.ask(&format!("GET /{}", "x".repeat(40_000))).status));
+    assert_eq!(server.ask(&format!("GET /{}", "x".repeat(40_000))).status, 431);
     assert_eq!(server.ask_with("GET /", &format!("A: {}\r\n", "x".repeat(40_000))).status, 431);
+    let mut unasked = server.connect();
+    unasked.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    assert!(is_cut(&mut unasked));
     assert_eq!(server.ask("GET /-/healthy").status, 200);
+    server.wait_until("all are counted", || server.refused("malformed") == 4 && server.refused("header_size") == 2);
+    assert_eq!([server.answered("400"), server.answered("431")], [3, 2]);
 }
 
+/// A byte now and then is no request: the time runs from the first one.
 #[test]
 fn headers_that_never_end_are_not_waited_for() {
-    let limits = Limits { headers: Duration::from_millis(300), ..Limits::default() };
-    let server = Server::start(Setting { limits, ..Setting::default() });
+    let limits = Limits { headers: Duration::from_millis(400), ..Limits::default() };
+    let server = Server::start(Setting::limited(limits));
     let mut stream = server.connect();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: ").unwrap();
     let began = Instant::now();
-    while began.elapsed() < Duration::from_millis(200) {
-        stream.write_all(b"GET / HTTP/1.1\r\nA: b\r\n").unwrap();
+    while stream.write_all(b"x").is_ok() && began.elapsed() < Duration::from_secs(5) {
         thread::sleep(Duration::from_millis(50));
     }
-    assert!(is_cut(&mut stream) && began.elapsed() < Duration::from_secs(5));
+    assert!((300..2_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert_eq!(server.refused("headers"), 1);
+}
+
+/// The second request on a connection has no more time than the first, and the pause
+/// between them more.
+#[test]
+fn a_connection_may_be_idle_for_long_and_must_ask_in_one_go() {
+    let limits = Limits { headers: Duration::from_millis(300), idle: Duration::from_secs(3), ..Limits::default() };
+    let server = Server::start(Setting::limited(limits));
+    let mut stream = server.connect();
+    let mut answer = [0; 4_096];
+    for _ in 0..2 {
+        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        assert!(stream.read(&mut answer).unwrap() > 0);
+        thread::sleep(Duration::from_secs(1));
+    }
+    stream.write_all(b"GET /-/healthy").unwrap();
+    let began = Instant::now();
+    assert!(is_cut(&mut stream) && began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(server.refused("headers"), 1);
+    for mut idle in [server.connect(), {
+        let mut kept = server.connect();
+        kept.write_all(b"GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        kept
+    }] {
+        let began = Instant::now();
+        assert!(is_cut(&mut idle), "for ever nobody is waited for");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+    assert_eq!(server.refused("headers"), 1, "to be idle is no offence");
+}
+
+/// In a pause a connection is put aside; whatever came before it counts.
+#[test]
+fn a_request_that_began_before_a_pause_is_answered_after_it() {
+    let server = Server::start(Setting::default());
+    let mut stream = server.connect();
+    let half = |first: &str| format!("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n{first}");
+    stream.write_all(half("GET /-/re").as_bytes()).unwrap();
+    thread::sleep(Duration::from_millis(2_500));
+    stream.write_all(b"ady HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    thread::sleep(Duration::from_millis(2_500));
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let found = ["Healthy", "Ready", "padding"].map(|word| text.find(word).expect(word));
+    assert!(found.is_sorted(), "{text}");
+}
+
+/// Prometheus scrapes every half minute by default, and proxies keep connections for a
+/// minute: an idle one that is closed at such a moment loses a scrape.
+#[test]
+fn idle_connections_are_kept_for_longer_than_any_usual_interval() {
+    assert_eq!(Limits::default().idle, Duration::from_secs(120));
+    assert_eq!(Limits::default().headers, Duration::from_secs(5));
 }
 
 #[test]
 fn a_client_that_stops_reading_is_cut_and_its_slot_freed() {
-    let limits = Limits { stall: Duration::from_millis(500), ..Limits::default() };
-    let server = Server::start(Setting { limits, slots: Some(1), ..Setting::default() });
+    let limits = Limits { stall: Duration::from_millis(700), scrapes: 1, ..Limits::default() };
+    let server = Server::start(Setting::limited(limits));
     server.publish(64 << 20);
     let mut idle = server.connect();
     idle.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     thread::sleep(Duration::from_millis(200));
     let refused = server.ask("GET /metrics");
     assert!(refused.status == 503 && refused.text().contains("--web.max-requests"), "{refused:?}");
-    thread::sleep(Duration::from_secs(1));
+    assert_eq!(server.refused("scrapes"), 1);
+    assert_eq!(server.ask("GET /-/healthy").status, 200, "only long answers have slots");
+    thread::sleep(Duration::from_millis(1_200));
     assert_eq!(server.ask("HEAD /metrics").status, 200);
     let mut rest = Vec::new();
     let _ = idle.read_to_end(&mut rest);
     assert!(rest.len() < 64 << 20);
+    assert_eq!(server.refused("stalled"), 1);
+}
+
+/// Somebody who takes a little now and then would never end.
+#[test]
+fn an_answer_has_an_end() {
+    let limits = Limits { answer: Duration::from_millis(700), ..Limits::default() };
+    let server = Server::start(Setting::limited(limits));
+    server.publish(64 << 20);
+    let mut slow = server.connect();
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let (began, mut part) = (Instant::now(), vec![0; 256 << 10]);
+    while matches!(slow.read(&mut part), Ok(read) if read > 0) {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(server.refused("stalled"), 1);
+}
+
+/// Clients that read nothing take every slot; a scraper takes one of them back.
+#[test]
+fn who_does_not_read_keeps_no_slot_from_who_does() {
+    let limits = Limits { scrapes: 4, ..Limits::default() };
+    let server = Server::start(Setting::limited(limits));
+    server.publish(64 << 20);
+    let mut unread: Vec<_> = (0..4).map(|n| server.connect_from([127, 0, 5, n + 1].into())).collect();
+    for stream in &mut unread {
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    }
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(server.ask("HEAD /metrics").status, 503, "they may still begin to read");
+    thread::sleep(Duration::from_millis(1_000));
+    let answer = server.ask("GET /metrics");
+    assert_eq!(answer.header("content-length").unwrap().parse(), Ok(answer.body.len()));
+    assert_eq!(server.refused("stalled"), 1);
+}
+
+/// One address has all slots but a quarter, even if it reads as fast as it can.
+#[test]
+fn a_quarter_of_the_slots_is_for_addresses_that_have_none() {
+    let limits = Limits { scrapes: 4, ..Limits::default() };
+    let server = Server::start(Setting::limited(limits));
+    server.publish(64 << 20);
+    let mut busy: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    for stream in &mut busy {
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    }
+    server.wait_until("one too many", || server.refused("address") == 1);
+    let other = ask_on(&mut server.connect_from([127, 0, 6, 1].into()), "HEAD /metrics", "");
+    assert_eq!(other.status, 200);
 }
 
 #[test]
 fn what_is_too_old_is_not_served() {
-    let server = Server::start(Setting { max_age: Duration::from_millis(300), ..Setting::default() });
-    assert_eq!([server.ask("GET /-/ready").status, server.ask("GET /metrics").status], [503, 503]);
-    assert_eq!(server.ask("GET /-/healthy").status, 200, "it has only just started");
+    let server = Server::silent(Setting { max_age: Duration::from_millis(500), ..Setting::default() });
+    let statuses = || ["/metrics", "/-/ready", "/-/healthy"].map(|path| server.ask(&format!("GET {path}")).status);
+    assert_eq!(statuses(), [503, 503, 200], "it has only just started");
+    thread::sleep(Duration::from_millis(600));
+    assert_eq!(statuses(), [503, 503, 503], "an exporter that never publishes is not healthy");
     server.publish(10);
-    assert_eq!(server.ask("GET /metrics").status, 200);
-    thread::sleep(Duration::from_millis(400));
-    assert_eq!([server.ask("GET /metrics").status, server.ask("GET /-/healthy").status], [503, 503]);
+    assert_eq!(statuses(), [200, 200, 200]);
+    thread::sleep(Duration::from_millis(600));
+    let late = server.ask("GET /metrics");
+    assert!(late.text().contains("stopped publishing") && !late.text().contains("padding"), "{late:?}");
+    assert_eq!(statuses(), [503, 200, 503]);
     server.publish(10);
-    assert_eq!([server.ask("GET /metrics").status, server.ask("GET /-/healthy").status], [200, 200]);
+    assert_eq!(statuses(), [200, 200, 200]);
+    assert_eq!(server.refused("unpublished"), 4);
+}
+
+/// A thousand silent clients once kept everybody else waiting for half a minute.
+#[test]
+fn who_asks_nothing_makes_room_for_who_does() {
+    let limits = Limits { connections: 8, ..Limits::default() };
+    let server = Server::start(Setting::limited(limits));
+    let mut silent: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    let began = Instant::now();
+    for _ in 0..30 {
+        assert_eq!(server.ask("GET /metrics").status, 200);
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(is_cut(&mut silent[0]), "the oldest left");
+    let stays = |stream: &mut TcpStream| {
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        !is_cut(stream)
+    };
+    assert!(silent.iter_mut().skip(1).filter_map(|stream| stays(stream).then_some(())).count() > 0, "not all had to");
+    // Three quarters of eight are one address's share.
+    assert!(server.refused("address") >= 14, "{}", server.refused("address"));
+}
+
+/// The same with connections that have begun to ask, or have asked and are kept.
+#[test]
+fn who_has_begun_to_ask_or_was_answered_makes_room_too() {
+    for opening in ["GET /metrics HTTP/1.1\r\nX: ", "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let limits = Limits { conversations: 8, ..Limits::default() };
+        let server = Server::start(Setting::limited(limits));
+        let mut crowd: Vec<_> = (0..20).map(|_| server.connect()).collect();
+        for stream in &mut crowd {
+            stream.write_all(opening.as_bytes()).unwrap();
+        }
+        server.wait_until("they are in", || server.refused("address") >= 14);
+        let began = Instant::now();
+        for _ in 0..30 {
+            assert_eq!(server.ask("GET /metrics").status, 200);
+        }
+        assert!(began.elapsed() < Duration::from_secs(1), "{opening}: {:?}", began.elapsed());
+    }
+}
+
+/// A crowd from many addresses loses its own, not the scraper that has one connection.
+#[test]
+fn a_kept_connection_outlives_a_crowd_of_others() {
+    let limits = Limits { conversations: 16, ..Limits::default() };
+    let server = Server::start(Setting::limited(limits));
+    let mut scraper = server.connect();
+    let mut scrape = || {
+        scraper.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        scraper.read(&mut [0; 4_096]).unwrap_or(0)
+    };
+    assert!(scrape() > 0);
+    let mut crowd = Vec::new();
+    for n in 0..60 {
+        let mut stream = server.connect_from([127, 0, 7, 1 + n % 4].into());
+        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        assert!(stream.read(&mut [0; 4_096]).unwrap() > 0);
+        crowd.push(stream);
+    }
+    assert!(server.refused("crowded") >= 40, "{}", server.refused("crowded"));
+    assert!(scrape() > 0, "it has waited for longer than any of them");
 }
 
 #[test]
-fn connections_over_the_limit_wait_their_turn() {
-    let limits = Limits { connections: 1, ..Limits::default() };
-    let server = Server::start(Setting { limits, ..Setting::default() });
-    let first = server.connect();
-    thread::sleep(Duration::from_millis(100));
-    let address = server.address;
-    let second = thread::spawn(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-        Answer::read(&mut stream).status
+fn a_filter_that_is_not_supported_is_not_passed_over() {
+    let server = Server::start(Setting::default());
+    for query in ["collect[]=root", "x=1&exclude%5B%5D=users", "name[]=aws_mfa_users", "collect[]"] {
+        let refused = server.ask(&format!("GET /metrics?{query}"));
+        assert!(refused.status == 400 && refused.text().contains("metric_relabel_configs"), "{query}: {refused:?}");
+    }
+    for query in ["x=1", "collect=root", ""] {
+        assert_eq!(server.ask(&format!("GET /metrics?{query}")).status, 200, "{query}");
+    }
+}
+
+/// Each page costs a drawing; asked for often, they share it.
+#[test]
+fn the_landing_page_is_drawn_once_a_second_at_most() {
+    let drawn = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&drawn);
+    let landing = move || {
+        let n = counted.fetch_add(1, Ordering::SeqCst);
+        Landing { html: format!("<p>{n}").into(), policy: "default-src 'none'".into() }
+    };
+    let server = Server::start(Setting { landing: Box::new(landing), ..Setting::default() });
+    for _ in 0..50 {
+        assert_eq!(server.ask("GET /").text(), "<p>0");
+    }
+    thread::sleep(Duration::from_millis(1_100));
+    assert_eq!(server.ask("GET /").text(), "<p>1");
+    let broken = || -> Landing { panic!("on purpose") };
+    let server = Server::start(Setting { landing: Box::new(broken), ..Setting::default() });
+    assert_eq!([server.ask("GET /").status, server.ask("GET /metrics").status], [500, 200]);
+}
+
+#[test]
+fn behind_a_prefix_everything_is_behind_it() {
+    let paths = Paths::new("/metrics", None, Some("/mfa"));
+    let server = Server::start(Setting { paths, ..Setting::default() });
+    for (path, status) in [
+        ("/mfa/metrics", 200),
+        ("/mfa/", 200),
+        ("/mfa/-/healthy", 200),
+        ("/mfa/-/ready", 200),
+        ("/metrics", 404),
+        ("/-/ready", 404),
+    ] {
+        assert_eq!(server.ask(&format!("GET {path}")).status, status, "{path}");
+    }
+    for path in ["/", "/mfa"] {
+        let away = server.ask(&format!("GET {path}"));
+        assert_eq!((away.status, away.header("location")), (307, Some("/mfa/")), "{path}");
+    }
+    assert!(server.ask("GET /x").text().contains("/mfa/metrics"));
+}
+
+/// Whoever asks for it a thousand times at once takes one thread, and no scrape's time.
+#[test]
+fn reloads_wait_for_each_other() {
+    let busy = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&busy);
+    let reload: Reload = Arc::new(move || {
+        assert_eq!(counted.fetch_add(1, Ordering::SeqCst), 0, "one at a time");
+        thread::sleep(Duration::from_millis(50));
+        counted.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
     });
-    thread::sleep(Duration::from_millis(200));
-    assert!(!second.is_finished());
-    drop(first);
-    assert_eq!(second.join().unwrap(), 200);
+    let server = Server::start(Setting { reload: Some(reload), ..Setting::default() });
+    thread::scope(|scope| {
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| server.ask("POST /-/reload").status)).collect();
+        assert!(asked.into_iter().all(|asked| asked.join().unwrap() == 200));
+    });
+    assert_eq!(server.ask("GET /-/reload").status, 405);
 }
 
 /// A scrape in the middle of its body when the signal comes is sent to its end.
@@ -296,7 +397,7 @@ fn a_scrape_under_way_is_finished_before_the_server_is_gone() {
     server.stop();
     thread::sleep(Duration::from_millis(300));
     assert!(TcpStream::connect(server.address).is_err(), "nobody new is let in");
-    let answer = Answer::read(&mut stream);
+    let answer = Response::read(&mut stream);
     assert_eq!(answer.header("content-length").unwrap().parse(), Ok(answer.body.len()));
     assert!(server.wait() < Duration::from_secs(4));
 }
@@ -312,7 +413,7 @@ fn who_waits_at_the_door_is_answered_too() {
             stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         }
         server.stop();
-        assert!(waiting.iter_mut().all(|stream| Answer::read(stream).status > 0));
+        assert!(waiting.iter_mut().all(|stream| Response::read(stream).status > 0));
     }
 }
 

@@ -19,9 +19,11 @@ mod filters;
 mod fleet;
 /// What fuzzing has found, and what it has kept.
 mod fuzz;
+/// The web server alone, and certificates: what the tests of the web share.
+mod harness;
 /// The rules of the house, read off the source.
 mod house;
-/// The web server alone, over real sockets.
+/// The web server alone, over real sockets: its limits, and who has to leave.
 mod http;
 /// The verdict tables, row by row, and the two layers of properties.
 mod judge;
@@ -33,6 +35,8 @@ mod names;
 mod pages;
 /// Real Prometheus, promtool and an independent OpenMetrics parser.
 mod peers;
+/// Names and secrets: where they are written, and where not.
+mod privacy;
 /// What expressions of Prometheus name, read without evaluating them.
 mod promql;
 mod properties;
@@ -44,7 +48,7 @@ mod reports;
 mod rules;
 /// What the AWS SDK must not do behind our back.
 mod sdk;
-/// The server's manners: methods, limits, drains, staleness.
+/// The server's manners in the real binary: methods, signals, staleness.
 mod server;
 /// The state file on a disk that is shared, full, or pulled away.
 mod state_file;

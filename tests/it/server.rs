@@ -1,4 +1,5 @@
-//! The web server's manners, over real sockets.
+//! The web server's manners in the real binary, and what becomes of it when the tasks
+//! behind it stand still.
 
 use std::{
     io::{Read, Write},
@@ -9,170 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_mfa_exporter::{
-    clock::Clock,
-    exposition::{Encoder, Exposition},
-    http::{Landing, Limits, Site, listen::ListenAddr, serve},
-    metrics::exporter_metrics::ExporterMetrics,
+use aws_mfa_exporter::{clock::Clock, metrics::exporter_metrics::ExporterMetrics};
+use tokio::sync::watch;
+
+use crate::{
+    harness::{Server, Setting},
+    support::{Exporter, healthy, request, sim},
 };
-use tokio::sync::{Semaphore, oneshot, watch};
-
-use crate::support::{Exporter, Response, healthy, request, sim};
-
-type Published = watch::Sender<Option<Arc<Exposition>>>;
-
-/// The server alone, with what it serves in the test's hand.
-struct Server {
-    address: String,
-    clock: Clock,
-    published: Published,
-    stop: Option<oneshot::Sender<()>>,
-    running: Option<thread::JoinHandle<()>>,
-}
-
-impl Server {
-    fn start(max_age: Duration, limits: Limits, slots: usize) -> Self {
-        let (published, exposition) = watch::channel(None);
-        Self::over(Clock::new(), published, exposition, max_age, limits, slots)
-    }
-
-    /// Serves what is sent to `published`, by the test or by the exporter's own tasks.
-    fn over(
-        clock: Clock,
-        published: Published,
-        exposition: watch::Receiver<Option<Arc<Exposition>>>,
-        max_age: Duration,
-        limits: Limits,
-        slots: usize,
-    ) -> Self {
-        let listener = "127.0.0.1:0".parse::<ListenAddr>().unwrap().bind().unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (stop, stopped) = oneshot::channel();
-        let site = Site {
-            exposition,
-            telemetry_path: "/metrics".into(),
-            landing: Arc::new(|| Landing { html: "<p>hello".into(), policy: "default-src 'none'".into() }),
-            clock,
-            max_age,
-            slots: Some(Arc::new(Semaphore::new(slots))),
-            requests: ExporterMetrics::new(false).unwrap().http_requests().clone(),
-            reload: None,
-            guard: None,
-        };
-        let running = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(serve(vec![listener], site, limits, async { stopped.await.unwrap_or_default() })).unwrap();
-        });
-        Self { address, clock, published, stop: Some(stop), running: Some(running) }
-    }
-
-    /// Asks for the metrics until they are answered with this status.
-    fn wait_for(&self, what: &str, status: u16) {
-        let began = Instant::now();
-        while self.get("/metrics").status != status {
-            assert!(began.elapsed() < Duration::from_secs(30), "{what}: no {status}");
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn publish(&self, bytes: usize) {
-        let metrics = ExporterMetrics::new(false).unwrap();
-        let gauge = prometheus::Gauge::new("padding", "x".repeat(bytes)).unwrap();
-        let mut head = Encoder::default();
-        head.family(&prometheus::core::Collector::collect(&gauge)[0]).unwrap();
-        let mut tail = Encoder::default();
-        metrics.gather().iter().for_each(|family| tail.family(family).unwrap());
-        let exposition = Exposition::new(&head.head(), &tail.tail(), self.clock.now());
-        self.published.send_replace(Some(Arc::new(exposition)));
-    }
-
-    fn get(&self, path: &str) -> Response {
-        request(&self.address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(running) = self.running.take() {
-            let _ = running.join();
-        }
-    }
-}
-
-const LONG: Duration = Duration::from_secs(60);
-
-/// A frozen encoder or keeper ends in 503, not in yesterday's "passed".
-#[test]
-fn what_is_no_longer_published_is_no_longer_served() {
-    let server = Server::start(Duration::from_millis(300), Limits::default(), 40);
-    server.publish(10);
-    assert_eq!([server.get("/metrics").status, server.get("/-/healthy").status], [200, 200]);
-    thread::sleep(Duration::from_millis(400));
-    let late = server.get("/metrics");
-    assert_eq!(late.status, 503);
-    assert!(late.text().contains("stopped publishing") && !late.text().contains("padding"), "{late:?}");
-    assert_eq!(server.get("/-/healthy").status, 503);
-    server.publish(10);
-    assert_eq!([server.get("/metrics").status, server.get("/-/healthy").status], [200, 200]);
-}
-
-#[test]
-fn before_the_first_exposition_it_is_healthy_and_not_ready() {
-    let server = Server::start(Duration::from_millis(300), Limits::default(), 40);
-    assert_eq!(
-        [server.get("/metrics").status, server.get("/-/ready").status, server.get("/-/healthy").status],
-        [503, 503, 200]
-    );
-    thread::sleep(Duration::from_millis(400));
-    assert_eq!(server.get("/-/healthy").status, 503, "an exporter that never publishes is not healthy");
-    server.publish(10);
-    assert_eq!(server.get("/-/ready").status, 200);
-}
-
-#[test]
-fn a_client_that_sends_no_headers_is_cut_off() {
-    let limits = Limits { headers: Duration::from_millis(300), ..Limits::default() };
-    let server = Server::start(LONG, limits, 40);
-    server.publish(10);
-    for beginning in ["", "GET /metrics HTTP/1.1\r\nHost: "] {
-        let mut stream = TcpStream::connect(&server.address).unwrap();
-        stream.write_all(beginning.as_bytes()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let began = Instant::now();
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        assert!(began.elapsed() < Duration::from_secs(3), "closed, not waited for");
-        assert!(!String::from_utf8_lossy(&answer).contains("padding"));
-    }
-}
-
-#[test]
-fn a_client_that_does_not_read_loses_its_slot() {
-    let limits = Limits { stall: Duration::from_millis(300), ..Limits::default() };
-    let server = Server::start(LONG, limits, 1);
-    server.publish(64 << 20);
-    let mut silent = TcpStream::connect(&server.address).unwrap();
-    silent.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    thread::sleep(Duration::from_millis(150));
-    let refused = server.get("/metrics");
-    assert_eq!((refused.status, refused.text().contains("--web.max-requests")), (503, true));
-    assert_eq!(server.get("/-/healthy").status, 200, "only scrapes have slots");
-    thread::sleep(Duration::from_millis(800));
-    assert_eq!(server.get("/metrics").status, 200);
-}
-
-#[test]
-fn connections_over_the_limit_wait_and_are_served() {
-    let limits = Limits { connections: 2, headers: Duration::from_millis(400), ..Limits::default() };
-    let server = Server::start(LONG, limits, 40);
-    server.publish(10);
-    let _idle: Vec<_> = (0..2).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
-    thread::sleep(Duration::from_millis(50));
-    let began = Instant::now();
-    assert_eq!(server.get("/metrics").status, 200);
-    assert!(began.elapsed() > Duration::from_millis(200), "it waited for a place");
-}
 
 #[test]
 fn methods_paths_and_headers() {
@@ -231,22 +75,6 @@ fn what_is_under_way_at_a_signal_is_finished() {
     }
 }
 
-/// The exporter once forgot, at shutdown, every connection that was still open.
-#[test]
-fn a_long_answer_is_finished_while_draining() {
-    let mut server = Server::start(LONG, Limits::default(), 40);
-    server.publish(32 << 20);
-    let mut stream = TcpStream::connect(&server.address).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    thread::sleep(Duration::from_millis(200));
-    drop(server.stop.take());
-    thread::sleep(Duration::from_millis(500));
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    assert!(answer.len() > 32 << 20, "{} bytes", answer.len());
-    assert!(TcpStream::connect(&server.address).is_err(), "nobody new is let in");
-}
-
 #[test]
 fn an_address_in_use_is_an_error_that_says_so() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -257,6 +85,68 @@ fn an_address_in_use_is_an_error_that_says_so() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(error.contains("something else listens there") && error.contains("--web.listen-address"), "{error}");
+}
+
+/// The page's links once led nowhere behind a proxy that has a path of its own for it.
+#[test]
+fn links_lead_somewhere_behind_a_proxy() {
+    let sim = sim(healthy());
+    for (flags, page, metrics) in [
+        (&[][..], "/", "./metrics"),
+        (&["--web.route-prefix=/mfa"], "/mfa/", "./metrics"),
+        (&["--web.external-url=https://example.com/mfa/"], "/mfa/", "/mfa/metrics"),
+        (&["--web.external-url=https://example.com/mfa/", "--web.route-prefix=/"], "/", "/mfa/metrics"),
+    ] {
+        let flags = [flags, &["--collector.root.interval=1h"]].concat();
+        let exporter = Exporter::of(
+            {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+                command.arg("--web.listen-address=127.0.0.1:0").args(&flags);
+                command
+            },
+            &[("AWS_ENDPOINT_URL", &sim.endpoint())],
+        );
+        let html = exporter.get(page).text();
+        assert!(html.contains(&format!("<a href=\"{metrics}\">Metrics</a>")), "{flags:?}: {html}");
+        assert_eq!(exporter.get(&format!("{page}-/healthy")).status, 200, "{flags:?}");
+    }
+}
+
+/// What systemd passes is listened to, and nothing else.
+#[test]
+fn a_socket_of_systemds_is_taken_over() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    // Its pid is the shell's until it becomes the exporter, and the first socket is number 3.
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"", "sh"]);
+    command.args([env!("CARGO_BIN_EXE_aws-mfa-exporter"), "--web.systemd-socket"]);
+    command.stdin(std::os::fd::OwnedFd::from(socket));
+    let exporter = Exporter::of(command, &[("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]);
+    assert_eq!((exporter.address.as_str(), exporter.get("/-/healthy").status), (address.as_str(), 200));
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter")).arg("--web.systemd-socket").env_clear().output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && error.contains("systemd has passed no socket"), "{error}");
+}
+
+/// The limit that most systems begin with is for programs of another kind.
+#[test]
+fn as_many_descriptors_as_may_be_are_taken() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -Sn 100; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_aws-mfa-exporter")]);
+    command.arg("--web.listen-address=127.0.0.1:0");
+    let exporter = Exporter::of(command, &[("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", exporter.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers: Vec<_> = line.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(numbers[0], numbers[1], "{line}");
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 100; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_aws-mfa-exporter")]);
+    command.arg("--web.listen-address=127.0.0.1:0");
+    let exporter = Exporter::of(command, &[("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]);
+    let _silent: Vec<_> = (0..150).map(|_| TcpStream::connect(&exporter.address).unwrap()).collect();
+    (0..20).for_each(|_| assert_eq!(exporter.get("/-/healthy").status, 200, "{}", exporter.log()));
 }
 
 /// From the start of the process to the first answered scrape, AWS out of reach.
@@ -277,7 +167,8 @@ fn logs_are_logfmt_or_json() {
     exporter.expect("IAM.9", "passed");
     for line in exporter.log().lines() {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert!(event["message"].is_string() && event["level"].is_string() && event["timestamp"].is_string(), "{line}");
+        assert!(event["msg"].is_string() && event["ts"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
+        assert!(["debug", "info", "warn", "error"].contains(&event["level"].as_str().unwrap()), "{line}");
     }
 }
 
@@ -370,11 +261,12 @@ fn a_frozen_encoder_or_keeper_ends_in_503() {
     let keeper = runtime.spawn(Keeper::new(clock, snapshot, inbox, latest).run());
     let encoder = || runtime.spawn(encode(snapshots.clone(), published.clone(), ExporterMetrics::new(true).unwrap()));
     let first = encoder();
-    let server = Server::over(clock, published.clone(), exposition, Duration::from_secs(4), Limits::default(), 40);
+    let setting = Setting { max_age: Duration::from_secs(4), ..Setting::default() };
+    let server = Server::over(clock, published.clone(), exposition, setting);
     server.wait_for("both run", 200);
     first.abort();
     server.wait_for("the encoder stands still", 503);
-    assert_eq!(server.get("/-/healthy").status, 503);
+    assert_eq!(server.ask("GET /-/healthy").status, 503);
     let second = encoder();
     server.wait_for("both run again", 200);
     keeper.abort();

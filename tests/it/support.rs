@@ -63,15 +63,25 @@ impl Exporter {
     /// As [`Self::with_environment`], and asks nothing of it.
     pub fn listening(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
-        command.args(flags).env_clear().env("AWS_EC2_METADATA_DISABLED", "true").envs(environment.iter().copied());
-        Self::spawned(command)
+        command.arg("--web.listen-address=127.0.0.1:0").args(flags);
+        Self::of(command, environment)
     }
 
-    /// Runs what becomes the exporter, with these arguments and one more, until it says
-    /// where it listens.
+    /// What `command` starts, with these variables and no others.
+    pub fn of(mut command: Command, environment: &[(&str, &str)]) -> Self {
+        command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true").envs(environment.iter().copied());
+        Self::until_it_listens(command)
+    }
+
+    /// Runs what becomes the exporter, with these arguments and one more.
     pub fn spawned(mut command: Command) -> Self {
-        command.arg("--web.listen-address=127.0.0.1:0").stderr(Stdio::piped()).stdout(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        command.arg("--web.listen-address=127.0.0.1:0");
+        Self::until_it_listens(command)
+    }
+
+    /// Runs what becomes the exporter until it says where it listens.
+    fn until_it_listens(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let mut address = None;
@@ -156,6 +166,21 @@ pub struct Response {
 }
 
 impl Response {
+    /// Reads until the server closes.
+    pub fn read(stream: &mut impl Read) -> Self {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        Self::parse(&bytes)
+    }
+
+    pub fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("no head: {:?}", String::from_utf8_lossy(bytes)));
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Self { status, head, body: bytes[end + 4..].to_vec() }
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
@@ -171,12 +196,7 @@ pub fn request(address: &str, bytes: &str) -> Response {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.write_all(bytes.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
-    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Response { status, head, body: answer[end + 4..].to_vec() }
+    Response::read(&mut stream)
 }
 
 /// An exposition in the text format, read strictly.

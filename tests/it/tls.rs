@@ -4,111 +4,25 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::TcpStream,
-    path::PathBuf,
-    sync::Arc,
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-};
+use aws_mfa_exporter::http::Limits;
+use rcgen::SanType;
 
-use crate::http::{Answer, Server, Setting};
+use crate::{
+    harness::{Authority, Server, Setting, ask_on, dns, is_cut},
+    support::Response,
+};
 
 const ANN: &str = "Authorization: Basic YW5uOm9wZW4gc2VzYW1l\r\n";
 
-/// A change is taken over within this.
-const SOON: Duration = Duration::from_secs(8);
-
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    folder: tempfile::TempDir,
-}
-
-type Stream = StreamOwned<ClientConnection, TcpStream>;
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
-        let authority = Self { issuer, folder };
-        authority.issue("server", SanType::DnsName("localhost".try_into().unwrap()));
-        authority
-    }
-
-    /// Writes NAME.pem and NAME.key; answers with the certificate.
-    fn issue(&self, name: &str, san: SanType) -> Vec<u8> {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.subject_alt_names.push(san);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        fs::write(self.path(&format!("{name}.pem")), certificate.pem()).unwrap();
-        fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
-        certificate.der().to_vec()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn configure(&self, text: &str) {
-        fs::write(self.path("web.yml"), text).unwrap();
-    }
-
-    fn serve(&self, text: &str) -> Server {
-        self.configure(text);
-        let server = Server::start(Setting { web_config: Some(self.path("web.yml")), ..Setting::default() });
-        server.publish(10);
-        server
-    }
-
-    fn connect(&self, server: &Server, client: Option<&str>) -> Stream {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(self.path("ca.pem")).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let builder = builder.with_root_certificates(roots);
-        let config = match client {
-            None => builder.with_no_client_auth(),
-            Some(name) => {
-                let certificate = CertificateDer::from_pem_file(self.path(&format!("{name}.pem"))).unwrap();
-                let key = PrivateKeyDer::from_pem_file(self.path(&format!("{name}.key"))).unwrap();
-                builder.with_client_auth_cert(vec![certificate], key).unwrap()
-            }
-        };
-        let connection = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
-        StreamOwned::new(connection, server.connect())
-    }
-
-    /// The status of a GET and the server's certificate; `None` for who is kept out.
-    fn get(&self, server: &Server, client: Option<&str>) -> Option<(u16, Vec<u8>)> {
-        let mut stream = self.connect(server, client);
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        let certificate = stream.conn.peer_certificates()?.first()?.to_vec();
-        (!bytes.is_empty()).then(|| (Answer::parse(&bytes).status, certificate))
-    }
-
-    /// Asks until the server shows `certificate`.
-    fn expect(&self, server: &Server, certificate: &[u8]) {
-        let began = Instant::now();
-        while self.get(server, None).is_none_or(|(_, shown)| shown != certificate) {
-            assert!(began.elapsed() < SOON, "the new certificate is never shown");
-            thread::sleep(Duration::from_millis(100));
-        }
-    }
-}
-
-fn localhost() -> SanType {
-    SanType::DnsName("localhost".try_into().unwrap())
+/// The status of a GET and the server's certificate; `None` for who is kept out.
+fn get(authority: &Authority, server: &Server, client: Option<&str>) -> Option<(u16, Vec<u8>)> {
+    let (answer, certificate) = authority.get(server.address, client, "/metrics")?;
+    Some((answer.status, certificate))
 }
 
 const PLAIN_TLS: &str = "tls_server_config: {cert_file: server.pem, key_file: server.key}";
@@ -117,14 +31,14 @@ const PLAIN_TLS: &str = "tls_server_config: {cert_file: server.pem, key_file: se
 fn a_rotated_certificate_is_shown_and_a_broken_one_is_not() {
     let authority = Authority::new();
     let server = authority.serve(PLAIN_TLS);
-    assert_eq!(authority.get(&server, None).unwrap().0, 200);
-    let second = authority.issue("server", localhost());
-    authority.expect(&server, &second);
+    assert_eq!(get(&authority, &server, None).unwrap().0, 200);
+    let second = authority.issue("server", dns("localhost"));
+    authority.expect(server.address, &second);
     fs::write(authority.path("server.key"), "no key").unwrap();
     thread::sleep(Duration::from_millis(2_500));
-    assert_eq!(authority.get(&server, None), Some((200, second)), "the last good one stays in force");
-    let third = authority.issue("server", localhost());
-    authority.expect(&server, &third);
+    assert_eq!(get(&authority, &server, None), Some((200, second)), "the last good one stays in force");
+    let third = authority.issue("server", dns("localhost"));
+    authority.expect(server.address, &third);
 }
 
 /// Certificates are often put in place after the configuration that names them.
@@ -134,9 +48,9 @@ fn a_certificate_that_comes_after_its_configuration_is_found() {
     let server = authority.serve(PLAIN_TLS);
     authority.configure("tls_server_config: {cert_file: next.pem, key_file: next.key}");
     thread::sleep(Duration::from_millis(2_500));
-    assert_eq!(authority.get(&server, None).unwrap().0, 200, "the old one stays in force until then");
-    let next = authority.issue("next", localhost());
-    authority.expect(&server, &next);
+    assert_eq!(get(&authority, &server, None).unwrap().0, 200, "the old one stays in force until then");
+    let next = authority.issue("next", dns("localhost"));
+    authority.expect(server.address, &next);
 }
 
 #[test]
@@ -155,19 +69,17 @@ fn names_of_every_kind_are_compared_whole() {
     }
     let stranger = Authority::new();
     stranger.issue("stranger", SanType::DnsName("prometheus.example".try_into().unwrap()));
-    for file in ["stranger.pem", "stranger.key"] {
-        fs::copy(stranger.path(file), authority.path(file)).unwrap();
-    }
+    authority.take_in(&stranger, "stranger");
     let server = authority.serve(
         "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  client_ca_file: ca.pem\n  \
          client_auth_type: RequireAndVerifyClientCert\n  \
          client_allowed_sans: [prometheus.example, 192.0.2.7, 'spiffe://example/prometheus', ops@example.com]\n",
     );
     for welcome in ["dns", "address", "uri", "mail"] {
-        assert!(authority.get(&server, Some(welcome)).is_some(), "{welcome}");
+        assert!(get(&authority, &server, Some(welcome)).is_some(), "{welcome}");
     }
     for outsider in [None, Some("below"), Some("beside"), Some("stranger")] {
-        assert!(authority.get(&server, outsider).is_none(), "{outsider:?}");
+        assert!(get(&authority, &server, outsider).is_none(), "{outsider:?}");
     }
 }
 
@@ -178,7 +90,7 @@ fn a_version_that_is_switched_off_is_not_spoken() {
         "tls_server_config: {cert_file: server.pem, key_file: server.key, max_version: TLS12, \
          cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256]}",
     );
-    let mut stream = authority.connect(&server, None);
+    let mut stream = authority.connect(server.address, None);
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     stream.flush().unwrap();
     stream.read_exact(&mut [0; 8]).unwrap();
@@ -198,7 +110,7 @@ fn who_speaks_no_tls_is_sent_away_and_holds_up_nothing() {
     let _ = plain.read_to_end(&mut answer);
     assert!(!answer.windows(4).any(|four| four == b"HTTP"));
     let silent = server.connect();
-    assert_eq!(authority.get(&server, None).unwrap().0, 200);
+    assert_eq!(get(&authority, &server, None).unwrap().0, 200);
     server.stop();
     assert!(server.wait() < Duration::from_secs(2), "nothing was asked on the silent connection");
     drop(silent);
@@ -209,12 +121,12 @@ fn a_scrape_under_way_over_tls_is_finished() {
     let authority = Authority::new();
     let mut server = authority.serve(PLAIN_TLS);
     server.publish(16 << 20);
-    let mut stream = authority.connect(&server, None);
+    let mut stream = authority.connect(server.address, None);
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     stream.flush().unwrap();
     thread::sleep(Duration::from_millis(300));
     server.stop();
-    let answer = Answer::read(&mut stream);
+    let answer = Response::read(&mut stream);
     assert_eq!(answer.header("content-length").unwrap().parse(), Ok(answer.body.len()));
 }
 
@@ -228,13 +140,55 @@ fn refusals_carry_the_headers_of_every_answer() {
     ));
     let answers = [server.ask("GET /metrics"), server.ask_with("GET /metrics", ANN), server.ask("GET /metrics")];
     assert_eq!([answers[0].status, answers[1].status, answers[2].status], [401, 200, 429]);
-    assert_eq!(answers[0].header("www-authenticate"), Some("basic"));
+    assert_eq!(answers[0].header("www-authenticate"), Some("Basic"));
     for answer in &answers {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         assert_eq!(answer.header("x-frame-options"), Some("deny"));
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     }
-    assert_eq!(server.requests.with_label_values(&["429"]).get(), 1);
+    assert_eq!(server.answered("429"), 1);
+}
+
+/// A `Basic` header.
+fn basic(user: &str, password: &str) -> String {
+    format!("Authorization: Basic {}\r\n", aws_smithy_types::base64::encode(format!("{user}:{password}")))
+}
+
+/// A server that asks for passwords of this cost, of ann and bob.
+fn asking(authority: &Authority, cost: u32) -> Server {
+    let hash = bcrypt::hash("open sesame", cost).unwrap();
+    authority.serve(&format!("basic_auth_users: {{ann: '{hash}', bob: '{hash}'}}\n"))
+}
+
+/// Clients that each try one password after the other, for as long as `meanwhile` runs.
+fn besieged<T>(server: &Server, clients: usize, meanwhile: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for client in 0..clients {
+            let over = &over;
+            scope.spawn(move || {
+                for guess in 0.. {
+                    if over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let mut stream = server.connect();
+                    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+                    let header = basic("ann", &format!("{client}-{guess}"));
+                    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\n{header}\r\n").unwrap();
+                    while !over.load(Ordering::Relaxed) {
+                        match stream.read(&mut [0; 1_024]) {
+                            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                            _ => break,
+                        }
+                    }
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(300));
+        let result = meanwhile();
+        over.store(true, Ordering::Relaxed);
+        result
+    })
 }
 
 /// A flood of wrong passwords costs a hash each, one after the other. Who has
@@ -242,21 +196,163 @@ fn refusals_carry_the_headers_of_every_answer() {
 #[test]
 fn guesses_do_not_hold_up_who_is_known() {
     let authority = Authority::new();
-    let hash = bcrypt::hash("open sesame", 8).unwrap();
-    let server = authority.serve(&format!("basic_auth_users: {{ann: '{hash}'}}\n"));
+    let server = asking(&authority, 8);
     assert_eq!(server.ask_with("GET /-/healthy", ANN).status, 200);
-    thread::scope(|scope| {
-        for guess in 0..20 {
-            let server = &server;
-            scope.spawn(move || {
-                let guess = aws_smithy_types::base64::encode(format!("bob:{guess}"));
-                let header = format!("Authorization: Basic {guess}\r\n");
-                assert_eq!(server.ask_with("GET /-/healthy", &header).status, 401);
-            });
-        }
-        thread::sleep(Duration::from_millis(100));
+    let took = besieged(&server, 20, || {
         let began = Instant::now();
-        assert_eq!(server.ask_with("GET /-/healthy", ANN).status, 200);
-        assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
+        (0..5).for_each(|_| assert_eq!(server.ask_with("GET /-/healthy", ANN).status, 200));
+        began.elapsed()
     });
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}
+
+/// Nor is a scraper that comes for the first time, from the same address or another: two
+/// hundred waiting clients once took all of its ten seconds.
+#[test]
+fn guesses_do_not_hold_up_a_newcomer_for_long() {
+    let authority = Authority::new();
+    // As many checks as waited made 30 seconds.
+    let server = asking(&authority, 11);
+    let took = besieged(&server, 100, || {
+        [[127, 0, 0, 1], [127, 0, 8, 1]].map(|source| {
+            let user = if source[2] == 0 { "ann" } else { "bob" };
+            let began = Instant::now();
+            let answer = ask_on(&mut server.connect_from(source.into()), "GET /metrics", &basic(user, "open sesame"));
+            assert_eq!(answer.status, 200, "{source:?}");
+            began.elapsed()
+        })
+    });
+    assert!(took.iter().all(|took| *took < Duration::from_secs(5)), "{took:?}");
+}
+
+/// A scraper gives up after ten seconds. What it was waiting for is found out all the same.
+#[test]
+fn a_check_that_nobody_waits_for_any_more_is_remembered() {
+    let authority = Authority::new();
+    let server = asking(&authority, 12);
+    let mut hasty = server.connect();
+    write!(hasty, "GET /metrics HTTP/1.1\r\nHost: x\r\n{ANN}\r\n").unwrap();
+    thread::sleep(Duration::from_millis(50));
+    drop(hasty);
+    // A check takes a good fraction of a second, and this waits for the end of it.
+    assert_eq!(server.ask_with("GET /metrics", ANN).status, 200);
+    let began = Instant::now();
+    assert_eq!(server.ask_with("GET /metrics", ANN).status, 200);
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+}
+
+/// The same wrong password costs one check: a scraper that is configured wrongly is no flood.
+#[test]
+fn a_wrong_password_is_remembered_until_it_is_right() {
+    let authority = Authority::new();
+    let server = asking(&authority, 10);
+    let wrong = basic("ann", "new password");
+    assert_eq!(server.ask_with("GET /metrics", &wrong).status, 401);
+    let began = Instant::now();
+    (0..20).for_each(|_| assert_eq!(server.ask_with("GET /metrics", &wrong).status, 401));
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert_eq!(server.refused("unauthorized"), 21);
+    let hash = bcrypt::hash("new password", 4).unwrap();
+    authority.configure(&format!("basic_auth_users: {{ann: '{hash}'}}\n"));
+    server.wait_until("the new one is taken over", || server.ask_with("GET /metrics", &wrong).status == 200);
+}
+
+/// How long an answer takes tells nobody which users there are, whatever their hashes cost.
+#[test]
+fn a_user_that_is_not_there_takes_as_long_as_one_that_is() {
+    let authority = Authority::new();
+    let server = asking(&authority, 11);
+    let median = |user: &str| {
+        let mut took: Vec<_> = (0..9)
+            .map(|n| {
+                let began = Instant::now();
+                assert_eq!(server.ask_with("GET /metrics", &basic(user, &format!("guess {n}"))).status, 401);
+                began.elapsed().as_secs_f64()
+            })
+            .collect();
+        took.sort_by(f64::total_cmp);
+        took[4]
+    };
+    let (known, unknown) = (median("ann"), median("nobody"));
+    assert!((0.5..2.0).contains(&(known / unknown)), "{known} s, {unknown} s");
+}
+
+#[test]
+fn certificates_that_nobody_verifies_are_taken_or_asked_for() {
+    let authority = Authority::new();
+    let stranger = Authority::new();
+    stranger.issue("stranger", dns("anybody.example"));
+    authority.take_in(&stranger, "stranger");
+    for (auth, without) in [("RequestClientCert", true), ("RequireAnyClientCert", false), ("RequireClientCert", false)]
+    {
+        for version in ["TLS12", "TLS13"] {
+            let server = authority.serve(&format!(
+                "tls_server_config: {{cert_file: server.pem, key_file: server.key, client_auth_type: {auth}, \
+                 max_version: {version}}}"
+            ));
+            assert!(get(&authority, &server, Some("stranger")).is_some(), "{auth} {version}");
+            assert_eq!(get(&authority, &server, None).is_some(), without, "{auth} {version}");
+        }
+    }
+}
+
+/// Somebody begins a handshake and leaves it at that.
+#[test]
+fn a_handshake_has_to_come_to_an_end() {
+    let authority = Authority::new();
+    let limits = Limits { headers: Duration::from_millis(300), ..Limits::default() };
+    let web_config = Some(authority.configure(PLAIN_TLS));
+    let server = Server::start(Setting { limits, web_config, ..Setting::default() });
+    let mut half = server.connect();
+    half.write_all(b"\x16\x03\x01\x02\x00\x01").unwrap();
+    let began = Instant::now();
+    assert!(is_cut(&mut half) && began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let mut plain = server.connect();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    assert!(is_cut(&mut plain));
+    server.wait_until("both are counted", || server.refused("handshake") == 2);
+    assert_eq!(server.refused("headers"), 0);
+    let mut silent = authority.connect(server.address, None);
+    silent.conn.complete_io(&mut silent.sock).unwrap();
+    let began = Instant::now();
+    assert!(is_cut(&mut silent.sock) && began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    // It has shaken hands, and asks nothing.
+    server.wait_until("it is counted", || server.refused("headers") == 1);
+}
+
+/// When the certificates expire, and whether the last change could be used.
+#[test]
+fn the_metrics_tell_when_certificates_expire_and_whether_they_were_taken_over() {
+    let authority = Authority::new();
+    let until = |year: i32| {
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        params
+    };
+    authority.issue_as("server", until(2031));
+    let mutual = "tls_server_config: {cert_file: server.pem, key_file: server.key, client_ca_file: ca.pem, \
+                  client_auth_type: VerifyClientCertIfGiven}";
+    let server = authority.serve(mutual);
+    let value = |name: &str, label: &str| {
+        let families = server.metrics.gather();
+        let family = families.iter().find(|family| family.name() == format!("aws_mfa_exporter_web_{name}"))?;
+        let of = |metric: &&prometheus::proto::Metric| metric.get_label().iter().all(|pair| pair.value() == label);
+        Some(family.get_metric().iter().find(of)?.get_gauge().get_value())
+    };
+    let expiry = || value("certificate_expiry_timestamp_seconds", "server");
+    assert_eq!(expiry(), Some(1_924_992_000.0));
+    assert!(value("certificate_expiry_timestamp_seconds", "client_ca").unwrap() > 1_924_992_000.0);
+    assert_eq!(value("config_last_reload_successful", ""), Some(1.0));
+    let first = value("config_last_reload_success_timestamp_seconds", "").unwrap();
+    fs::write(authority.path("server.key"), "no key").unwrap();
+    server.wait_until("it is noticed", || value("config_last_reload_successful", "") == Some(0.0));
+    assert_eq!(expiry(), Some(1_924_992_000.0), "the last good one stays in force");
+    authority.issue_as("server", until(2032));
+    server.wait_until("it is taken over", || expiry() == Some(1_956_528_000.0));
+    assert_eq!(value("config_last_reload_successful", ""), Some(1.0));
+    assert!(value("config_last_reload_success_timestamp_seconds", "").unwrap() > first);
+    authority.configure(PLAIN_TLS);
+    server.wait_until("no client CA", || value("certificate_expiry_timestamp_seconds", "client_ca").is_none());
+    let plain = Server::start(Setting::default());
+    assert!(!plain.metrics.gather().iter().any(|family| family.name().contains("_web_")), "absent where there is none");
 }

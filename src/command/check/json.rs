@@ -3,10 +3,13 @@
 use serde::Serialize;
 
 use super::compare::Changes;
-use crate::model::{
-    facts::Fault,
-    judge::users::Count,
-    snapshot::{AccountState, Snapshot},
+use crate::{
+    model::{
+        facts::Fault,
+        judge::users::Count,
+        snapshot::{AccountState, Snapshot},
+    },
+    overview::Reader,
 };
 
 /// The version of the JSON's form. Keys are added without raising it.
@@ -101,7 +104,7 @@ pub fn json(snapshot: &Snapshot, changes: Option<&Changes>) -> String {
 
 impl<'a> Problem<'a> {
     fn of(fault: &'a Fault) -> Self {
-        Self { class: fault.class.as_str(), detail: &fault.detail, remedy: fault.remedy() }
+        Self { class: fault.class.as_str(), detail: &fault.detail, remedy: Reader::Once.remedy(fault) }
     }
 }
 
@@ -113,7 +116,7 @@ impl<'a> AccountReport<'a> {
             status: standing.verdict.status.as_str(),
             as_of: standing.verdict.as_of.map(|as_of| as_of.wall.to_rfc3339()),
             reason: standing.verdict.reason.to_string(),
-            remedy: standing.verdict.reason.remedy(),
+            remedy: Reader::Once.remedy_of(standing.verdict.reason),
         });
         let collectors = state.health().map(|(collector, health)| CollectorReport {
             collector: collector.as_str(),

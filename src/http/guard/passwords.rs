@@ -1,92 +1,210 @@
 //! Whether a request comes with a password that is good.
 //!
-//! To compare one costs a tenth of a second by design. So what was found good is
-//! remembered, and whoever is remembered passes at once; all others take turns,
-//! lest guesses add up to a stopped machine, or to a scrape that waits its turn
-//! behind them.
+//! To compare one costs a tenth of a second by design. So every answer is remembered,
+//! and whoever is remembered is answered at once; all others take turns, lest guesses
+//! add up to a stopped machine. [`turns`] says in which order. A check goes on when its
+//! client has given up: the scraper behind it will ask again, and then be known.
+
+mod turns;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     hash::{BuildHasher as _, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::available_parallelism,
 };
 
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use http::{HeaderMap, header::AUTHORIZATION};
+use tokio::{sync::watch, task::spawn_blocking};
 
-use crate::http::config::Secret;
+use super::credentials::credentials;
+use crate::http::{
+    config::Secret,
+    door::{Phase, Seat},
+};
+use turns::Turns;
 
-/// Whom an unknown user is compared with, so that an answer takes as long as a
-/// known user's: the hash of a password that nobody has kept.
-const NOBODY: &str = "$2b$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
+/// The salt and the hash of a password that nobody has kept: with whom an unknown user
+/// is compared, so that an answer takes as long as a known user's.
+const NOBODY: &str = "QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
 
-/// So many verified passwords are remembered; more than any scraper has.
-const REMEMBERED: usize = 100;
+/// So many good passwords are remembered; more than any scraper has.
+const GOOD: usize = 100;
 
-/// What was found good, and whose turn it is.
-#[derive(Debug)]
-pub(super) struct Passwords {
-    /// Digests under a key that only this process has.
-    verified: Mutex<HashSet<u64>>,
-    digest: RandomState,
-    turns: Arc<Semaphore>,
+/// So many wrong ones: a scraper that is configured wrongly costs nothing after the first.
+const BAD: usize = 1_000;
+
+/// So many checks may wait. Each is a few hundred bytes.
+const QUEUE: usize = 2_000;
+
+/// bcrypt takes no more of a password into account.
+const LONGEST: usize = 72;
+
+/// What is to be said of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// The password is right.
+    Good,
+    /// It is wrong, or there is none.
+    Bad,
+    /// It could not be checked, for too many others are waiting.
+    Crowded,
 }
 
-impl Default for Passwords {
-    fn default() -> Self {
-        Self { verified: Mutex::default(), digest: RandomState::new(), turns: Arc::new(Semaphore::new(1)) }
-    }
+/// What was found out, and whose turn it is.
+#[derive(Debug, Default)]
+pub(super) struct Passwords(Arc<Checks>);
+
+#[derive(Debug, Default)]
+struct Checks {
+    /// Digests are made under a key that only this process has.
+    digest: RandomState,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    good: HashSet<u64>,
+    bad: HashSet<u64>,
+    bad_by_age: VecDeque<u64>,
+    turns: Turns<Check>,
+    under_way: HashMap<u64, Verdict>,
+    workers: usize,
+}
+
+/// Empty until there is one; its sender is gone if there will be none.
+type Verdict = watch::Receiver<Option<bool>>;
+
+#[derive(Debug)]
+struct Check {
+    digest: u64,
+    password: Vec<u8>,
+    hash: String,
+    verdict: watch::Sender<Option<bool>>,
 }
 
 impl Passwords {
-    /// Whether `headers` name one of `users` with the password that is theirs.
-    pub(super) async fn admit(&self, users: &BTreeMap<String, Secret>, headers: &HeaderMap) -> bool {
-        let Some((user, password)) = headers.get(AUTHORIZATION).and_then(credentials) else { return false };
-        let hash = users.get(&user).map(|Secret(hash)| hash.as_str());
+    /// Judges the name and the password in `headers`.
+    pub(super) async fn judge(&self, users: &BTreeMap<String, Secret>, headers: &HeaderMap, seat: &Seat) -> Judgement {
+        let Some((user, password)) = headers.get(AUTHORIZATION).and_then(credentials) else { return Judgement::Bad };
+        let hash = users.get(&user).map_or_else(|| self.0.of_nobody(&user, users), |Secret(hash)| hash.clone());
         // The hash is part of it, so that a changed password is asked for again.
-        let digest = self.digest.hash_one((&user, hash, &password));
-        if self.verified().contains(&digest) {
-            return true;
+        let digest = self.0.digest.hash_one((&user, &hash, &password));
+        let matches = match self.0.recall(digest) {
+            Some(known) => Some(known),
+            None => self.0.check(digest, password, hash, seat).await,
+        };
+        match matches {
+            Some(true) if users.contains_key(&user) => Judgement::Good,
+            Some(_) => Judgement::Bad,
+            None => Judgement::Crowded,
         }
-        let matches = self.compare(password, hash.unwrap_or(NOBODY).to_owned()).await;
-        let admitted = matches && hash.is_some();
-        if admitted {
-            self.remember(digest);
-        }
-        admitted
-    }
-
-    /// Compares off the threads that serve. A turn is kept to the end, even if
-    /// the client does not wait for it.
-    async fn compare(&self, password: String, hash: String) -> bool {
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let matches = spawn_blocking(move || {
-            let _turn = turn;
-            bcrypt::verify(password, &hash).unwrap_or(false)
-        });
-        matches.await.unwrap_or(false)
-    }
-
-    fn remember(&self, digest: u64) {
-        let mut verified = self.verified();
-        if verified.len() >= REMEMBERED {
-            verified.clear();
-        }
-        verified.insert(digest);
-    }
-
-    fn verified(&self) -> MutexGuard<'_, HashSet<u64>> {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The name and password of a `Basic` header.
-fn credentials(header: &HeaderValue) -> Option<(String, String)> {
-    let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
-    let bytes =
-        scheme.eq_ignore_ascii_case("basic").then(|| aws_smithy_types::base64::decode(encoded.trim()).ok())??;
-    let (user, password) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
+impl Checks {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recall(&self, digest: u64) -> Option<bool> {
+        let state = self.state();
+        if state.good.contains(&digest) { Some(true) } else { state.bad.contains(&digest).then_some(false) }
+    }
+
+    /// A hash that costs as much as some known user's, always the same for the same name.
+    fn of_nobody(&self, user: &str, users: &BTreeMap<String, Secret>) -> String {
+        let chosen = usize::try_from(self.digest.hash_one(user)).unwrap_or_default() % users.len().max(1);
+        let cost = users.values().nth(chosen).and_then(|Secret(hash)| hash.get(4..6)).unwrap_or("10");
+        format!("$2b${cost}${NOBODY}")
+    }
+
+    /// Waits for the verdict; `None` if there was no room to wait in.
+    async fn check(self: &Arc<Self>, digest: u64, password: String, hash: String, seat: &Seat) -> Option<bool> {
+        let mut verdict = self.enqueue(digest, password, hash, seat);
+        seat.enter(Phase::Waiting);
+        let verdict = verdict.wait_for(Option::is_some).await.ok().and_then(|verdict| *verdict);
+        seat.enter(Phase::Served);
+        verdict
+    }
+
+    /// The same credentials are checked once, however many ask.
+    fn enqueue(self: &Arc<Self>, digest: u64, password: String, hash: String, seat: &Seat) -> Verdict {
+        let mut state = self.state();
+        if let Some(verdict) = state.under_way.get(&digest) {
+            return verdict.clone();
+        }
+        let mut password = password.into_bytes();
+        password.truncate(LONGEST);
+        let (sender, verdict) = watch::channel(None);
+        let check = Check { digest, password, hash, verdict: sender };
+        if let Some(dropped) = state.turns.push(seat.origin, check) {
+            state.under_way.remove(&dropped.digest);
+        }
+        state.under_way.insert(digest, verdict.clone());
+        if state.workers < workers() {
+            state.workers += 1;
+            tokio::spawn(Arc::clone(self).work());
+        }
+        verdict
+    }
+
+    /// Does one check after the other, off the threads that serve, until none is left.
+    async fn work(self: Arc<Self>) {
+        while let Some(check) = self.next() {
+            let Check { digest, password, hash, verdict } = check;
+            let matches = spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
+            let matches = matches.unwrap_or(false);
+            self.state().remember(digest, matches);
+            verdict.send_replace(Some(matches));
+        }
+    }
+
+    fn next(&self) -> Option<Check> {
+        let mut state = self.state();
+        let next = state.turns.next();
+        if next.is_none() {
+            state.workers -= 1;
+        }
+        next
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            good: HashSet::new(),
+            bad: HashSet::new(),
+            bad_by_age: VecDeque::new(),
+            turns: Turns::new(QUEUE),
+            under_way: HashMap::new(),
+            workers: 0,
+        }
+    }
+}
+
+impl State {
+    fn remember(&mut self, digest: u64, matches: bool) {
+        self.under_way.remove(&digest);
+        if matches {
+            if self.good.len() >= GOOD {
+                self.good.clear();
+            }
+            self.good.insert(digest);
+        } else if self.bad.insert(digest) {
+            self.bad_by_age.push_back(digest);
+            if self.bad_by_age.len() > BAD {
+                let oldest = self.bad_by_age.pop_front();
+                self.bad.retain(|digest| Some(*digest) != oldest);
+            }
+        }
+    }
+}
+
+/// So many checks at once that half of the machine is left, and of the four threads for
+/// what takes long two.
+fn workers() -> usize {
+    (available_parallelism().map_or(1, usize::from) / 2).clamp(1, 2)
 }
 
 #[cfg(test)]
@@ -94,13 +212,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_name_and_a_password_are_credentials() {
-        let read = |text: &str| credentials(&HeaderValue::from_str(text).unwrap());
-        let pair = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
-        assert_eq!(read("Basic YW5uOm9wZW4gc2VzYW1l"), pair("ann", "open sesame"));
-        assert_eq!(read("bASIC YTpiOmM="), pair("a", "b:c"), "a password may hold colons");
-        for wrong in ["", "Basic", "Basic ", "Basic YQ==", "Basic !!!!", "Bearer YTpi", "Basic /zo=", "Basic YTp"] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
+    fn an_unknown_name_costs_what_a_known_one_does_and_always_the_same() {
+        let hash = |cost: &str| Secret(format!("$2y${cost}${NOBODY}"));
+        let users = BTreeMap::from([("ann".to_owned(), hash("07")), ("bob".to_owned(), hash("12"))]);
+        let checks = Checks::default();
+        let costs: HashSet<_> = (0..50).map(|n| checks.of_nobody(&n.to_string(), &users)[4..6].to_owned()).collect();
+        assert_eq!(costs, HashSet::from(["07".to_owned(), "12".to_owned()]));
+        assert_eq!(checks.of_nobody("eve", &users), checks.of_nobody("eve", &users));
+        assert!(bcrypt::verify("x", &checks.of_nobody("eve", &users)).is_ok(), "it is a hash");
+    }
+
+    #[test]
+    fn the_oldest_wrong_password_is_forgotten_and_no_good_one_for_it() {
+        let mut state = State::default();
+        state.remember(0, true);
+        (1..=BAD as u64 + 2).for_each(|digest| state.remember(digest, false));
+        assert_eq!((state.bad.len(), state.bad_by_age.len()), (BAD, BAD));
+        assert!(state.good.contains(&0) && !state.bad.contains(&1) && state.bad.contains(&3));
     }
 }

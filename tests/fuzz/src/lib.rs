@@ -1,40 +1,47 @@
-//! Fuzz targets for the exporter's readers.
+//! Fuzz targets for the exporter's readers: of what AWS sends, of what clients send, and
+//! of the files that people and the exporter itself write.
 //!
 //! `cargo fuzz run --fuzz-dir tests/fuzz -s none TARGET`, with a stable compiler;
 //! `-s none` because nothing here is unsafe, so that a sanitizer would find nothing
-//! and needs a nightly one; `-- -dict=tests/fuzz/reply.dict` helps with replies.
+//! and needs a nightly one; `-- -dict=tests/fuzz/reply.dict` helps with replies, and
+//! the other dictionaries with what they are called after.
 //! What is found lands in `corpus/`: keep little of it there. What must hold stands
-//! in [`promises`], and the ordinary tests hold it against everything in `corpus/`
-//! without libFuzzer.
+//! in [`promises`] and [`outside`], and the ordinary tests hold it against everything in
+//! `corpus/` without libFuzzer.
 //!
 //! Only the modules that read are compiled here, in a minute: the AWS SDK, which takes
 //! many times that, is not what is fuzzed.
 
 use crate as exporter;
 
-#[path = "../../../src/clock.rs"]
-pub mod clock;
+/// The modules of the exporter that read, from where they are.
+#[path = "../../../src"]
+mod modules {
+    pub mod config;
+    pub mod exposition;
+    pub mod model;
+    pub mod state;
 
-/// The pure readers: of the credential report and of serial numbers, and what they
-/// make evidence of.
-#[path = "../../../src/model"]
-pub mod model {
-    pub mod account;
-    pub mod facts;
-    pub mod time;
+    pub mod aws {
+        //! The readers of raw replies.
+        pub mod reply;
+        pub mod wire;
+    }
+    pub mod collect {
+        //! What replies become.
+        pub mod iam;
+    }
+    pub mod http {
+        //! What is read of a request, and the web configuration.
+        pub mod config;
+        pub mod negotiate;
+        pub mod guard {
+            //! Who asks.
+            pub mod credentials;
+        }
+    }
 }
+pub use modules::{aws, collect, config, exposition, http, model, state};
 
-/// What replies become.
-#[path = "../../../src/collect"]
-pub mod collect {
-    pub mod iam;
-}
-
-/// The readers of raw replies.
-#[path = "../../../src/aws"]
-pub mod aws {
-    pub mod reply;
-    pub mod wire;
-}
-
+pub mod outside;
 pub mod promises;

@@ -1,0 +1,6 @@
+//! `outside::any_accept`, for libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    fuzz::outside::any_accept(data);
+});
