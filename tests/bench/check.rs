@@ -35,8 +35,8 @@ const MIXED: Mix = Mix { key_only: 15, fido: 20, hardware: 10, unprotected: 5 };
 const OFFICE: Mix = Mix { key_only: 20, fido: 25, hardware: 7, unprotected: 4 };
 const FIDO: Mix = Mix { key_only: 0, fido: 100, hardware: 0, unprotected: 0 };
 
+/// Console users without a device, which is a part of what `check` tells.
 const POLICY: &str = "policies:
-- {name: root, resource: aws.account, filters: [{type: iam-summary, key: AccountMFAEnabled, value: 0}]}
 - name: users
   resource: aws.iam-user
   filters: [{type: credential, key: password_enabled, value: true}, {type: mfa-device, value: []}]
