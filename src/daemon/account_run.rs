@@ -143,7 +143,20 @@ impl AccountRun {
         let beat = ran.reading().map(|reading| (ran.started, reading.summary));
         if self.plan.takes_inventory() {
             let turn = Turn { beat, with_users: true };
-            self.take_inventory(&mut Inventory::default(), turn).await;
+            let mut inventory = Inventory::default();
+            tokio::select! {
+                _ = self.take_inventory(&mut inventory, turn) => {}
+                () = self.keep_watch(ran.reading()) => {}
+            }
+        }
+    }
+
+    /// Repeats the heartbeat for as long as something else takes: what is said of users
+    /// holds only while one that is fresh would have shown a change.
+    async fn keep_watch(&self, mut before: Option<RootReading>) {
+        loop {
+            sleep(self.plan.cadence.root).await;
+            before = self.beat(before, &mut 0).await.reading();
         }
     }
 
