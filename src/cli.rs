@@ -13,8 +13,9 @@ use http::Uri;
 use crate::{
     build_info,
     config::{
+        CHECK_MAX_RATE, MAX_RATE, Rates,
         collectors::Collectors,
-        value::{HOUR, SECOND, duration, role_name},
+        value::{HOUR, SECOND, duration, rate, role_name},
     },
     http::{
         listen::ListenAddr,
@@ -122,6 +123,12 @@ pub struct Flags {
     #[arg(long = "web.disable-exporter-metrics", help_heading = "Web")]
     pub disable_exporter_metrics: bool,
 
+    /// At most how many requests a second to send to IAM of one account. The rate begins at a
+    /// quarter of that, rises while AWS answers and halves when AWS throttles (default: 40; for
+    /// check 100).
+    #[arg(long = "aws.max-rate", global = true, value_name = "N", value_parser = rate, help_heading = "AWS")]
+    pub max_rate: Option<u32>,
+
     /// What of the accounts is read, and how often.
     #[command(flatten)]
     pub collectors: Collectors,
@@ -140,6 +147,14 @@ impl Flags {
     #[must_use]
     pub fn asks_for_names(&self) -> bool {
         matches!(self.command, Some(Command::Check { names: true, .. }))
+    }
+
+    /// At most how many requests a second are sent to IAM of one account; the `file`
+    /// says so where no flag does.
+    fn max_rate(&self, file: Rates) -> u32 {
+        let is_check = matches!(self.command, Some(Command::Check { .. }));
+        let (said, default) = if is_check { (file.check, CHECK_MAX_RATE) } else { (file.serve, MAX_RATE) };
+        self.max_rate.or(said).unwrap_or(default)
     }
 
     /// The former check that `check` is to compare with.
@@ -173,6 +188,10 @@ pub enum Command {
         // The global flag of that field name is another one.
         #[arg(id = "name_users", long = "names")]
         names: bool,
+        /// Stop asking early enough to end within this time. What is not known by then is
+        /// unknown (default: no limit).
+        #[arg(long, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
+        timeout: Option<Duration>,
         /// Say what has become better and worse since this former `check --output json`.
         #[arg(long, value_name = "FILE")]
         compare: Option<PathBuf>,

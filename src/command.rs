@@ -67,8 +67,8 @@ fn obey(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
     match &flags.command {
         None if flags.config_check => config_check(&flags)?,
         None => runtime()?.block_on(serve(flags))?,
-        Some(Command::Check { output, .. }) => {
-            return Ok(runtime()?.block_on(check::run(&flags, *output, wants_text(&flags))));
+        Some(Command::Check { output, timeout, .. }) => {
+            return Ok(runtime()?.block_on(check::run(&flags, *output, *timeout, wants_text(&flags))));
         }
         Some(Command::Healthcheck { url }) => runtime()?.block_on(healthcheck::ask(url.clone()))?,
         Some(Command::IamPolicy { of }) => {
