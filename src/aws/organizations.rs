@@ -150,7 +150,7 @@ impl Directory {
         match ids.len() {
             0 => Err(Fault::new(FaultClass::IncompleteReply, "ListAccounts: an organization without accounts")),
             different if different < entries.len() => {
-                Err(Fault::new(FaultClass::MalformedReply, "ListAccounts: an account stands there twice"))
+                Err(Fault::new(FaultClass::MalformedReply, "ListAccounts: an account is listed twice"))
             }
             _ => Ok(entries),
         }
@@ -184,7 +184,7 @@ impl Directory {
             }
             for (id, name) in self.units_below(&parent).await? {
                 if !seen.insert(id.clone()) {
-                    let detail = "ListOrganizationalUnitsForParent: a unit is below two others, or below itself";
+                    let detail = "ListOrganizationalUnitsForParent: a unit has two parents, or is its own parent";
                     return Err(Fault::new(FaultClass::MalformedReply, detail));
                 }
                 let below = unit.below(&id, &name);

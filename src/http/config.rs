@@ -168,7 +168,7 @@ impl FileHttp {
         for (name, value) in &headers {
             if !HEADERS.contains(&name.as_str()) {
                 let known = HEADERS.join(", ");
-                check.wrong(format!("http_server_config.headers: {name} cannot be set; those that can are {known}"));
+                check.wrong(format!("http_server_config.headers: {name} cannot be set; write one of {known}"));
             }
             if !is_header_value(name, value) {
                 check.wrong(format!(
@@ -198,7 +198,7 @@ const MOST_COST: u32 = 16;
 fn check_hash(name: &str, hash: &str, check: &mut Check) {
     match cost(hash) {
         None => check.wrong(format!(
-            "basic_auth_users: the value for {name:?} is no bcrypt hash; make one with htpasswd -nBC 10 NAME"
+            "basic_auth_users: the value for {name:?} is not a bcrypt hash; make one with htpasswd -nBC 10 NAME"
         )),
         Some(cost) if cost > MOST_COST => check.wrong(format!(
             "basic_auth_users: the hash for {name:?} has a cost of {cost}, and a scrape would wait for minutes; make \
@@ -236,7 +236,8 @@ impl FileRate {
             }
             Ok(interval) => Some(RateLimit { per_second: interval.as_secs_f64().recip(), burst: self.burst.max(1) }),
             Err(_) => {
-                check.wrong(format!("rate_limit.interval: {:?} is no duration; write 1s, say", self.interval));
+                check
+                    .wrong(format!("rate_limit.interval: {:?} is not a duration; write for example 1s", self.interval));
                 None
             }
         }

@@ -64,8 +64,8 @@ fn time(at: Timestamp) -> String {
 fn stopped() -> Markup {
     html! {
         p.notice {
-            "The exporter has stopped looking, and what it knew is too old to be shown."
-            small { "Look at its log, and restart it." }
+            "The exporter no longer updates its snapshot. The last one is too old to show."
+            small { "Check the exporter's log, then restart it." }
         }
     }
 }
@@ -103,7 +103,7 @@ fn notice(overview: &Overview<'_>) -> Markup {
     html! {
         @if let Some(fault) = overview.fault {
             p.notice {
-                "It is not known which accounts there are: " (fault.class.explain()) "."
+                "Account discovery failed: " (fault.class.explain()) "."
                 small { (fault.detail) "." }
                 small { (fault.remedy()) "." }
             }

@@ -45,7 +45,7 @@ fn targets_down(kit: &Kit<'_>) -> Rule {
 
 fn absent() -> Rule {
     Rule::alert("AwsMfaExporterAbsent", Severity::Critical, EXPORTER)
-        .about("Where cron alone runs checks, no exporter is missed; where one was scraped within a week, it is.")
+        .about("Fires only if Prometheus scraped an exporter within the last week. If only cron runs checks, it does not fire.")
         .expr(
             "absent(aws_mfa_exporter_snapshot_timestamp_seconds)
              unless on () (
@@ -100,7 +100,7 @@ fn shard_mismatch() -> Rule {
         .expr("max by (job) (aws_mfa_exporter_total_shards) != min by (job) (aws_mfa_exporter_total_shards)")
         .wait("15m")
         .says(
-            "Shards of aws-mfa-exporter disagree on how many they are, so accounts may be watched by nobody.",
+            "Shards of aws-mfa-exporter disagree on how many they are, so no exporter may be watching some accounts.",
             "For a quarter of an hour some exporters of job {{ $labels.job }} have divided the accounts among {{ $value }} shards, \
              and others among fewer.",
         )
@@ -228,7 +228,7 @@ fn certificate_expires() -> Rule {
 
 fn state_not_written() -> Rule {
     Rule::alert("AwsMfaStateNotWritten", Severity::Warning, EXPORTER_OF_JOB)
-        .about("A disk that hangs fails no write: then the time tells. The longest interval that can be set is an hour.")
+        .about("If a disk hangs, no write fails, so the rule also looks at the time of the last write. The longest interval is an hour.")
         .expr(
             "count by (job) (
                aws_mfa_exporter_state_last_write_successful == 0
@@ -246,7 +246,7 @@ fn state_not_written() -> Rule {
 
 fn panicked() -> Rule {
     Rule::alert("AwsMfaTaskPanicked", Severity::Warning, EXPORTER)
-        .about("A counter that appears with its first panic has not increased, as increase() sees it.")
+        .about("increase() does not see the first panic, because the counter appears with it.")
         .expr(
             "sum by (task) (
                increase(aws_mfa_exporter_task_panics_total[1h]) > 0

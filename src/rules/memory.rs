@@ -112,7 +112,7 @@ fn shards(kit: &Kit<'_>) -> Rule {
 fn shards_missing() -> Rule {
     Rule::record(
         "job:aws_mfa_exporter_shards_missing:count",
-        "How many of a job's shards nobody is, where there is more than one.",
+        "How many shards of a job no exporter runs, if the job has more than one.",
         "(job:aws_mfa_exporter_total_shards:max > 1)
          - (
            count by (job) (group by (job, shard) (aws_mfa_exporter_shard_info))

@@ -130,7 +130,7 @@ fn unknown(kit: &Kit<'_>) -> Rule {
         "Not known: {{ range $n, $one := printf \"min by (fact) \
          (aws_mfa_users_unknown{account_id=%q}) > 0\" $labels.account_id | query | sortByLabel \"fact\" }}\
          {{ if $n }}, {{ end }}{{ $one.Labels.fact }} ({{ $one.Value }}){{ else }}which users there are{{ end }}.",
-        "The metric aws_mfa_users_unknown says of how many.",
+        "The metric aws_mfa_users_unknown has the numbers.",
     );
     Rule::alert("AwsMfaUsersUnknown", Severity::Warning, ACCOUNT)
         .about(
@@ -159,7 +159,7 @@ fn unknown(kit: &Kit<'_>) -> Rule {
         ))
         .wait("2h")
         .says(
-            "It is not known of all IAM users of an AWS account whether they are protected by MFA.",
+            "It is not known for every IAM user of an AWS account whether MFA protects the user.",
             format!(
                 "{}: the exporter does not know of every IAM user what it counts, so a count is absent. {facts} Alerts on users stay \
                  with what was last known. {}",

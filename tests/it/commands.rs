@@ -427,7 +427,7 @@ fn check_says_what_has_become_better_and_worse() {
     fs::write(former.path(), check(&sim, &["--output=json"]).1).unwrap();
     let flag = format!("--compare={}", former.path().display());
     let (_, same) = check(&sim, &[&flag]);
-    assert!(same.contains("Nothing has become better or worse since 20"), "{same}");
+    assert!(same.contains("No verdict has become better or worse since 20"), "{same}");
     sim.edit(ID, |account| account.root.devices.clear());
     let (code, worse) = check(&sim, &["--output=markdown", &flag]);
     assert_eq!(code, Some(1), "{worse}");

@@ -248,7 +248,7 @@ fn an_instance_that_gives_nothing() {
     let report = home().check(&[]);
     report.says(
         "credentials_failed",
-        &["instance metadata service: it took the connection and did not answer"],
+        &["instance metadata service: it accepted the connection and did not answer"],
         &["hop limit"],
     );
     sim.clear(fault);
@@ -262,11 +262,7 @@ fn an_instance_that_gives_nothing() {
     sim.edit_sources(|sources| sources.instance = None);
     home().check(&[]).says("no_credentials", &["instance metadata service: the instance has no role"], &["supply"]);
     let nowhere = home().with("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9");
-    nowhere.check(&[]).says(
-        "no_credentials",
-        &["instance metadata service: nobody answers at its address"],
-        &["supply"],
-    );
+    nowhere.check(&[]).says("no_credentials", &["instance metadata service: no answer from its address"], &["supply"]);
 }
 
 /// A file is corrected while the exporter runs, and that is enough.
