@@ -418,21 +418,21 @@ mod tests {
         assert_eq!(exemption.subject, Subject::Users { names: "svc-*".into(), id: None });
         assert_eq!(exemption.until.unwrap().as_millis(), 1_801_353_600_000);
         for (wrong, what) in [
-            ("{id: a, user: \"*\", reason: x}", "everybody"),
-            ("{id: a, user: \"\", reason: x}", "nobody"),
-            ("{id: a, user: b, reason: \" \"}", "say why"),
+            ("{id: a, user: \"*\", reason: x}", "or all users"),
+            ("{id: a, user: \"\", reason: x}", "covers no user"),
+            ("{id: a, user: b, reason: \" \"}", "needs a reason"),
             ("{id: a, user: b}", "reason"),
             ("{id: \"a b\", user: b, reason: x}", "label value"),
-            ("{id: a, user: b/c, reason: x}", "no name"),
+            ("{id: a, user: b/c, reason: x}", "not a user name"),
             ("{id: a, user: b, reason: x, user_id: AROA1}", "AIDA"),
             ("{id: a, user: b, reason: x, until: soon}", "2027-01-31"),
             ("{id: a, user: b, reason: x, account: \"1\"}", "account"),
-            ("{id: a, user: b, reason: x}, {id: a, user: c, reason: x}", "another exemption's"),
-            ("{id: a, reason: x}", "for nothing"),
+            ("{id: a, user: b, reason: x}, {id: a, user: c, reason: x}", "another exemption already has"),
+            ("{id: a, reason: x}", "covers nothing"),
             ("{id: a, user: b, control: root, reason: x}", "write two"),
             ("{id: a, account: \"111111111111\", control: IAM.1, reason: x}", "IAM.9"),
             ("{id: a, control: root, reason: x}", "`account`"),
-            ("{id: a, account: \"111111111111\", control: root, user_id: AIDA1, reason: x}", "for a control"),
+            ("{id: a, account: \"111111111111\", control: root, user_id: AIDA1, reason: x}", "covers a control"),
         ] {
             let error = parse(&format!("exemptions: [{wrong}]\n")).unwrap_err();
             assert!(error.contains(what), "{wrong}: {error}");

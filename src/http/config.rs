@@ -335,12 +335,12 @@ mod tests {
     fn what_cannot_be_kept_is_refused() {
         for (key, told) in [
             ("prefer_server_cipher_suites: false", "prefer_server_cipher_suites cannot be false here"),
-            ("client_auth_type: RequireAndVerifyClientCert", "wants a client_ca_file"),
-            ("client_auth_type: VerifyClientCertIfGiven", "wants a client_ca_file"),
+            ("client_auth_type: RequireAndVerifyClientCert", "needs a client_ca_file"),
+            ("client_auth_type: VerifyClientCertIfGiven", "needs a client_ca_file"),
             ("client_auth_type: VerifyClientCert", "none of NoClientCert"),
             ("min_version: TLS13, max_version: TLS12", "min_version is above max_version"),
-            ("max_version: TLS11", "\"TLS11\" cannot be used"),
-            ("curve_preferences: [X25519, CurveP521]", "\"CurveP521\" cannot be used"),
+            ("max_version: TLS11", "\"TLS11\" is not supported"),
+            ("curve_preferences: [X25519, CurveP521]", "\"CurveP521\" is not supported"),
             ("cert: c", "give cert or cert_file, not both"),
         ] {
             let error = parse(&format!("tls_server_config: {{cert_file: a, key_file: b, {key}}}")).unwrap_err();

@@ -228,9 +228,9 @@ mod tests {
         };
         let snapshot = Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, at(100));
         let html = |now: u64| html_of(&page(&snapshot, &Paths::new("/metrics", None, None), at(now)));
-        assert!(html(160).contains("<td") && !html(160).contains("stopped"));
-        assert!(!html(161).contains("<td") && html(161).contains("has stopped looking"));
-        assert!(html(90).contains("has stopped looking"), "a clock that was stepped back tells no age");
+        assert!(html(160).contains("<td") && !html(160).contains("no longer updates"));
+        assert!(!html(161).contains("<td") && html(161).contains("no longer updates its snapshot"));
+        assert!(html(90).contains("no longer updates its snapshot"), "a clock that was stepped back tells no age");
     }
 
     /// A browser runs the script only if the hash is of exactly what stands there.

@@ -16,7 +16,7 @@ use crate::support::{Exporter, ID, KEY, Samples, healthy, sim};
 const SOON: Duration = Duration::from_secs(30);
 const WRITTEN: &str = "aws_mfa_exporter_state_last_write_successful";
 const WRITTEN_AT: &str = "aws_mfa_exporter_state_last_write_success_timestamp_seconds";
-const SHARED: &str = "Another exporter has the state file.";
+const SHARED: &str = "Another exporter has locked the state file.";
 
 fn start(sim: &Sim, path: &Path) -> Exporter {
     let file = format!("--state.file={}", path.display());
@@ -71,7 +71,7 @@ fn of_two_exporters_with_one_state_file_the_second_says_so_and_goes_without() {
         assert!(lines.len() == 1 && lines[0].contains(SHARED), "one clear line: {log}");
         assert!(!fs::read_to_string(&path).unwrap().contains("222222222222"), "the file is the first one's");
         assert_eq!(first.metrics().value(WRITTEN), Some(1.0));
-        assert!(!first.log().contains("state file c"), "{}", first.log());
+        assert!(!first.log().contains("write the state file"), "{}", first.log());
 
         first.signal(signal);
         first.wait();
@@ -194,7 +194,7 @@ fn ended_after_any_number_of_bytes_it_leaves_the_whole_file_of_before() {
     }
     let last = Exporter::spawned(many.command("true")).ready();
     assert!(Many::passed(&last.metrics()), "{}", last.log());
-    assert!(!last.log().contains("cannot be used"), "{}", last.log());
+    assert!(!last.log().contains("cannot use"), "{}", last.log());
 }
 
 /// A disk on which there is room for a part of the file only.

@@ -124,7 +124,7 @@ fn a_token_file_that_is_missing_or_not_readable() {
     report.says(
         "invalid_configuration",
         &["AWS_WEB_IDENTITY_TOKEN_FILE: the file /var/run/none/token, which AWS_WEB_IDENTITY_TOKEN_FILE names, cannot be read: it does not exist"],
-        &["let the exporter's user read the file"],
+        &["give the exporter's user permission to read the file"],
     );
     let config = format!("[profile w]\nrole_arn = {}\nweb_identity_token_file = /nowhere\n", role_arn());
     let home = Home::at(&sim).config(&config).with("AWS_PROFILE", "w");
@@ -197,7 +197,7 @@ fn a_credentials_file_that_cannot_be_read() {
     home.check(&[]).says(
         "invalid_configuration",
         &["/.aws/credentials cannot be read: is a directory"],
-        &["let the exporter's user read"],
+        &["give the exporter's user permission to read"],
     );
     let home = Home::at(&sim).keys().file(".aws/config", "[default]\n");
     fs::write(home.path(".aws/config"), b"[default]\nregion = \xff\n").unwrap();
