@@ -15,7 +15,7 @@ use crate::model::{
     time::Moment,
 };
 
-/// A control of AWS Security Hub, by its id.
+/// A control of AWS Security Hub CSPM, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Control {
     /// MFA should be enabled for all IAM users.
@@ -137,7 +137,7 @@ impl Control {
     /// The controls judged, in the order they are exported.
     pub const ALL: [Self; 5] = [Self::Iam19, Self::Iam4, Self::Iam5, Self::Iam6, Self::Iam9];
 
-    /// The id, as Security Hub spells it.
+    /// The id, as Security Hub CSPM spells it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -134,9 +134,9 @@ fn unknown(kit: &Kit<'_>) -> Rule {
     );
     Rule::alert("AwsMfaUsersUnknown", Severity::Warning, ACCOUNT)
         .about(
-            "A count is absent while it is not known of every user. Who has a key is told by the credential report alone. A user
-            who is newer than the report is in the next one, hence the six hours; that there is no report is told by
-            AwsMfaCredentialReportOld. While nothing at all is known of the users, AwsMfaControlUnknown tells of it.",
+            "A count is absent unless it is known for every user. Only the credential report says which users have a key. A
+            user who is newer than the report is in the next one, hence the six hours. If there is no report,
+            AwsMfaCredentialReportOld fires. If nothing is known about the users, AwsMfaControlUnknown fires.",
         )
         .expr(format!(
             "group by (account_id) (
@@ -192,7 +192,7 @@ fn exemption_expiring() -> Rule {
         .wait("5m")
         .says(
             "An exemption from MFA ends within two weeks, or has ended.",
-            "The exemption {{ $labels.exemption }} ends at {{ $value | humanizeTimestamp }}. From then on the alerts tell of \
-             whatever it is for.",
+            "The exemption {{ $labels.exemption }} ends at {{ $value | humanizeTimestamp }}. From then on the alerts fire again \
+             for what it covers.",
         )
 }
