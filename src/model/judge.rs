@@ -189,7 +189,7 @@ impl Reason {
     pub const fn remedy(self) -> Option<&'static str> {
         match self {
             Self::RootUnprotected => Some(
-                "sign in as root and register an MFA device, or remove the root credentials from the management account (centralized root access)",
+                "sign in as root and register an MFA device, or delete root's credentials by centralized root access, in the management account",
             ),
             Self::RootHasVirtualDevice => Some(
                 "register a FIDO security key for root, then deactivate the virtual device: IAM.6 fails as long as root has any virtual device",
