@@ -201,8 +201,7 @@ fn check_hash(name: &str, hash: &str, check: &mut Check) {
             "basic_auth_users: the value for {name:?} is not a bcrypt hash; make one with htpasswd -nBC 10 NAME"
         )),
         Some(cost) if cost > MOST_COST => check.wrong(format!(
-            "basic_auth_users: the hash for {name:?} has a cost of {cost}, and a scrape would wait for minutes; make \
-             one of 10 with htpasswd -nBC 10 NAME"
+            "basic_auth_users: the hash for {name:?} has a cost of {cost}, so a scrape would take minutes; make a hash of cost 10 with htpasswd -nBC 10 NAME"
         )),
         Some(_) => {}
     }

@@ -120,14 +120,12 @@ fn check_clients(auth: ClientAuth, has_ca: bool, has_names: bool, check: &mut Ch
     }
     if has_names && !is_required {
         check.wrong(
-            "tls_server_config: client_allowed_sans needs a client that must show a certificate; \
-             client_auth_type: RequireAndVerifyClientCert makes it show a good one",
+            "tls_server_config: client_allowed_sans has no effect unless every client must show a certificate; write client_auth_type: RequireAndVerifyClientCert",
         );
     }
     if matches!(auth, ClientAuth::Requested | ClientAuth::RequiredAny) {
         check.warnings.push(
-            "tls_server_config.client_auth_type takes any client certificate unverified, whatever names it bears. It \
-             keeps nobody out. RequireAndVerifyClientCert does."
+            "tls_server_config.client_auth_type accepts every client certificate without verifying it, so it does not restrict access. Write RequireAndVerifyClientCert."
                 .to_owned(),
         );
     }
@@ -160,7 +158,7 @@ fn client_auth(name: Option<&str>, check: &mut Check) -> ClientAuth {
         Some("RequireAndVerifyClientCert") => ClientAuth::Required,
         Some(other) => {
             check.wrong(format!(
-                "tls_server_config.client_auth_type: {other:?} is none of NoClientCert, RequestClientCert, \
+                "tls_server_config.client_auth_type: {other:?} is not supported; write one of NoClientCert, RequestClientCert, \
                  RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert"
             ));
             ClientAuth::Required
