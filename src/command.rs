@@ -29,7 +29,8 @@ enum UsageError {
     #[error("--config.check needs a file: also give --config.file or --web.config.file")]
     NothingToCheck,
     #[error(
-        "no role is configured, so the exporter needs only the policy of the account: for the policy of an exporter that assumes roles, give --organization.role-name, or a --config.file with an organization or with accounts"
+        "no role is configured, so the exporter needs only the policy of the account: for the policy of an exporter \
+         that assumes roles, give --organization.role-name, or a --config.file with an organization or with accounts"
     )]
     NoRole,
 }

@@ -165,10 +165,12 @@ fn of_answer(status: StatusCode, code: &str, clocks: Option<Clocks>) -> FaultCla
 fn remedy(code: &str) -> Option<&'static str> {
     Some(match code {
         "SignatureDoesNotMatch" | "InvalidSignatureException" => {
-            "write the secret access key again: it does not belong to the access key id, or a proxy has changed the request"
+            "write the secret access key again: it does not belong to the access key id, or a proxy has changed the \
+             request"
         }
         "ExpiredToken" | "ExpiredTokenException" => {
-            "renew the temporary credentials; the exporter can renew only credentials of a role, a profile or a process by itself, not those in variables"
+            "renew the temporary credentials; the exporter can renew only credentials of a role, a profile or a \
+             process by itself, not those in variables"
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => {
             "check in IAM whether the access key exists and is active; a key of another partition needs a region of that \

@@ -264,10 +264,13 @@ fn advise(fault: Fault) -> Fault {
     match fault.class {
         FaultClass::AccessDenied => fault.advising(
             "give the exporter credentials of the organization's management account, or of an account that is a delegated \
-             administrator: other members may not list accounts. If the credentials are of such an account, allow the actions that `aws-mfa-exporter iam-policy --of exporter` prints",
+             administrator: other members may not list accounts. If the credentials are of such an account, allow the \
+             actions that `aws-mfa-exporter iam-policy --of exporter` prints",
         ),
         FaultClass::Throttled => fault.advising(
-            "wait: the exporter asks again in a minute. AWS Organizations allows only a few calls a second for the whole organization. If it lasts, find out which other program lists accounts, or raise organization.interval",
+            "wait: the exporter asks again in a minute. AWS Organizations allows only a few calls a second for the \
+             whole organization. If it lasts, find out which other program lists accounts, or raise \
+             organization.interval",
         ),
         _ => fault,
     }

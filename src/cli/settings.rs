@@ -42,12 +42,14 @@ pub enum SettingsError {
     Shard(#[from] ShardError),
     /// There is nothing to use the external id for.
     #[error(
-        "--organization.external-id needs an organization: also give --organization.role-name, or organization in the --config.file"
+        "--organization.external-id needs an organization: also give --organization.role-name, or organization in the \
+         --config.file"
     )]
     IdleExternalId,
     /// Nothing says which shard this is.
     #[error(
-        "--total-shards={0} needs --shard, or a variable POD_NAME that ends in a number, like the pod names of a StatefulSet"
+        "--total-shards={0} needs --shard, or a variable POD_NAME that ends in a number, like the pod names of a \
+         StatefulSet"
     )]
     NoShard(u32),
     /// The exporter began with one account, and is to watch others, or the reverse.

@@ -49,7 +49,8 @@ fn log_faults(before: Option<&AccountState>, after: &AccountState) {
             Some(fault) if after.account.as_ref().is_some_and(|account| account.management) => tracing::error!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
                 remedy = fault.remedy(),
-                "A collector is down in the organization's management account. A StackSet does not reach this account: its role needs a stack of its own.",
+                "A collector is down in the organization's management account. A StackSet does not reach this \
+                 account: its role needs a stack of its own.",
             ),
             Some(fault) => tracing::warn!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,

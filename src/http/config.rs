@@ -201,7 +201,8 @@ fn check_hash(name: &str, hash: &str, check: &mut Check) {
             "basic_auth_users: the value for {name:?} is not a bcrypt hash; make one with htpasswd -nBC 10 NAME"
         )),
         Some(cost) if cost > MOST_COST => check.wrong(format!(
-            "basic_auth_users: the hash for {name:?} has a cost of {cost}, so a scrape would take minutes; make a hash of cost 10 with htpasswd -nBC 10 NAME"
+            "basic_auth_users: the hash for {name:?} has a cost of {cost}, so a scrape would take minutes; make a \
+             hash of cost 10 with htpasswd -nBC 10 NAME"
         )),
         Some(_) => {}
     }
@@ -336,7 +337,7 @@ mod tests {
             ("prefer_server_cipher_suites: false", "prefer_server_cipher_suites cannot be false here"),
             ("client_auth_type: RequireAndVerifyClientCert", "needs a client_ca_file"),
             ("client_auth_type: VerifyClientCertIfGiven", "needs a client_ca_file"),
-            ("client_auth_type: VerifyClientCert", "none of NoClientCert"),
+            ("client_auth_type: VerifyClientCert", "write one of NoClientCert"),
             ("min_version: TLS13, max_version: TLS12", "min_version is above max_version"),
             ("max_version: TLS11", "\"TLS11\" is not supported"),
             ("curve_preferences: [X25519, CurveP521]", "\"CurveP521\" is not supported"),

@@ -19,7 +19,8 @@ pub struct ListenAddr {
 /// The text is not an address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not an address to listen on: write HOST:PORT (127.0.0.1:10045 or [::1]:10045), or :10045 for every address"
+    "{0:?} is not an address to listen on: write HOST:PORT (127.0.0.1:10045 or [::1]:10045), or :10045 for every \
+     address"
 )]
 pub struct ParseListenAddrError(String);
 

@@ -189,10 +189,12 @@ impl Reason {
     pub const fn remedy(self) -> Option<&'static str> {
         match self {
             Self::RootUnprotected => Some(
-                "sign in as root and register an MFA device, or delete root's credentials by centralized root access, in the management account",
+                "sign in as root and register an MFA device, or delete root's credentials by centralized root access, \
+                 in the management account",
             ),
             Self::RootHasVirtualDevice => Some(
-                "register a FIDO security key for root, then deactivate the virtual device: IAM.6 fails as long as root has any virtual device",
+                "register a FIDO security key for root, then deactivate the virtual device: IAM.6 fails as long as \
+                 root has any virtual device",
             ),
             Self::RootHasAccessKey => {
                 Some("delete root's access key, and let the programs that use it assume a role instead")
@@ -201,10 +203,12 @@ impl Reason {
                 Some("check whether the configuration names the wrong management account")
             }
             Self::ConsoleUserWithoutMfa => Some(
-                "let each of these users register an MFA device, or delete the console password; `check --names` prints their names",
+                "let each of these users register an MFA device, or delete the console password; `check --names` \
+                 prints their names",
             ),
             Self::UserWithoutMfa => Some(
-                "give each of these users an MFA device or, better, replace the user by a role; `check --names` prints their names",
+                "give each of these users an MFA device or, better, replace the user by a role; `check --names` \
+                 prints their names",
             ),
             Self::DeviceWithoutOwner => {
                 Some("list the account's virtual devices by hand; the exporter asks again at the next run")
@@ -221,10 +225,13 @@ impl fmt::Display for Reason {
             Self::Stale => "the last answer is too old",
             Self::GovCloud => "a GovCloud root user has no console sign-in and cannot have MFA",
             Self::RootUnprotected => "root has credentials and no MFA device",
-            Self::Unconfirmed => "one answer showed root without MFA; the exporter has not confirmed it yet by a second call",
+            Self::Unconfirmed => {
+                "one answer showed root without MFA; the exporter has not confirmed it yet by a second call"
+            }
             Self::NoRootCredentials => "root has no password, no access key and no signing certificate",
             Self::ManagementWithoutCredentials => {
-                "the account summary shows no root credentials, but the root user of a management account always has some"
+                "the account summary shows no root credentials, but the root user of a management account always has \
+                 some"
             }
             Self::RootHasMfa => "root has an MFA device",
             Self::MissingKey => "the account summary lacks a value that the control needs",
@@ -241,10 +248,13 @@ impl fmt::Display for Reason {
             Self::UserWithoutMfa => "an IAM user has no MFA device",
             Self::NoUsers => "there are no IAM users",
             Self::UsersHaveMfa => "every IAM user has an MFA device",
-            Self::UsersUnknown => "it is not known yet for every IAM user whether there is an MFA device or a console password",
+            Self::UsersUnknown => {
+                "it is not known yet for every IAM user whether there is an MFA device or a console password"
+            }
             Self::Unsettled => "the account has just changed; the exporter asks AWS again within about a minute",
             Self::NotAtOnce => {
-                "every IAM user was protected when asked, but not all at the same time; the exporter asks again at the next run"
+                "every IAM user was protected when asked, but not all at the same time; the exporter asks again at \
+                 the next run"
             }
             Self::UsersIncomplete => "the list of IAM users and the number of users in the account summary differ",
         })

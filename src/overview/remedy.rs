@@ -35,7 +35,8 @@ impl Reader {
             (Self::Once, FaultClass::Unconfirmed) => "run the check again: two answers of AWS contradicted each other",
             (Self::Once, FaultClass::AccountsLost) => "check in AWS Organizations whether the accounts have left",
             (Self::Once, FaultClass::ReportMissing) => {
-                "run the check again in a few minutes; if it must not generate reports, let another program generate them every four hours"
+                "run the check again in a few minutes; if it must not generate reports, let another program generate \
+                 them every four hours"
             }
             (Self::Once, FaultClass::Stalled) => "run the check again, and report this bug",
             _ => class.remedy(),

@@ -134,8 +134,8 @@ fn unknown(kit: &Kit<'_>) -> Rule {
     );
     Rule::alert("AwsMfaUsersUnknown", Severity::Warning, ACCOUNT)
         .about(
-            "A count is absent unless it is known for every user. Only the credential report says which users have a key. A
-            user who is newer than the report is in the next one, hence the six hours. If there is no report,
+            "A count is absent unless it is known for every user. Only the credential report says which users have a
+            key. A user who is newer than the report is in the next one, hence the six hours. If there is no report,
             AwsMfaCredentialReportOld fires. If nothing is known about the users, AwsMfaControlUnknown fires.",
         )
         .expr(format!(

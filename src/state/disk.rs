@@ -152,7 +152,8 @@ impl StateFile {
             Ok(()) => tracing::info!(%file, "The exporter can write the state file again."),
             Err(error) if error.get_ref().is_some_and(|error| error.is::<Anothers>()) => tracing::error!(
                 %file,
-                "Another exporter has locked the state file. Until it ends, this exporter does not write the file, and a restart loses what this exporter has learnt. Give each exporter a state file of its own.",
+                "Another exporter has locked the state file. Until it ends, this exporter does not write the file, \
+                 and a restart loses what this exporter has learnt. Give each exporter a state file of its own.",
             ),
             Err(error) => tracing::error!(%file, %error, "The exporter cannot write the state file."),
         }

@@ -92,16 +92,20 @@ impl Why {
         Some(match self {
             Self::UnknownAuthority => return None,
             Self::NoAuthorities => {
-                "install the package ca-certificates on this host, or set SSL_CERT_FILE to a file with the certificates of the public authorities"
+                "install the package ca-certificates on this host, or set SSL_CERT_FILE to a file with the \
+                 certificates of the public authorities"
             }
             Self::Expired | Self::NotValidYet => {
-                "compare this host's clock with the certificate's dates; if the clock is right, renew the certificate at the proxy or endpoint that uses it"
+                "compare this host's clock with the certificate's dates; if the clock is right, renew the certificate \
+                 at the proxy or endpoint that uses it"
             }
             Self::WrongName => {
-                "correct AWS_ENDPOINT_URL, endpoint_url in the profile, or DNS: the host at this address has a certificate for another name"
+                "correct AWS_ENDPOINT_URL, endpoint_url in the profile, or DNS: the host at this address has a \
+                 certificate for another name"
             }
             Self::BadCertificate | Self::Handshake => {
-                "find out which server answers instead of AWS: an endpoint or a proxy whose URL should begin with http:, or a proxy that inspects TLS"
+                "find out which server answers instead of AWS: an endpoint or a proxy whose URL should begin with \
+                 http:, or a proxy that inspects TLS"
             }
             Self::ProxyAuthentication => {
                 "correct the user and the password in HTTPS_PROXY, with %-escapes where they need them"

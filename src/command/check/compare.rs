@@ -26,7 +26,8 @@ pub enum CompareError {
     Form(String, serde_json::Error),
     /// The file is of a newer exporter.
     #[error(
-        "{0} has schema_version {1}, and this exporter supports {SCHEMA_VERSION}: use the version of the exporter that wrote it"
+        "{0} has schema_version {1}, and this exporter supports {SCHEMA_VERSION}: use the version of the exporter \
+         that wrote it"
     )]
     Newer(String, u32),
 }

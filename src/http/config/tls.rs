@@ -120,12 +120,14 @@ fn check_clients(auth: ClientAuth, has_ca: bool, has_names: bool, check: &mut Ch
     }
     if has_names && !is_required {
         check.wrong(
-            "tls_server_config: client_allowed_sans has no effect unless every client must show a certificate; write client_auth_type: RequireAndVerifyClientCert",
+            "tls_server_config: client_allowed_sans has no effect unless every client must show a certificate; write \
+             client_auth_type: RequireAndVerifyClientCert",
         );
     }
     if matches!(auth, ClientAuth::Requested | ClientAuth::RequiredAny) {
         check.warnings.push(
-            "tls_server_config.client_auth_type accepts every client certificate without verifying it, so it does not restrict access. Write RequireAndVerifyClientCert."
+            "tls_server_config.client_auth_type accepts every client certificate without verifying it, so it does not \
+             restrict access. Write RequireAndVerifyClientCert."
                 .to_owned(),
         );
     }

@@ -196,7 +196,8 @@ impl FaultClass {
                  or a role of the pod, task or instance"
             }
             Self::InvalidConfiguration => {
-                "correct the variable, file or profile that the message names; deploy/credentials.md lists all that the exporter reads"
+                "correct the variable, file or profile that the message names; deploy/credentials.md lists all that \
+                 the exporter reads"
             }
             Self::CredentialsFailed => "find out on the exporter's host why this source of credentials fails",
             Self::LoginRequired => "log in again, as the user under which the exporter runs",
@@ -206,7 +207,9 @@ impl FaultClass {
                 "give the exporter credentials of the account that it watches; to watch another account, restart it"
             }
             Self::AccessDenied => {
-                "allow the actions that `aws-mfa-exporter iam-policy` prints; if AssumeRole was denied, check the role's name, its trust policy and the external id; then look for a service control policy that denies the action"
+                "allow the actions that `aws-mfa-exporter iam-policy` prints; if AssumeRole was denied, check the \
+                 role's name, its trust policy and the external id; then look for a service control policy that \
+                 denies the action"
             }
             Self::Throttled => {
                 "find out which other program calls IAM in this account; the exporter tries again by itself"
@@ -215,7 +218,8 @@ impl FaultClass {
                 "check DNS, proxy and egress from this host to the IAM and STS endpoints"
             }
             Self::Tls => {
-                "if a proxy inspects TLS, put the certificate of its authority into the file that AWS_CA_BUNDLE names; if not, look for another proxy or server between this host and AWS"
+                "if a proxy inspects TLS, put the certificate of its authority into the file that AWS_CA_BUNDLE \
+                 names; if not, look for another proxy or server between this host and AWS"
             }
             Self::Proxy => "check HTTPS_PROXY (also its user and password) and NO_PROXY",
             Self::ServerError => "nothing: the error is on the side of AWS, and the exporter tries again by itself",
@@ -224,13 +228,16 @@ impl FaultClass {
                 "check for a proxy between this host and AWS, or an endpoint that is not an AWS endpoint"
             }
             Self::AccountsLost => {
-                "check in AWS Organizations whether the accounts have left; the exporter continues to watch them for an hour"
+                "check in AWS Organizations whether the accounts have left; the exporter continues to watch them for \
+                 an hour"
             }
             Self::UnmatchedFilter => {
-                "correct or remove the include or exclude that the message names; write a unit as its id or its path; if a name contains a slash, write the path as a list"
+                "correct or remove the include or exclude that the message names; write a unit as its id or its path; \
+                 if a name contains a slash, write the path as a list"
             }
             Self::ReportMissing => {
-                "if it lasts longer than a few minutes, allow iam:GenerateCredentialReport; if the exporter must not generate reports, let another program generate them every four hours"
+                "if it lasts longer than a few minutes, allow iam:GenerateCredentialReport; if the exporter must not \
+                 generate reports, let another program generate them every four hours"
             }
             Self::Changed => "nothing: the account changed, and the exporter reads it again at the next run",
             Self::Unconfirmed => "nothing: the exporter asks again at the next run",
