@@ -199,7 +199,7 @@ def accounts():
         targets,
         columns,
         sort,
-        empty="no exporter tells of any account",
+        empty="no exporter reports any account",
     )
 
 
