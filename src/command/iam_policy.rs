@@ -29,6 +29,12 @@ pub const fn actions(collector: Collector) -> &'static [&'static str] {
     }
 }
 
+/// What it takes to assume a role. The second is for EKS Pod Identity: it tags the
+/// exporter's session, AWS takes the tags over into the next session, and refuses
+/// `AssumeRole` to who may not tag. (EKS User Guide, "Grant Pods access to AWS
+/// resources based on tags".)
+const ASSUME: [&str; 2] = ["sts:AssumeRole", "sts:TagSession"];
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Policy {
@@ -95,7 +101,7 @@ fn of_exporter(config: &Config) -> Vec<Statement> {
         }
     }
     if !roles.is_empty() {
-        statements.push(Statement::allow("AwsMfaExporterAssumes", vec!["sts:AssumeRole"], roles));
+        statements.push(Statement::allow("AwsMfaExporterAssumes", ASSUME.to_vec(), roles));
     }
     statements
 }

@@ -258,17 +258,6 @@ fn the_readme_shows_the_policy_that_is_printed() {
     assert!(less.contains("GetAccountSummary") && !less.contains("ListVirtualMFADevices"), "{less}");
 }
 
-/// The template of the role grants what is printed, word for word.
-#[test]
-fn the_role_of_the_template_allows_what_the_policy_does() {
-    let template = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/iam/member-role.yaml")).unwrap();
-    let policy: serde_json::Value = serde_json::from_slice(&run("http://127.0.0.1:9", &["iam-policy"]).stdout).unwrap();
-    let actions: Vec<_> =
-        policy["Statement"][0]["Action"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
-    let wanted = format!("Action:\n                  - {}\n", actions.join("\n                  - "));
-    assert!(template.contains(&wanted), "{wanted}");
-}
-
 #[test]
 fn the_exporters_own_policy_names_the_role_and_what_its_filters_ask() {
     let printed = |flags: &[&str]| {

@@ -57,7 +57,7 @@ fn filtered(sim: &Sim, filters: &str, flags: &[&str]) -> (Exporter, tempfile::Na
 }
 
 fn write(file: &tempfile::NamedTempFile, filters: &str) {
-    let text = format!("organization: {{role_name: aws-mfa-exporter, interval: 1s, {filters}}}\n");
+    let text = format!("organization: {{role_name: aws-mfa-exporter, interval: 10s, {filters}}}\n");
     fs::write(file.path(), text).unwrap();
 }
 

@@ -752,7 +752,7 @@ fn units_and_chosen_tags_are_labels_of_an_account() {
     directory.members[1].tags =
         [("team".to_owned(), "a \"b\"".to_owned()), ("other".to_owned(), "x".to_owned())].into();
     let sim = Sim::start(scenario).unwrap();
-    let text = "organization: {role_name: aws-mfa-exporter, interval: 1s, labels: {ou: true, tags: [team]}}\n";
+    let text = "organization: {role_name: aws-mfa-exporter, interval: 10s, labels: {ou: true, tags: [team]}}\n";
     let (exporter, _file) = configured(&sim, text, &[]);
     let label = |id: &str, ou: &str, team: &str| {
         format!("aws_mfa_account_labels{{account_id=\"{id}\",ou=\"{ou}\",tag_team=\"{team}\"}}")

@@ -35,6 +35,10 @@ mod names;
 mod pages;
 /// Real Prometheus, promtool and an independent OpenMetrics parser.
 mod peers;
+/// What must be allowed, in the templates and in AWS.
+mod permissions;
+/// What the Helm chart starts, started.
+mod pods;
 /// Names and secrets: where they are written, and where not.
 mod privacy;
 /// What expressions of Prometheus name, read without evaluating them.

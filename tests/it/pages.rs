@@ -57,7 +57,7 @@ fn say(figure: &str) {
 fn story(installation: Option<&Path>) {
     let which = if installation.is_some() { "Prometheus 3" } else { "Debian's Prometheus" };
     let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), format!("organization: {{role_name: {ROLE}, interval: 1s}}\n")).unwrap();
+    fs::write(file.path(), format!("organization: {{role_name: {ROLE}, interval: 10s}}\n")).unwrap();
     let flag = format!("--config.file={}", file.path().display());
     let mut chain = Chain::start(installation, Sim::start(organization()).unwrap());
     let endpoint = chain.sim.endpoint();

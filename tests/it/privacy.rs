@@ -189,8 +189,7 @@ impl Written {
 }
 
 /// Whatever fails, and however it is told.
-const FAULTS: [(Option<&str>, Fault); 6] = [
-    (Some("GetLoginProfile"), Fault::AccessDenied),
+const FAULTS: [(Option<&str>, Fault); 5] = [
     (Some("ListMFADevices"), Fault::Throttled),
     (Some("ListUsers"), Fault::HalfDocument),
     (None, Fault::NotXml),
@@ -201,7 +200,13 @@ const FAULTS: [(Option<&str>, Fault); 6] = [
 /// Runs an exporter through everything; what it has written, and its state file.
 fn run(format: &str, more: &[&str]) -> Written {
     let (world, mut written) = (World::new(), Written::default());
+    // Passwords are asked for at once, and hours later again.
+    world.sim.fault(OTHER, Some("GetLoginProfile"), Fault::AccessDenied);
     let mut exporter = world.start(format, more);
+    let denied =
+        format!("aws_mfa_collector_fault{{account_id=\"{OTHER}\",collector=\"users\",fault=\"access_denied\"}} 1");
+    world.wait_for(&exporter, &denied);
+    world.sim.clear_faults();
     world.wait_for(
         &exporter,
         &format!("aws_mfa_control_status{{account_id=\"{OTHER}\",control=\"IAM.5\",status=\"failed\"}} 1"),

@@ -127,7 +127,9 @@ impl Exporter {
     pub fn wait_for(&self, what: &str, patience: Duration, wanted: impl Fn(&Samples) -> bool) -> Samples {
         let began = Instant::now();
         loop {
-            let samples = self.metrics();
+            // Nothing may have been published yet.
+            let answer = self.get("/metrics");
+            let samples = Samples::parse(&if answer.status == 503 { String::new() } else { answer.text() });
             if wanted(&samples) {
                 return samples;
             }
@@ -221,7 +223,8 @@ impl Samples {
             }
             let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line}"));
             assert!(series.starts_with(&family), "{series} is outside its family {family}");
-            assert!(samples.insert(series.to_owned(), value.parse().unwrap()).is_none(), "{series} stands twice");
+            let value = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
+            assert!(samples.insert(series.to_owned(), value).is_none(), "{series} stands twice");
         }
         Self(samples)
     }

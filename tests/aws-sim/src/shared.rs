@@ -2,7 +2,7 @@
 //! the moment, and the way of a request through all of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -53,6 +53,10 @@ pub(crate) struct Inner {
     pub(crate) reports: Reports,
     pub(crate) plots: Vec<Plot>,
     pub(crate) next_plot: usize,
+    /// The actions that policies allow, as `service:Operation`; all of them where there is none.
+    pub(crate) allowed: Option<BTreeSet<String>>,
+    /// Whether sessions carry tags that go with them into the next role, as EKS Pod Identity's do.
+    pub(crate) tags_sessions: bool,
     pub(crate) record: Record,
     pub(crate) hook: Option<Hook>,
 }
@@ -80,6 +84,8 @@ impl Shared {
             reports: Reports::default(),
             plots: Vec::new(),
             next_plot: 0,
+            allowed: None,
+            tags_sessions: false,
             record: Record::default(),
             hook: None,
         })))
@@ -127,7 +133,10 @@ impl Inner {
         }
         let plots = self.plots.iter_mut();
         let faults = plots.filter_map(|plot| plot.strikes(seen).then(|| plot.fault.clone()));
-        let faults: Vec<Fault> = faults.map(|fault| self.history.resolve(&seen.account, fault)).collect();
+        let mut faults: Vec<Fault> = faults.map(|fault| self.history.resolve(&seen.account, fault)).collect();
+        if !self.allows(seen) {
+            faults.insert(0, Fault::AccessDenied);
+        }
         let instead = faults.iter().find_map(|fault| protocol.instead(fault));
         let mut reply = instead.unwrap_or_else(|| match (protocol, &*seen.operation) {
             (Protocol::Json, operation) => {
@@ -140,6 +149,14 @@ impl Inner {
         });
         rewrite(&mut reply, &faults);
         (reply, faults)
+    }
+
+    /// Whether policies allow it. Nobody has to be allowed to ask who they are.
+    fn allows(&self, seen: &Seen) -> bool {
+        let Some(allowed) = &self.allowed else { return true };
+        let action = format!("{}:{}", seen.service, seen.operation);
+        let tags = self.tags_sessions && seen.operation == ASSUME_ROLE;
+        action == "sts:GetCallerIdentity" || allowed.contains(&action) && (!tags || allowed.contains("sts:TagSession"))
     }
 
     /// Answers whoever has no credentials yet.

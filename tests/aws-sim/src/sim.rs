@@ -86,6 +86,16 @@ impl Sim {
         self.shared.lock().accounts.get(account).expect("the account is in the scenario").clone()
     }
 
+    /// Denies every action but these, `iam:ListUsers` say, in all accounts.
+    pub fn allow_only<'a>(&self, actions: impl IntoIterator<Item = &'a str>) {
+        self.shared.lock().allowed = Some(actions.into_iter().map(str::to_owned).collect());
+    }
+
+    /// Lets sessions carry tags into the next role, as those of EKS Pod Identity do: it takes `sts:TagSession` then.
+    pub fn tag_sessions(&self) {
+        self.shared.lock().tags_sessions = true;
+    }
+
     /// Switches a fault on for all requests, or those of one operation, that ask an
     /// account. Which one they ask, [`Seen::account`] tells: the one whose credentials
     /// they carry, except that a role is asked of the account that has it.

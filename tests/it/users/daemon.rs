@@ -76,12 +76,18 @@ impl<'a> Daemon<'a> {
         self.reading.is_some() && users.into_iter().all(|user| user.name.is_some())
     }
 
-    /// Whether it knows of every user if there is a password, or that AWS contradicts itself.
-    pub fn has_passwords(&self) -> bool {
-        self.reading.as_ref().is_some_and(|known| {
-            let is_known = |user: &UserFacts| user.password(known.value.report).is_some() || user.is_password_doubted();
-            known.value.users.iter().all(is_known)
-        })
+    /// Whether it knows of every user with a password that there is one, or that AWS
+    /// contradicts itself.
+    pub fn knows_passwords(&self) -> bool {
+        let Some(known) = &self.reading else { return false };
+        let is_known = |id: &str| {
+            let user = known.value.user(&id.into());
+            user.is_some_and(|user| {
+                user.password(known.value.report).is_some_and(|known| known.value) || user.is_password_doubted()
+            })
+        };
+        let life = self.model.life();
+        life.world.people.iter().filter(|person| person.password).all(|person| is_known(&person.id))
     }
 
     /// Whether AWS has contradicted itself on somebody's password.

@@ -178,6 +178,39 @@ fn a_name_that_is_given_to_another_user_does_not_give_the_device_with_it() {
     never_passes(&mut daemon, HOUR);
 }
 
+/// The list has the new names, and the replica that is asked for devices the old ones.
+#[test]
+fn a_name_that_was_exchanged_a_moment_ago_does_not_give_the_device_of_before() {
+    let model = Model::new(World::of([Person { password: true, ..nobody() }, fido()]));
+    let mut daemon = Daemon::new(&model);
+    daemon.live(20 * MINUTE, |_| {});
+    assert_eq!((daemon.says(Iam5), daemon.says(Iam19)), (Failed, Failed));
+    model.edit(|world, now| world.change(Act { what: 14, who: 0 }, now));
+    // The failing user is asked again every hour; this is that time.
+    model.wait(HOUR);
+    model.life().lags.insert("ListMFADevices", HOUR + 30 * SECOND);
+    let beat = daemon.beat();
+    daemon.inventory(beat);
+    daemon.age();
+    for control in [Iam5, Iam19] {
+        assert_ne!(daemon.says(control), Passed);
+    }
+    model.life().lags.clear();
+    never_passes(&mut daemon, 2 * HOUR);
+}
+
+/// The counters are what would show a change. While nobody reads them, nobody passes,
+/// whatever the lists say.
+#[test]
+fn without_a_heartbeat_nobody_passes() {
+    let model = Model::new(World::of([Person { virtuals: 1, created: 7, ..key_only() }, fido()]));
+    let mut daemon = watching(&model);
+    assert_eq!(daemon.says(Iam5), Passed);
+    model.wait(4 * MINUTE);
+    daemon.age();
+    assert_eq!((daemon.says(Iam5), daemon.says(Iam19)), (Unknown, Unknown));
+}
+
 /// Everybody has a device and nobody a password: there is nobody whom IAM.5 is about.
 #[test]
 fn where_nobody_has_a_password_iam5_does_not_apply_whoever_has_a_device() {

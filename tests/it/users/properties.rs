@@ -247,7 +247,7 @@ proptest! {
         for step in steps {
             // Who was called what before the first list, nobody can know.
             model.life().world.are_names_kept = do_lag && !daemon.has_names();
-            if !daemon.has_passwords() {
+            if !daemon.knows_passwords() {
                 // A first answer is believed.
                 let mut life = model.life();
                 life.forgets_until = life.forgets_until.min(life.mono);
