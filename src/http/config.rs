@@ -319,7 +319,7 @@ mod tests {
         ] {
             let tls = format!("cert_file: a, key_file: b, client_auth_type: {name}");
             let config = parse(&format!("tls_server_config: {{{tls}}}")).unwrap();
-            assert!(config.warnings.concat().contains("unverified"), "{config:?}");
+            assert!(config.warnings.concat().contains("without verifying it"), "{config:?}");
             assert_eq!(config.tls.unwrap().client_auth, auth);
             let named = parse(&format!("tls_server_config: {{{tls}, client_allowed_sans: [c]}}"));
             assert_eq!(named.is_ok(), may_name, "{name}");
