@@ -162,11 +162,13 @@ impl Door {
         self.lock().table.close(id);
     }
 
-    /// Sends somebody away, of those that may be; a sixteenth of `most` at once, so that
+    /// Sends somebody away, of those that may be; a sixteenth of them at once, so that
     /// looking for them is rare. Whether there is room now.
     fn make_room(&self, locked: &mut Locked<'_>, refusal: Refusal, most: usize, of: impl Fn(&Entry) -> bool) -> bool {
         let candidates = locked.table.seats.values().filter(|entry| of(entry)).map(|entry| entry.seat.candidate());
-        let leaving = victims(candidates.collect(), (most / 16).max(1));
+        // Where descriptors are the limit, there are fewer than may be; the newest are those
+        // that have not been read from yet, and stay.
+        let leaving = victims(candidates.collect(), (most.min(locked.table.seats.len()) / 16).max(1));
         let mut is_room = false;
         for candidate in leaving {
             // Who has begun to be answered meanwhile stays.
