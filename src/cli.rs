@@ -25,35 +25,34 @@ use crate::{
     rules,
 };
 
-/// Tells, as Prometheus metrics, whether the root users of AWS accounts are
-/// protected by multi-factor authentication, and how far their IAM users are.
+/// Exports as Prometheus metrics whether the root user and the IAM users of AWS accounts are protected by
+/// multi-factor authentication (MFA).
 ///
-/// With neither --config.file nor --organization.role-name it watches one account:
-/// that of the AWS credentials found where every AWS tool looks for them, in the
-/// environment, a profile, SSO, a web identity, or the role of the pod, task or
-/// instance. What it needs there, `aws-mfa-exporter iam-policy` prints; for an
-/// organization also organizations:ListAccounts, organizations:DescribeOrganization
-/// and sts:AssumeRole.
+/// Without --config.file and --organization.role-name, the exporter watches one account: the account of its AWS
+/// credentials. It finds credentials where every AWS tool does: in the environment, a profile, SSO, a web identity,
+/// or the role of the pod, task or instance. `aws-mfa-exporter iam-policy` prints the permissions that it needs. To
+/// watch an organization, it also needs organizations:ListAccounts, organizations:DescribeOrganization and
+/// sts:AssumeRole.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "aws-mfa-exporter", version = build_info::VERSION, max_term_width = 100)]
 pub struct Flags {
-    /// What to do instead of serving.
+    /// The task to do instead of running as a daemon.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// YAML file that says which accounts to watch. Read again on SIGHUP.
+    /// YAML file with the accounts to watch. The exporter reads it again on SIGHUP.
     #[arg(long = "config.file", global = true, value_name = "FILE", help_heading = "Accounts")]
     pub config_file: Option<PathBuf>,
 
-    /// Check the files of --config.file and --web.config.file, say what is wrong with them, and exit.
+    /// Check the files of --config.file and --web.config.file, print their mistakes, and exit.
     #[arg(long = "config.check", help_heading = "Accounts")]
     pub config_check: bool,
 
-    /// Read the configuration file again whenever it has changed.
+    /// Read the configuration file again when it has changed.
     #[arg(long = "config.enable-auto-reload", requires = "config_file", help_heading = "Accounts")]
     pub auto_reload: bool,
 
-    /// How often to look whether the configuration file has changed.
+    /// How often to check whether the configuration file has changed.
     #[arg(long = "config.auto-reload-interval", value_name = "DURATION", default_value = "30s", value_parser = duration(SECOND..=24 * HOUR), help_heading = "Accounts")]
     pub auto_reload_interval: Duration,
 
@@ -61,23 +60,24 @@ pub struct Flags {
     #[arg(long = "organization.role-name", global = true, value_name = "NAME", value_parser = role_name, help_heading = "Accounts")]
     pub role_name: Option<String>,
 
-    /// External id that the roles' trust policies ask for.
+    /// External id that the trust policies of the roles require.
     #[arg(long = "organization.external-id", global = true, value_name = "ID", help_heading = "Accounts")]
     pub external_id: Option<String>,
 
-    /// Which shard this is, from 0 (default: the number at the end of $POD_NAME).
+    /// Number of this shard, from 0 (default: the number at the end of $POD_NAME).
     #[arg(long = "shard", value_name = "N", help_heading = "Accounts")]
     pub shard: Option<u32>,
 
-    /// Among how many shards the accounts are divided.
+    /// Number of shards that the accounts are divided among.
     #[arg(long = "total-shards", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Accounts")]
     pub total_shards: u32,
 
-    /// File that keeps what is known over a restart, so that no series breaks. One exporter's alone: see FILE.lock.
+    /// File that keeps the snapshot over a restart, so that no series is interrupted. Each exporter needs a file of
+    /// its own; it locks FILE.lock.
     #[arg(long = "state.file", value_name = "FILE", help_heading = "State")]
     pub state_file: Option<PathBuf>,
 
-    /// How often to write the state file, where anything has changed.
+    /// How often to write the state file, if anything has changed.
     #[arg(long = "state.interval", value_name = "DURATION", default_value = "10s", value_parser = duration(SECOND / 100..=HOUR), help_heading = "State")]
     pub state_interval: Duration,
 
@@ -90,16 +90,16 @@ pub struct Flags {
     )]
     pub listen: Vec<ListenAddr>,
 
-    /// Listen on the sockets that systemd passes, and on no address.
+    /// Listen only on the sockets that systemd passes.
     #[arg(long = "web.systemd-socket", conflicts_with = "listen", help_heading = "Web")]
     pub systemd_socket: bool,
 
-    /// URL under which people reach the exporter, for instance through a reverse proxy. Its path stands before every
-    /// path, unless --web.route-prefix says otherwise.
+    /// URL of the exporter for its users, for example behind a reverse proxy. Its path is the prefix of every path,
+    /// unless --web.route-prefix is given.
     #[arg(long = "web.external-url", value_name = "URL", help_heading = "Web")]
     pub external_url: Option<ExternalUrl>,
 
-    /// Prefix of every path (default: the path of --web.external-url). Say / where the proxy takes it away.
+    /// Prefix of every path (default: the path of --web.external-url). Write / if the proxy removes the prefix.
     #[arg(long = "web.route-prefix", value_name = "PATH", value_parser = route_prefix, help_heading = "Web")]
     pub route_prefix: Option<String>,
 
@@ -111,11 +111,11 @@ pub struct Flags {
     #[arg(long = "web.config.file", value_name = "FILE", help_heading = "Web")]
     pub web_config: Option<PathBuf>,
 
-    /// How many scrapes may be under way at once; 0 for any number. Over it: 503.
+    /// Number of scrapes at the same time; 0 means no limit. The exporter answers further scrapes with 503.
     #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40, help_heading = "Web")]
     pub max_requests: usize,
 
-    /// Let POST /-/reload read the configuration file again, as SIGHUP does.
+    /// Enable POST /-/reload, which reads the configuration file again like SIGHUP.
     #[arg(long = "web.enable-lifecycle", help_heading = "Web")]
     pub enable_lifecycle: bool,
 
@@ -129,7 +129,7 @@ pub struct Flags {
     #[arg(long = "aws.max-rate", global = true, value_name = "N", value_parser = rate, help_heading = "AWS")]
     pub max_rate: Option<u32>,
 
-    /// What of the accounts is read, and how often.
+    /// The facts to read about the accounts, and how often.
     #[command(flatten)]
     pub collectors: Collectors,
 
@@ -176,10 +176,10 @@ impl Flags {
 /// What the program can do beside serving.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Read everything once, say what was found, and exit.
+    /// Read everything once, print the result, and exit.
     ///
     /// Exit status: 0 all controls passed or not applicable, 1 one failed, 2 one is unknown and
-    /// none failed, 3 the check could not be run.
+    /// none failed, 3 the check failed.
     Check {
         /// How to print the result.
         #[arg(long, value_enum, default_value_t)]
@@ -192,7 +192,7 @@ pub enum Command {
         /// unknown (default: no limit).
         #[arg(long, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
         timeout: Option<Duration>,
-        /// Say what has become better and worse since this former `check --output json`.
+        /// Print the changes since this earlier output of `check --output json`.
         #[arg(long, value_name = "FILE")]
         compare: Option<PathBuf>,
     },
@@ -207,7 +207,7 @@ pub enum Command {
     },
     /// Print the least-privilege IAM policy for the enabled collectors, as JSON.
     IamPolicy {
-        /// Whose policy.
+        /// The role or credentials that need the policy.
         #[arg(long, value_enum, default_value_t)]
         of: Principal,
     },
@@ -225,11 +225,11 @@ pub enum Output {
     /// A table for people; in colour on a terminal, unless NO_COLOR is set.
     #[default]
     Table,
-    /// One JSON object, described in the README.
+    /// One JSON object; deploy/check.md describes it.
     Json,
     /// One line an account, for a spreadsheet.
     Csv,
-    /// The accounts that are not well, as a table of Markdown, for a mail or a ticket.
+    /// The accounts with a failed or unknown control, as a table in Markdown, for a mail or a ticket.
     Markdown,
     /// The metrics of the account, for the textfile collector of node_exporter.
     Prometheus,
@@ -248,7 +248,7 @@ pub enum Document {
     CompleteZsh,
     /// The page on metrics, in Markdown.
     Metrics,
-    /// The alerts, as a rule file for Prometheus and its like.
+    /// The alerts, as a rule file for Prometheus and compatible systems.
     Alerts(AlertFlags),
 }
 
@@ -259,7 +259,7 @@ pub struct AlertFlags {
     #[arg(long, value_enum, default_value_t)]
     set: AlertSet,
 
-    /// Address of the page on runbooks, to which the alert's name is added (default: its path in the repository).
+    /// Address of the runbooks; the exporter adds the alert's name (default: their path in the repository).
     #[arg(long, value_name = "URL", value_parser = rules::settings::address)]
     runbooks: Option<String>,
 
@@ -267,11 +267,11 @@ pub struct AlertFlags {
     #[arg(long, value_name = "URL", value_parser = rules::settings::address)]
     grafana: Option<String>,
 
-    /// Regular expression for the job by which Prometheus scrapes the exporter (default: .*aws-mfa-exporter.*).
+    /// Regular expression for the Prometheus job that scrapes the exporter (default: .*aws-mfa-exporter.*).
     #[arg(long, value_name = "REGEX", value_parser = rules::settings::job_pattern)]
     job: Option<String>,
 
-    /// How long an account may be listed and unread before that pages (default: 24h).
+    /// Grace period: how long a new account may stay unread before the alert pages (default: 24h).
     #[arg(long, value_name = "DURATION", value_parser = rules::settings::grace_period)]
     grace: Option<Duration>,
 
@@ -279,11 +279,11 @@ pub struct AlertFlags {
     #[arg(long, value_name = "DURATION", value_parser = rules::settings::check_age)]
     check_age: Option<Duration>,
 
-    /// How long Prometheus may be down before the rules forget (default: 1h); less is cheaper.
+    /// How long Prometheus may be down before the rules lose their memory (default: 1h). A shorter time costs less.
     #[arg(long, value_name = "DURATION", value_parser = rules::settings::memory_window)]
     memory: Option<Duration>,
 
-    /// Labels of aws_mfa_account_labels that the alerts carry: ou,tag_team say. Not in the simple set.
+    /// Labels of aws_mfa_account_labels that the alerts carry, for example ou,tag_team. Not in the simple set.
     #[arg(long, value_name = "LABELS", value_delimiter = ',', value_parser = rules::settings::label)]
     labels: Vec<String>,
 }
@@ -309,10 +309,10 @@ impl AlertFlags {
 /// Which alerts `generate alerts` prints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum AlertSet {
-    /// Alerts that remember, with records of their own: for Prometheus, Mimir, vmalert from 1.93 on.
+    /// Alerts with recording rules that remember earlier verdicts: for Prometheus, Mimir, vmalert from 1.93 on.
     #[default]
     Full,
-    /// Alerts alone: for an older vmalert and for Grafana-managed alerts.
+    /// Alerts without recording rules: for an older vmalert and for Grafana-managed alerts.
     Simple,
 }
 
@@ -325,7 +325,7 @@ fn health_url(text: &str) -> Result<Uri, String> {
 fn telemetry_path(text: &str) -> Result<String, String> {
     let taken = ["/", "/-/healthy", "/-/ready", "/-/reload"];
     match text {
-        _ if taken.contains(&text) => Err(format!("{text} has a page of its own; take /metrics, say")),
+        _ if taken.contains(&text) => Err(format!("{text} is already another page; write for example /metrics")),
         _ if !text.starts_with('/') => Err("a path begins with /".to_owned()),
         _ if text.contains(['?', '#', ' ', '%']) => Err("a path has no query, fragment, space or escape".to_owned()),
         _ => Ok(text.to_owned()),
@@ -343,12 +343,10 @@ fn route_prefix(text: &str) -> Result<String, String> {
 /// Whose policy is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Principal {
-    /// The role that the exporter assumes in an account, or its own credentials where it watches
-    /// the account that they belong to.
+    /// The role that the exporter assumes in an account, or its own credentials if it watches their account.
     #[default]
     Account,
-    /// The exporter's own credentials, where it watches other accounts: to list them and to
-    /// assume their roles.
+    /// The exporter's own credentials if it watches other accounts. They list the accounts and assume the roles.
     Exporter,
 }
 

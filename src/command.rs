@@ -27,11 +27,11 @@ pub const NOT_RUN: u8 = 3;
 /// A command was given too little.
 #[derive(Debug, thiserror::Error)]
 enum UsageError {
-    #[error("there is nothing to check: give --config.file or --web.config.file too")]
+    #[error("--config.check needs a file: also give --config.file or --web.config.file")]
     NothingToCheck,
     #[error(
-        "no role is configured, so the exporter's own credentials need no policy beside that of the account: give \
-         --organization.role-name, or a --config.file with an organization or with accounts"
+        "no role is configured, so the exporter needs only the policy of the account: for the policy of an exporter \
+         that assumes roles, give --organization.role-name, or a --config.file with an organization or with accounts"
     )]
     NoRole,
 }

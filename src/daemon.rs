@@ -58,7 +58,7 @@ pub enum StartError {
     #[error(transparent)]
     Web(#[from] GuardError),
     /// The state file cannot be read or written.
-    #[error("the state file {0} cannot be used: {1}")]
+    #[error("cannot use the state file {0}: {1}")]
     State(PathBuf, io::Error),
     /// Two metrics have one name: a bug.
     #[error("the exporter's own metrics are inconsistent: {0}")]

@@ -86,7 +86,7 @@ pub struct Encoder {
 pub enum EncodeError {
     /// A name of this family's was taken by an earlier one: Prometheus would
     /// reject all.
-    #[error("metric family {0} was given twice, or clashes with another's samples")]
+    #[error("metric family {0} is there twice, or its samples have the name of another family")]
     Twice(String),
     /// Only gauges, counters and histograms are spoken here.
     #[error("metric family {0} is a {1:?}, which cannot be encoded")]

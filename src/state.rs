@@ -34,7 +34,7 @@ const VERSION: u32 = 2;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
     /// It is no state file, or a damaged one.
-    #[error("it is damaged, or no state file: line {line}, column {column}")]
+    #[error("it is damaged, or not a state file: line {line}, column {column}")]
     Damaged {
         /// Where reading ended.
         line: usize,
@@ -45,13 +45,13 @@ pub enum StateError {
     #[error("its version is {0}, and this exporter reads {VERSION}")]
     Version(u32),
     /// It holds the accounts of another shard.
-    #[error("it is shard {0} of {1}'s")]
+    #[error("it belongs to shard {0} of {1}")]
     Shard(u32, u32),
     /// It is of one account, and a list of accounts is to be watched, or the reverse.
     #[error("it was written by an exporter that watched {0}")]
     Scope(&'static str),
     /// It holds what cannot be.
-    #[error("it holds {0:?}, which cannot be")]
+    #[error("it contains the invalid value {0:?}")]
     Value(String),
 }
 

@@ -123,7 +123,7 @@ impl Caller {
             let request = request(Only { credentials: credentials.clone(), tap: tap.clone() });
             match self.try_once(&operation, &tap, request, &read).await {
                 Err(fault) if fault.class.is_transient() && tries < TRIES => {
-                    tracing::debug!(operation = operation.name, %fault, tries, "A request to AWS is tried again.");
+                    tracing::debug!(operation = operation.name, %fault, tries, "A request to AWS failed; the exporter tries it again.");
                     sleep(schedule::retry_delay(tries)).await;
                     tries += 1;
                 }

@@ -239,7 +239,7 @@ pub(super) fn no_file(by: Option<&str>, path: &str, error: &io::Error) -> Fault 
     };
     let by = by.map_or_else(String::new, |by| format!(", which {by} names,"));
     invalid(format!("the file {path}{by} cannot be read: {why}"))
-        .advising("let the exporter's user read the file, or correct its name where it is named")
+        .advising("give the exporter's user permission to read the file, or correct the file's name in the setting")
 }
 
 /// The library's parser tells the file, the line and what it expected there, and

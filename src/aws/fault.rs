@@ -165,14 +165,15 @@ fn of_answer(status: StatusCode, code: &str, clocks: Option<Clocks>) -> FaultCla
 fn remedy(code: &str) -> Option<&'static str> {
     Some(match code {
         "SignatureDoesNotMatch" | "InvalidSignatureException" => {
-            "write the secret access key anew: it does not belong to the access key id, or was altered on its way"
+            "write the secret access key again: it does not belong to the access key id, or a proxy has changed the \
+             request"
         }
         "ExpiredToken" | "ExpiredTokenException" => {
-            "renew the temporary credentials; credentials that the exporter is to renew by itself come from a role, a \
-             profile or a process, not from variables"
+            "renew the temporary credentials; the exporter can renew only credentials of a role, a profile or a \
+             process by itself, not those in variables"
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => {
-            "see in IAM whether the access key exists and is active; a key of another partition needs a region of that \
+            "check in IAM whether the access key exists and is active; a key of another partition needs a region of that \
              partition (AWS_REGION, or region in the profile)"
         }
         "RegionDisabledException" => "activate STS in this region in the account's IAM settings, or set another region",

@@ -150,7 +150,7 @@ impl Directory {
         match ids.len() {
             0 => Err(Fault::new(FaultClass::IncompleteReply, "ListAccounts: an organization without accounts")),
             different if different < entries.len() => {
-                Err(Fault::new(FaultClass::MalformedReply, "ListAccounts: an account stands there twice"))
+                Err(Fault::new(FaultClass::MalformedReply, "ListAccounts: an account is listed twice"))
             }
             _ => Ok(entries),
         }
@@ -184,7 +184,7 @@ impl Directory {
             }
             for (id, name) in self.units_below(&parent).await? {
                 if !seen.insert(id.clone()) {
-                    let detail = "ListOrganizationalUnitsForParent: a unit is below two others, or below itself";
+                    let detail = "ListOrganizationalUnitsForParent: a unit has two parents, or is its own parent";
                     return Err(Fault::new(FaultClass::MalformedReply, detail));
                 }
                 let below = unit.below(&id, &name);
@@ -264,12 +264,13 @@ fn advise(fault: Fault) -> Fault {
     match fault.class {
         FaultClass::AccessDenied => fault.advising(
             "give the exporter credentials of the organization's management account, or of an account that is a delegated \
-             administrator: other members may not list accounts. If they are of such an account, allow what \
-             `aws-mfa-exporter iam-policy --of exporter` prints",
+             administrator: other members may not list accounts. If the credentials are of such an account, allow the \
+             actions that `aws-mfa-exporter iam-policy --of exporter` prints",
         ),
         FaultClass::Throttled => fault.advising(
-            "nothing, if it passes: Organizations allows few calls a second in the whole organization, and the exporter \
-             asks again in a minute. If it lasts, find what else lists accounts, or raise organization.interval",
+            "wait: the exporter asks again in a minute. AWS Organizations allows only a few calls a second for the \
+             whole organization. If it lasts, find out which other program lists accounts, or raise \
+             organization.interval",
         ),
         _ => fault,
     }

@@ -157,7 +157,7 @@ impl Session {
         match (renewed, kept) {
             // They are good for a while yet, and STS may be back before that is over.
             (Err(fault), Some(kept)) if fault.class != FaultClass::WrongAccount => {
-                tracing::debug!(%fault, "Credentials could not be renewed, and are used on until they expire.");
+                tracing::debug!(%fault, "The exporter could not renew its credentials, and uses the old ones until they expire.");
                 held.until = held.expiry.min(ended + RENEW_AGAIN);
                 Ok(kept)
             }
@@ -195,7 +195,7 @@ impl Session {
 
     fn check(&self, held: &mut Held, identity: &Identity) -> Result<(), Fault> {
         let refuse = |wanted: &dyn std::fmt::Display| {
-            let detail = format!("the credentials are account {}'s, not {wanted}'s", identity.account);
+            let detail = format!("the credentials belong to account {}, not to {wanted}", identity.account);
             Err(Fault::new(FaultClass::WrongAccount, detail))
         };
         if let Some(wanted) = self.wanted.filter(|wanted| *wanted != identity.account) {

@@ -44,10 +44,10 @@ pub const REPORT_CAP: usize = 64 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {
     /// The reply is not well-formed, or not of the form that all replies have.
-    #[error("the reply is not in the form of an answer to this operation")]
+    #[error("the reply does not have the form of an answer to this operation")]
     Malformed,
     /// The reply can be read in two ways.
-    #[error("the reply can be read in two ways: something stands in it twice, or mixed with something else")]
+    #[error("the reply is ambiguous: an element is there twice, or text and elements are mixed")]
     Ambiguous,
     /// Something that must be there is not, or is empty.
     #[error("the reply has no {0}")]

@@ -34,7 +34,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file cannot be read.
-    #[error("the configuration file {0} cannot be read: {1}")]
+    #[error("cannot read the configuration file {0}: {1}")]
     Read(PathBuf, io::Error),
     /// The file is wrong.
     #[error(fmt = in_place)]
@@ -44,18 +44,19 @@ pub enum SettingsError {
     Shard(#[from] ShardError),
     /// There is nothing to use the external id for.
     #[error(
-        "--organization.external-id is for the roles of an organization, and none is watched: give \
-         --organization.role-name too, or organization in the --config.file"
+        "--organization.external-id needs an organization: also give --organization.role-name, or organization in the \
+         --config.file"
     )]
     IdleExternalId,
     /// Nothing says which shard this is.
     #[error(
-        "--total-shards={0} wants a --shard, or a variable POD_NAME that ends in a number, as a StatefulSet's pods have it"
+        "--total-shards={0} needs --shard, or a variable POD_NAME that ends in a number, like the pod names of a \
+         StatefulSet"
     )]
     NoShard(u32),
     /// The exporter began with one account, and is to watch others, or the reverse.
     #[error(
-        "watching the ambient account alone and watching a list of accounts are two ways to start: restart the exporter"
+        "a reload cannot switch between watching one account and watching a list of accounts: restart the exporter"
     )]
     Restart,
 }

@@ -27,7 +27,7 @@ where
     loop {
         let Some(next) = take(read(marker).await?) else { return Ok(()) };
         if !markers.insert(next.clone()) || markers.len() > MOST_PAGES {
-            let detail = format!("{operation}: the list leads back to a page already read, or never ends");
+            let detail = format!("{operation}: the list returned to a page that was already read, or does not end");
             return Err(Fault::new(FaultClass::MalformedReply, detail));
         }
         marker = Some(next);

@@ -86,9 +86,9 @@ async fn read(
                 return Ok((report, now.of_aws(generated)));
             }
             ReportReply::InProgress => looks.next().ok_or_else(|| missing("GetCredentialReport: it is not ready yet")),
-            ReportReply::Absent if is_being_made => {
-                looks.next().ok_or_else(|| missing("GetCredentialReport: there is none although it was made"))
-            }
+            ReportReply::Absent if is_being_made => looks
+                .next()
+                .ok_or_else(|| missing("GetCredentialReport: AWS has no report, although it said that one was made")),
             ReportReply::Absent => Err(missing("GetCredentialReport: there is none, or it has expired")),
         };
         let wait = wait?;
@@ -110,7 +110,7 @@ fn is_dated(report: &Report, generated: Timestamp, now: Moment) -> Result<(), &'
     let root_used = report.root_password_last_used.and_then(PasswordUse::at);
     let mut dates = report.users.values().map(|row| row.created).chain(root_used);
     if dates.any(|at| is_after(at, generated)) {
-        return Err("the credential report tells of a time after its GeneratedTime");
+        return Err("the credential report contains a time after its GeneratedTime");
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ async fn report(flags: &Flags, output: Output, limit: Option<Duration>, is_text:
 /// Why nothing could be read, for whoever sees only the exit status and standard error.
 fn why(snapshot: &Snapshot) -> String {
     snapshot.discovery.fault.as_ref().map_or_else(
-        || "it could not be found out which accounts there are".to_owned(),
+        || "account discovery failed".to_owned(),
         |fault| {
             let (what, remedy) = (fault.class.explain(), Reader::Once.remedy(fault));
             format!("{what} ({fault}). What to do: {remedy}.")
@@ -105,7 +105,7 @@ enum CheckError {
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),
     /// Of no account anything is known.
-    #[error("the check could not be run: {0}")]
+    #[error("the check failed: {0}")]
     Nothing(String),
 }
 

@@ -40,9 +40,8 @@ fn text(bytes: Vec<u8>) -> String {
 /// The page on metrics.
 fn metrics() -> String {
     let mut page = String::from(
-        "# Metrics\n\nMade by `aws-mfa-exporter generate metrics`; a test compares the two.\n\n\
-         Facts are absent while unknown. Verdicts always show all four states. Nothing carries a timestamp of its own; what is \
-         read in the background says when in a metric beside it. Text 0.0.4 and OpenMetrics 1.0 hold the same samples.\n\n\
+        "# Metrics\n\nThis page is the output of `aws-mfa-exporter generate metrics`. A test compares the two.\n\n\
+         A fact is absent while it is unknown. A verdict always shows all four states. No sample carries a timestamp of its own: the metrics `…_timestamp_seconds` say when the exporter read AWS. Text 0.0.4 and OpenMetrics 1.0 hold the same samples.\n\n\
          | metric | type | labels | meaning |\n| --- | --- | --- | --- |\n",
     );
     for metric in catalogue() {
@@ -50,7 +49,7 @@ fn metrics() -> String {
         let _ = writeln!(page, "| `{}` | {} | {labels} | {} |", metric.name, metric.kind.as_str(), metric.help);
     }
     page.push_str(
-        "\nBeside these, the `process_*` metrics of the Prometheus client library. `--web.disable-exporter-metrics` hides them \
+        "\nThe exporter also has the `process_*` metrics of the Prometheus client library. `--web.disable-exporter-metrics` hides them \
          and the `_http_` ones.\n\n## Faults\n\nThe values of the label `fault`, and what to do.\n\n| fault | what to do |\n| --- | --- |\n",
     );
     for class in crate::model::facts::FaultClass::ALL {

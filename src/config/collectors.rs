@@ -40,11 +40,11 @@ pub struct Collectors {
     devices: bool,
 
     #[arg(long = "no-collector.devices", global = true, overrides_with = "devices")]
-    #[arg(help = "Disable the devices collector: the hardware MFA control, IAM.6, stays unknown")]
+    #[arg(help = "Disable the devices collector: IAM.6 (hardware MFA for root) stays unknown")]
     no_devices: bool,
 
     #[arg(long = "collector.devices.interval", global = true, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
-    #[arg(help = or("How often to list virtual devices where nothing has changed", write_duration(Cadence::DEFAULT.devices)))]
+    #[arg(help = or("How often to list virtual devices if nothing has changed", write_duration(Cadence::DEFAULT.devices)))]
     devices_interval: Option<Duration>,
 
     #[arg(long = "collector.users", global = true, overrides_with = "no_users")]
@@ -52,21 +52,19 @@ pub struct Collectors {
     users: bool,
 
     #[arg(long = "no-collector.users", global = true, overrides_with = "users")]
-    #[arg(
-        help = "Disable the users collector: nothing is said of IAM users, their controls IAM.5 and IAM.19 included"
-    )]
+    #[arg(help = "Disable the users collector: IAM.5, IAM.19 and all metrics of IAM users are absent")]
     no_users: bool,
 
     #[arg(long = "collector.users.interval", global = true, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
-    #[arg(help = or("How often to list users where nothing has changed", write_duration(UsersPlan::DEFAULT.interval)))]
+    #[arg(help = or("How often to list users if nothing has changed", write_duration(UsersPlan::DEFAULT.interval)))]
     users_interval: Option<Duration>,
 
     #[arg(long = "collector.users.password-max-age", global = true, value_name = "DURATION", value_parser = duration(30 * SECOND..=24 * HOUR))]
-    #[arg(help = or("How old it may be that a user has no password; nothing but asking shows a new one", write_duration(UsersPlan::DEFAULT.password_max_age)))]
+    #[arg(help = or("How long 'no console password' is trusted before AWS is asked again", write_duration(UsersPlan::DEFAULT.password_max_age)))]
     password_max_age: Option<Duration>,
 
     #[arg(long = "collector.users.live-budget", global = true, value_name = "N", value_parser = number)]
-    #[arg(help = or("How many users without a device to ask again for a password in each run", UsersPlan::DEFAULT.live_budget))]
+    #[arg(help = or("How many users without a device to ask AWS about again in each run, for a new password", UsersPlan::DEFAULT.live_budget))]
     live_budget: Option<u32>,
 
     #[arg(long = "collector.users.generate-report", global = true, overrides_with = "no_generate_report")]
@@ -74,7 +72,7 @@ pub struct Collectors {
     generate_report: bool,
 
     #[arg(long = "no-collector.users.generate-report", global = true, overrides_with = "generate_report")]
-    #[arg(help = "Only read the credential reports that something else generates")]
+    #[arg(help = "Only read credential reports that another program generates")]
     no_generate_report: bool,
 
     #[arg(long = "collector.users.names", global = true, value_enum)]
@@ -82,7 +80,7 @@ pub struct Collectors {
     names: Option<Names>,
 
     #[arg(long = "collector.users.names-limit", global = true, value_name = "N", value_parser = number)]
-    #[arg(help = or("How many users of an account to name at most", NAMES_LIMIT))]
+    #[arg(help = or("Most users of an account to name", NAMES_LIMIT))]
     names_limit: Option<u32>,
 }
 
@@ -257,7 +255,7 @@ mod tests {
         .unwrap_err();
         for (place, what) in [
             ("3:12", "collectors.users.names: write none or failing"),
-            ("4:18", "collectors.users.live_budget: no number from 0 to 4294967295"),
+            ("4:18", "collectors.users.live_budget: not a number from 0 to 4294967295"),
             ("5:5", "collectors.users.live-budget: no such option (options: enabled, interval, "),
             (
                 "5:5",

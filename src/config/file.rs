@@ -83,7 +83,7 @@ struct FileFilter {
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "the path of an organizational unit is wanted, or its id, or the names of its path as a list"
+    expecting = "write the path of an organizational unit, or its id, or the names of its path as a list"
 )]
 enum FileUnit {
     Text(String),
@@ -228,7 +228,7 @@ impl Validator {
         for file in files {
             let Some(id) = self.account_id(&file.id) else { continue };
             if accounts.iter().any(|known| known.id == id) {
-                self.wrong(&file.id, format_args!("account {id} stands here twice"));
+                self.wrong(&file.id, format_args!("account {id} is here twice: remove one of the two"));
             }
             let name = file.name.0.clone();
             accounts.push(StaticAccount { id, name, access: self.access(id, file) });
@@ -240,16 +240,16 @@ impl Validator {
         let profile = file.profile.0.map(|profile| profile.value);
         let Some(arn) = file.role_arn.0 else {
             for idle in [&file.external_id.0, &file.session_name.0].into_iter().flatten() {
-                self.wrong(idle, "this is for a role, and the account has no role_arn");
+                self.wrong(idle, "this needs role_arn: the account has none");
             }
             return profile.map_or(Access::Ambient, Access::Profile);
         };
         match Identity::of_arn(&arn.value) {
             Ok(identity) if identity.account != id => {
-                self.wrong(&arn, format_args!("the role is account {}'s, not {id}'s", identity.account));
+                self.wrong(&arn, format_args!("the role belongs to account {}, not to {id}", identity.account));
             }
             Ok(_) if arn.value.split(':').nth(5).is_some_and(|resource| resource.starts_with("role/")) => {}
-            _ => self.wrong(&arn, format_args!("no ARN of a role: write arn:aws:iam::{id}:role/NAME")),
+            _ => self.wrong(&arn, format_args!("not the ARN of a role: write arn:aws:iam::{id}:role/NAME")),
         }
         let (external_id, session_name) =
             (self.external_id(file.external_id.0), self.session_name(file.session_name.0));
@@ -265,7 +265,7 @@ impl Validator {
     fn external_id(&mut self, text: Option<Text>) -> Option<String> {
         let text = text?;
         if !(2..=1_224).contains(&text.value.len()) || !text.value.bytes().all(|b| is_word(b) || b":/".contains(&b)) {
-            self.wrong(&text, "no external id: AWS takes 2 to 1224 letters, digits and _+=,.@:/-");
+            self.wrong(&text, "not an external id: AWS accepts 2 to 1224 letters, digits and _+=,.@:/-");
         }
         Some(text.value)
     }
@@ -274,7 +274,7 @@ impl Validator {
     fn session_name(&mut self, text: Option<Text>) -> String {
         let Some(text) = text else { return SESSION_NAME.to_owned() };
         if !(2..=64).contains(&text.value.len()) || !text.value.bytes().all(is_word) {
-            self.wrong(&text, "no session name: AWS takes 2 to 64 letters, digits and _+=,.@-");
+            self.wrong(&text, "not a session name: AWS accepts 2 to 64 letters, digits and _+=,.@-");
         }
         text.value
     }
@@ -288,10 +288,10 @@ impl Validator {
                 self.wrong(id, "an exemption's id is a label value: write 1 to 64 letters, digits and _+=,.@-");
             }
             if !ids.insert(id.value.clone()) {
-                self.wrong(id, "this id is another exemption's already");
+                self.wrong(id, "another exemption already has this id");
             }
             if exemption.reason.value.trim().is_empty() {
-                self.wrong(&exemption.reason, "an exemption without a reason is an oversight: say why");
+                self.wrong(&exemption.reason, "an exemption needs a reason: write one");
             }
             exemptions.extend(self.exemption(exemption));
         }
@@ -301,7 +301,7 @@ impl Validator {
     fn exemption(&mut self, file: FileExemption) -> Option<Exemption> {
         let until = file.until.0.as_ref().and_then(|text| {
             date(&text.value).or_else(|| {
-                self.wrong(text, "no date: write 2027-01-31, or 2027-01-31T12:00:00Z");
+                self.wrong(text, "not a date: write 2027-01-31, or 2027-01-31T12:00:00Z");
                 None
             })
         });
@@ -310,11 +310,11 @@ impl Validator {
             (Some(user), None) => self.users(user, user_id),
             (None, Some(control)) => self.control(control, account.is_some(), user_id),
             (Some(_), Some(control)) => {
-                self.wrong(control, "an exemption is for users or for a control: write two");
+                self.wrong(control, "an exemption covers either users or a control: write two exemptions");
                 return None;
             }
             (None, None) => {
-                self.wrong(&file.id, "this is for nothing: write a user, or a control of an account");
+                self.wrong(&file.id, "this exemption covers nothing: write a user, or a control of an account");
                 return None;
             }
         };
@@ -332,13 +332,13 @@ impl Validator {
         if user.value.bytes().all(|byte| byte == b'*') {
             self.wrong(
                 user,
-                "this is for nobody, or for everybody: name the user, or a part of the name with a * beside it",
+                "this exemption covers no user, or all users: write the user's name, or a part of it with a *",
             );
         } else if user.value.len() > 64 || !user.value.bytes().all(is_name) {
-            self.wrong(user, "no name of a user, nor a pattern of one: AWS takes 64 letters, digits and _+=,.@-");
+            self.wrong(user, "not a user name or a pattern: AWS accepts up to 64 letters, digits and _+=,.@-");
         }
         if let Some(id) = id.filter(|id| !id.value.starts_with("AIDA")) {
-            self.wrong(id, "no unique id of a user: it begins with AIDA, and `aws iam get-user` prints it");
+            self.wrong(id, "not the unique id of a user: it begins with AIDA, and `aws iam get-user` prints it");
         }
         Subject::Users { names: user.value.clone(), id: id.map(|id| id.value.as_str().into()) }
     }
@@ -352,13 +352,16 @@ impl Validator {
         };
         if controls.is_empty() {
             let known = Control::ALL.map(Control::as_str).join(", ");
-            self.wrong(text, format_args!("no control: write one of {known}, or root for all that are about it"));
+            self.wrong(
+                text,
+                format_args!("not a control: write one of {known}, or root for all controls of the root user"),
+            );
         }
         if !has_account {
-            self.wrong(text, "a control is exempt in one account: name it with `account`");
+            self.wrong(text, "an exemption of a control needs `account`: write the account's id");
         }
         if let Some(id) = user_id {
-            self.wrong(id, "this is for a user, and the exemption is for a control");
+            self.wrong(id, "this belongs to an exemption of users, and this exemption covers a control");
         }
         Subject::Controls(controls)
     }
@@ -438,21 +441,21 @@ mod tests {
         assert_eq!(exemption.subject, Subject::Users { names: "svc-*".into(), id: None });
         assert_eq!(exemption.until.unwrap().as_millis(), 1_801_353_600_000);
         for (wrong, what) in [
-            ("{id: a, user: \"*\", reason: x}", "everybody"),
-            ("{id: a, user: \"\", reason: x}", "nobody"),
-            ("{id: a, user: b, reason: \" \"}", "say why"),
+            ("{id: a, user: \"*\", reason: x}", "or all users"),
+            ("{id: a, user: \"\", reason: x}", "covers no user"),
+            ("{id: a, user: b, reason: \" \"}", "needs a reason"),
             ("{id: a, user: b}", "reason"),
             ("{id: \"a b\", user: b, reason: x}", "label value"),
-            ("{id: a, user: b/c, reason: x}", "no name"),
+            ("{id: a, user: b/c, reason: x}", "not a user name"),
             ("{id: a, user: b, reason: x, user_id: AROA1}", "AIDA"),
             ("{id: a, user: b, reason: x, until: soon}", "2027-01-31"),
             ("{id: a, user: b, reason: x, account: \"1\"}", "account"),
-            ("{id: a, user: b, reason: x}, {id: a, user: c, reason: x}", "another exemption's"),
-            ("{id: a, reason: x}", "for nothing"),
+            ("{id: a, user: b, reason: x}, {id: a, user: c, reason: x}", "another exemption already has"),
+            ("{id: a, reason: x}", "covers nothing"),
             ("{id: a, user: b, control: root, reason: x}", "write two"),
             ("{id: a, account: \"111111111111\", control: IAM.1, reason: x}", "IAM.9"),
             ("{id: a, control: root, reason: x}", "`account`"),
-            ("{id: a, account: \"111111111111\", control: root, user_id: AIDA1, reason: x}", "for a control"),
+            ("{id: a, account: \"111111111111\", control: root, user_id: AIDA1, reason: x}", "covers a control"),
         ] {
             let error = parse(&format!("exemptions: [{wrong}]\n")).unwrap_err();
             assert!(error.contains(what), "{wrong}: {error}");

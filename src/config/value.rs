@@ -16,8 +16,8 @@ pub const HOUR: Duration = Duration::from_secs(3_600);
 /// Reads a duration within `allowed`, as people write it.
 pub fn duration(allowed: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, String> + Clone {
     move |text| {
-        let duration =
-            humantime::parse_duration(text).map_err(|_| "no duration: write 30s, 5m or 1h30m, say".to_owned())?;
+        let duration = humantime::parse_duration(text)
+            .map_err(|_| "not a duration: write for example 30s, 5m or 1h30m".to_owned())?;
         if allowed.contains(&duration) {
             return Ok(duration);
         }
@@ -36,7 +36,7 @@ pub fn write_duration(duration: Duration) -> String {
 /// # Errors
 /// When it is none.
 pub fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("no number from 0 to {}", u32::MAX))
+    text.parse().map_err(|_| format!("not a number from 0 to {}", u32::MAX))
 }
 
 /// Reads a rate in requests a second.
@@ -66,7 +66,7 @@ pub fn role_name(text: &str) -> Result<String, String> {
     if (1..=64).contains(&name.len()) && name.bytes().all(is_word) && is_path && !text.starts_with('/') {
         Ok(text.to_owned())
     } else {
-        Err("the name of a role is wanted, with its path if it has one, and no ARN".to_owned())
+        Err("write the name of a role, with its path if it has one, and not an ARN".to_owned())
     }
 }
 

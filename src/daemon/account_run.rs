@@ -315,7 +315,10 @@ impl AccountRun {
         let asked = clock.now();
         let verified = caught(self.session.verified()).await.unwrap_or_else(|| {
             self.own.task_panicked(collector.as_str());
-            Err(Fault::new(FaultClass::Panicked, "the proof of whose the credentials are panicked; the log says where"))
+            Err(Fault::new(
+                FaultClass::Panicked,
+                "GetCallerIdentity: the check of the credentials panicked; the log says where",
+            ))
         });
         let verified = match verified {
             Ok(verified) => verified,

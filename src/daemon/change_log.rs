@@ -26,13 +26,13 @@ fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
     match after {
         Some(fault) if fault.class == FaultClass::UnmatchedFilter => tracing::error!(
             fault = %fault.class, detail = %fault, remedy = fault.remedy(),
-            "A filter of the configuration matches nothing. No account is left out because of it.",
+            "A filter of the configuration matches no account. The exporter excludes no account because of it.",
         ),
         Some(fault) => tracing::error!(
             fault = %fault.class, detail = %fault, remedy = fault.remedy(),
-            "It could not be found out which accounts to watch.",
+            "Account discovery failed.",
         ),
-        None => tracing::info!("It is known which accounts to watch."),
+        None => tracing::info!("Account discovery succeeded."),
     }
 }
 
@@ -49,7 +49,8 @@ fn log_faults(before: Option<&AccountState>, after: &AccountState) {
             Some(fault) if after.account.as_ref().is_some_and(|account| account.management) => tracing::error!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
                 remedy = fault.remedy(),
-                "A collector is down in the organization's management account, the one that no StackSet reaches.",
+                "A collector is down in the organization's management account. A StackSet does not reach this \
+                 account: its role needs a stack of its own.",
             ),
             Some(fault) => tracing::warn!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,

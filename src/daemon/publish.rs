@@ -148,6 +148,6 @@ fn encode_tail(head: &Half, metrics: &ExporterMetrics) -> Half {
 
 fn log_refusal(encoded: Result<(), crate::exposition::EncodeError>) {
     if let Err(error) = encoded {
-        tracing::error!(%error, "A metric family was left out of the exposition.");
+        tracing::error!(%error, "The exporter cannot encode a metric family and leaves it out of the exposition.");
     }
 }

@@ -77,14 +77,14 @@ impl Reloader {
         });
         self.metrics.reloaded(read.is_ok().then(|| self.clock.now().wall));
         let settings = read.inspect_err(|error| {
-            tracing::error!(%error, "The configuration cannot be used; the last good one stays in force.");
+            tracing::error!(%error, "The exporter cannot use the configuration file, and continues with the last good configuration.");
         })?;
         let changed = self.settings.send_if_modified(|current| {
             let is_new = **current != settings;
             *current = Arc::new(settings);
             is_new
         });
-        tracing::info!(changed, "The configuration was read again.");
+        tracing::info!(changed, "The exporter has reloaded its configuration.");
         Ok(())
     }
 }

@@ -32,7 +32,7 @@ impl Signals {
     /// once. Until then each SIGHUP calls `reload`, off the threads that serve.
     pub async fn stop(mut self, reload: impl Fn() + Clone + Send + 'static) {
         self.next_stop(reload).await;
-        tracing::info!("Stopping; a second signal stops at once.");
+        tracing::info!("Stopping. A second signal stops the exporter at once.");
         tokio::spawn(async move {
             self.next_stop(|| ()).await;
             std::process::exit(1);

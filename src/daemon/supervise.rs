@@ -25,7 +25,7 @@ where
         match task.join_next().await {
             Some(Err(error)) if error.is_panic() => {
                 metrics.task_panicked(name);
-                tracing::error!(task = name, "A task panicked and is started again.");
+                tracing::error!(task = name, "A task panicked; the exporter starts it again.");
                 sleep(RESTART).await;
             }
             _ => return,

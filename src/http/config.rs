@@ -168,7 +168,7 @@ impl FileHttp {
         for (name, value) in &headers {
             if !HEADERS.contains(&name.as_str()) {
                 let known = HEADERS.join(", ");
-                check.wrong(format!("http_server_config.headers: {name} cannot be set; those that can are {known}"));
+                check.wrong(format!("http_server_config.headers: {name} cannot be set; write one of {known}"));
             }
             if !is_header_value(name, value) {
                 check.wrong(format!(
@@ -198,11 +198,11 @@ const MOST_COST: u32 = 16;
 fn check_hash(name: &str, hash: &str, check: &mut Check) {
     match cost(hash) {
         None => check.wrong(format!(
-            "basic_auth_users: the value for {name:?} is no bcrypt hash; make one with htpasswd -nBC 10 NAME"
+            "basic_auth_users: the value for {name:?} is not a bcrypt hash; make one with htpasswd -nBC 10 NAME"
         )),
         Some(cost) if cost > MOST_COST => check.wrong(format!(
-            "basic_auth_users: the hash for {name:?} has a cost of {cost}, and a scrape would wait for minutes; make \
-             one of 10 with htpasswd -nBC 10 NAME"
+            "basic_auth_users: the hash for {name:?} has a cost of {cost}, so a scrape would take minutes; make a \
+             hash of cost 10 with htpasswd -nBC 10 NAME"
         )),
         Some(_) => {}
     }
@@ -236,7 +236,8 @@ impl FileRate {
             }
             Ok(interval) => Some(RateLimit { per_second: interval.as_secs_f64().recip(), burst: self.burst.max(1) }),
             Err(_) => {
-                check.wrong(format!("rate_limit.interval: {:?} is no duration; write 1s, say", self.interval));
+                check
+                    .wrong(format!("rate_limit.interval: {:?} is not a duration; write for example 1s", self.interval));
                 None
             }
         }
@@ -318,7 +319,7 @@ mod tests {
         ] {
             let tls = format!("cert_file: a, key_file: b, client_auth_type: {name}");
             let config = parse(&format!("tls_server_config: {{{tls}}}")).unwrap();
-            assert!(config.warnings.concat().contains("unverified"), "{config:?}");
+            assert!(config.warnings.concat().contains("without verifying it"), "{config:?}");
             assert_eq!(config.tls.unwrap().client_auth, auth);
             let named = parse(&format!("tls_server_config: {{{tls}, client_allowed_sans: [c]}}"));
             assert_eq!(named.is_ok(), may_name, "{name}");
@@ -334,12 +335,12 @@ mod tests {
     fn what_cannot_be_kept_is_refused() {
         for (key, told) in [
             ("prefer_server_cipher_suites: false", "prefer_server_cipher_suites cannot be false here"),
-            ("client_auth_type: RequireAndVerifyClientCert", "wants a client_ca_file"),
-            ("client_auth_type: VerifyClientCertIfGiven", "wants a client_ca_file"),
-            ("client_auth_type: VerifyClientCert", "none of NoClientCert"),
+            ("client_auth_type: RequireAndVerifyClientCert", "needs a client_ca_file"),
+            ("client_auth_type: VerifyClientCertIfGiven", "needs a client_ca_file"),
+            ("client_auth_type: VerifyClientCert", "write one of NoClientCert"),
             ("min_version: TLS13, max_version: TLS12", "min_version is above max_version"),
-            ("max_version: TLS11", "\"TLS11\" cannot be used"),
-            ("curve_preferences: [X25519, CurveP521]", "\"CurveP521\" cannot be used"),
+            ("max_version: TLS11", "\"TLS11\" is not supported"),
+            ("curve_preferences: [X25519, CurveP521]", "\"CurveP521\" is not supported"),
             ("cert: c", "give cert or cert_file, not both"),
         ] {
             let error = parse(&format!("tls_server_config: {{cert_file: a, key_file: b, {key}}}")).unwrap_err();

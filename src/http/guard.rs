@@ -135,7 +135,9 @@ impl Guard {
             sleep(LOOK).await;
             let guard = Arc::clone(&self);
             if spawn_blocking(move || guard.look_again()).await.is_err() {
-                tracing::error!("Reading the web configuration panicked; the last good one stays in force.");
+                tracing::error!(
+                    "Reading the web configuration panicked; the exporter continues with the last good one."
+                );
             }
         }
     }
@@ -158,7 +160,7 @@ impl Guard {
             Ok(new) => self.take_over(new, &rules),
             Err(error) => {
                 self.metrics.web_reloaded(None);
-                tracing::error!(%error, "The web configuration has changed and cannot be used; the last good one stays in force.");
+                tracing::error!(%error, "The exporter cannot use the changed web configuration, and continues with the last good one.");
             }
         }
     }
@@ -173,7 +175,7 @@ impl Guard {
         state.rules = Arc::clone(&new);
         drop(state);
         self.announce(&new);
-        tracing::info!("The web configuration has changed and was taken over.");
+        tracing::info!("The exporter has reloaded the web configuration.");
     }
 
     /// Lets a request in, or answers it: the rate first, then the password.
@@ -241,10 +243,10 @@ fn refuse(seat: &Seat, refusal: Refusal) -> Response<Frames> {
     seat.refuse(refusal);
     match refusal {
         Refusal::RateLimit => {
-            text(StatusCode::TOO_MANY_REQUESTS, "Too many requests; see rate_limit in the web configuration.\n")
+            text(StatusCode::TOO_MANY_REQUESTS, "Too many requests: the web configuration limits them by rate_limit.\n")
         }
         Refusal::PasswordQueue => {
-            text(StatusCode::TOO_MANY_REQUESTS, "Too many passwords wait to be checked. Try again.\n")
+            text(StatusCode::TOO_MANY_REQUESTS, "Too many passwords are waiting for their check. Try again.\n")
         }
         _ => {
             let mut unauthorized = text(StatusCode::UNAUTHORIZED, "Unauthorized\n");

@@ -19,7 +19,8 @@ pub struct ListenAddr {
 /// The text is not an address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no address to listen on: write HOST:PORT, as 127.0.0.1:10045, [::1]:10045 or :10045 for every address"
+    "{0:?} is not an address to listen on: write HOST:PORT (127.0.0.1:10045 or [::1]:10045), or :10045 for every \
+     address"
 )]
 pub struct ParseListenAddrError(String);
 
@@ -40,7 +41,7 @@ pub enum BindError {
     #[error("--web.listen-address={0} is given twice: remove one of the two")]
     Twice(String),
     /// systemd's sockets cannot be used.
-    #[error("the sockets that systemd passes cannot be used: {0}")]
+    #[error("cannot use the sockets that systemd has passed: {0}")]
     Passed(io::Error),
     /// There are none.
     #[error(

@@ -11,7 +11,7 @@ pub struct ExternalUrl(Uri);
 
 /// The text is no such URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write a URL without query and fragment, as https://monitoring.example.com/mfa/")]
+#[error("write a URL without query and fragment, for example https://monitoring.example.com/mfa/")]
 pub struct ParseExternalUrlError;
 
 /// The paths of the pages.

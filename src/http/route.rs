@@ -91,7 +91,7 @@ impl Site {
         match page {
             Page::Reload => self.reload(path, method).await,
             Page::Nothing => {
-                let words = format!("Nothing is at {path:.100}; the metrics are at {}.\n", self.paths.metrics());
+                let words = format!("There is no page at {path:.100}. The metrics are at {}.\n", self.paths.metrics());
                 text(StatusCode::NOT_FOUND, words)
             }
             _ if !is_read => refuse_method(path, "read with GET or HEAD", "GET, HEAD"),
@@ -107,7 +107,7 @@ impl Site {
     /// whoever asks for it a thousand times over shall not take all of those.
     async fn reload(&self, path: &str, method: &Method) -> Response<Frames> {
         let Some(reload) = self.reload.clone() else {
-            let hint = "Reloading over HTTP is off; see --web.enable-lifecycle. SIGHUP always works.\n";
+            let hint = "Reloading over HTTP is off: start the exporter with --web.enable-lifecycle, or send SIGHUP.\n";
             return text(StatusCode::FORBIDDEN, hint);
         };
         if method != Method::POST && method != Method::PUT {
@@ -115,7 +115,7 @@ impl Site {
         }
         let _turn = self.reloading.lock().await;
         match tokio::task::spawn_blocking(move || reload()).await {
-            Ok(Ok(())) => text(StatusCode::OK, "The configuration was read again.\n"),
+            Ok(Ok(())) => text(StatusCode::OK, "The exporter has reloaded its configuration.\n"),
             Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
             Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Reading the configuration panicked; see the log.\n"),
         }
@@ -190,8 +190,8 @@ impl Site {
 impl std::fmt::Display for Unfit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::NotYet => "Nothing has been published yet.\n",
-            Self::Old => "The exporter has stopped publishing; what it published last is too old to be served. Look at its log.\n",
+            Self::NotYet => "The exporter has just started and has no snapshot yet.\n",
+            Self::Old => "The exporter no longer updates its snapshot. The last one is too old to serve. Check the exporter's log.\n",
         })
     }
 }

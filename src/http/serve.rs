@@ -97,7 +97,7 @@ impl Server {
         }
         let ended = timeout(DRAIN, async { while open.join_next().await.is_some() {} }).await;
         if ended.is_err() {
-            tracing::warn!(connections = open.len(), "Some connections did not finish in time and were cut.");
+            tracing::warn!(connections = open.len(), "The exporter closed connections that did not finish in time.");
         }
     }
 
@@ -116,7 +116,7 @@ impl Server {
                 }
                 // Out of descriptors, most likely.
                 Err(error) => {
-                    tracing::warn!(%error, "A connection could not be accepted.");
+                    tracing::warn!(%error, "The exporter cannot accept a connection.");
                     self.door.relieve();
                     sleep(*back_off).await;
                     *back_off = (*back_off * 2).min(Duration::from_secs(1));

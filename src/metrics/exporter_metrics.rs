@@ -89,7 +89,7 @@ impl ExporterMetrics {
         let build_info = rows.gauges(
             "aws_mfa_exporter_build_info",
             &["version", "revision", "rustversion", "os", "arch"],
-            "What this exporter was built from. Always 1.",
+            "Version, revision, Rust version and platform of this exporter. Always 1.",
         )?;
         build_info.with_label_values(&[BUILD.version, BUILD.revision, BUILD.rustc, BUILD.os, BUILD.arch]).set(1.0);
         Ok(Self {
@@ -97,12 +97,12 @@ impl ExporterMetrics {
             aws_request_duration: rows.histogram(
                 "aws_mfa_exporter_aws_request_duration_seconds",
                 &REQUEST_BUCKETS,
-                "How long requests to AWS took, from sending to the last byte or the failure.",
+                "Duration of requests to AWS, from sending to the last byte or the failure.",
             )?,
             aws_request_failures: rows.counters(
                 "aws_mfa_exporter_aws_request_failures_total",
                 &["service", "operation", "fault"],
-                "Requests to AWS that brought no usable answer, by class of fault.",
+                "Requests to AWS without a usable answer, by class of fault.",
             )?,
             aws_request_rate_reduced: rows.gauges(
                 "aws_mfa_exporter_aws_request_rate_reduced",
@@ -124,64 +124,64 @@ impl ExporterMetrics {
             )?,
             encode_duration: rows.gauge(
                 "aws_mfa_exporter_encode_duration_seconds",
-                "How long the last encoding of all accounts took, in both formats and compressed; it is done beside scrapes, never in one.",
+                "Duration of the last encoding of all accounts, in both formats and compressed. Scrapes do not wait for it.",
             )?,
             http_refusals: rows.counters(
                 "aws_mfa_exporter_http_refusals_total",
                 &["reason"],
-                "Connections that were closed and requests that were refused, by reason: address, crowded, handshake, headers, header_size, malformed, password_queue, rate_limit, scrapes, stalled, unauthorized, unpublished. deploy/web.md explains them.",
+                "Connections that the exporter closed and requests that it refused, by reason: address, crowded, handshake, headers, header_size, malformed, password_queue, rate_limit, scrapes, stalled, unauthorized, unpublished. deploy/web.md explains them.",
             )?,
             http_requests: rows.counters(
                 "aws_mfa_exporter_http_requests_total",
                 &["code"],
-                "Requests answered over HTTP, by status code, those included that are no HTTP.",
+                "Requests that the exporter answered over HTTP, by status code. Requests that are not valid HTTP are included.",
             )?,
             reload_success: rows.gauge(
                 "aws_mfa_exporter_config_last_reload_success_timestamp_seconds",
-                "When the configuration was last read and put to use.",
+                "When the exporter last loaded the configuration successfully.",
             )?,
             reload_successful: rows.gauge(
                 "aws_mfa_exporter_config_last_reload_successful",
-                "Whether the configuration could be used when it was last read. If not, the last good one is in force.",
+                "Whether the exporter could use the configuration when it last read it. If not, the exporter uses the last good one.",
             )?,
             shard: rows.gauges(
                 "aws_mfa_exporter_shard_info",
                 &["shard"],
-                "Which shard of the accounts this exporter watches, from 0. Always 1.",
+                "The shard of the accounts that this exporter watches, from 0. Always 1.",
             )?,
             state_success: rows.gauges(
                 "aws_mfa_exporter_state_last_write_success_timestamp_seconds",
                 &[],
-                "When the state file last held all that was known; 0 before the first time. Absent without --state.file.",
+                "When the state file last held everything that the exporter knew; 0 before the first time. Absent without --state.file.",
             )?,
             state_successful: rows.gauges(
                 "aws_mfa_exporter_state_last_write_successful",
                 &[],
-                "Whether the state file could be written the last time. If not, a restart forgets what was learnt since. Absent without --state.file.",
+                "Whether the exporter could write the state file the last time. If not, a restart loses everything learnt since the last successful write. Absent without --state.file.",
             )?,
             task_panics: rows.counters(
                 "aws_mfa_exporter_task_panics_total",
                 &["task"],
-                "Panics of the exporter's own tasks, each of which was started again. Any is a bug.",
+                "Panics of the exporter's own tasks. The exporter starts the task again. Every panic is a bug.",
             )?,
             total_shards: rows.gauge(
                 "aws_mfa_exporter_total_shards",
-                "Among how many shards the accounts are divided.",
+                "Number of shards that the accounts are divided among.",
             )?,
             web_certificate_expiry: rows.gauges(
                 "aws_mfa_exporter_web_certificate_expiry_timestamp_seconds",
                 &["certificate"],
-                "When the TLS certificates of the web server expire: for server the first of its chain, for client_ca the last of the authorities. Absent where none is configured.",
+                "When the TLS certificates of the web server expire. For server: the first expiry in its chain. For client_ca: the last expiry among the authorities. Absent if none is configured.",
             )?,
             web_reload_success: rows.gauges(
                 "aws_mfa_exporter_web_config_last_reload_success_timestamp_seconds",
                 &[],
-                "When the web configuration and the certificates that it names were last read and put to use. Absent without --web.config.file.",
+                "When the exporter last loaded the web configuration and its certificates successfully. Absent without --web.config.file.",
             )?,
             web_reload_successful: rows.gauges(
                 "aws_mfa_exporter_web_config_last_reload_successful",
                 &[],
-                "Whether the web configuration and the certificates that it names could be used when they were last read. If not, the last good ones are in force. Absent without --web.config.file.",
+                "Whether the exporter could use the web configuration and its certificates when it last read them. If not, the exporter uses the last good ones. Absent without --web.config.file.",
             )?,
         })
     }

@@ -16,7 +16,7 @@ pub struct AccountId([u8; 12]);
 
 /// The text is not an account id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an AWS account id: exactly twelve digits are wanted, leading zeros included")]
+#[error("{0:?} is not an AWS account id: write exactly twelve digits, with leading zeros")]
 pub struct ParseAccountIdError(String);
 
 /// An AWS partition: `aws`, `aws-cn`, `aws-us-gov`, `aws-eusc`, `aws-iso`…

@@ -15,7 +15,7 @@ use crate::model::{
     time::Moment,
 };
 
-/// A control of AWS Security Hub, by its id.
+/// A control of AWS Security Hub CSPM, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Control {
     /// MFA should be enabled for all IAM users.
@@ -137,7 +137,7 @@ impl Control {
     /// The controls judged, in the order they are exported.
     pub const ALL: [Self; 5] = [Self::Iam19, Self::Iam4, Self::Iam5, Self::Iam6, Self::Iam9];
 
-    /// The id, as Security Hub spells it.
+    /// The id, as Security Hub CSPM spells it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -189,22 +189,30 @@ impl Reason {
     pub const fn remedy(self) -> Option<&'static str> {
         match self {
             Self::RootUnprotected => Some(
-                "sign in as root and register an MFA device, or remove root's credentials centrally from the management account",
+                "sign in as root and register an MFA device, or delete root's credentials by centralized root access, \
+                 in the management account",
             ),
             Self::RootHasVirtualDevice => Some(
-                "register a FIDO security key for root, then deactivate its virtual device: AWS counts any virtual one",
+                "register a FIDO security key for root, then deactivate the virtual device: IAM.6 fails as long as \
+                 root has any virtual device",
             ),
-            Self::RootHasAccessKey => Some("delete root's access key, and give its user a role"),
+            Self::RootHasAccessKey => {
+                Some("delete root's access key, and let the programs that use it assume a role instead")
+            }
             Self::ManagementWithoutCredentials => {
-                Some("check whether the account is configured as the management account by mistake")
+                Some("check whether the configuration names the wrong management account")
             }
             Self::ConsoleUserWithoutMfa => Some(
-                "let each such user register an MFA device, or delete the password; `check --names` prints who they are",
+                "let each of these users register an MFA device, or delete the console password; `check --names` \
+                 prints their names",
             ),
             Self::UserWithoutMfa => Some(
-                "give each such user a device or, better, replace it by a role; `check --names` prints who they are",
+                "give each of these users an MFA device or, better, replace the user by a role; `check --names` \
+                 prints their names",
             ),
-            Self::DeviceWithoutOwner => Some("list the account's virtual devices by hand; the next run decides"),
+            Self::DeviceWithoutOwner => {
+                Some("list the account's virtual devices by hand; the exporter asks again at the next run")
+            }
             _ => None,
         }
     }
@@ -213,22 +221,25 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotRead => "no complete answer has been read yet",
+            Self::NotRead => "the exporter has no complete answer of AWS yet",
             Self::Stale => "the last answer is too old",
             Self::GovCloud => "a GovCloud root user has no console sign-in and cannot have MFA",
             Self::RootUnprotected => "root has credentials and no MFA device",
-            Self::Unconfirmed => "one answer showed root without MFA, and no second one has confirmed it yet",
+            Self::Unconfirmed => {
+                "one answer showed root without MFA; the exporter has not confirmed it yet by a second call"
+            }
             Self::NoRootCredentials => "root has no password, no access key and no signing certificate",
             Self::ManagementWithoutCredentials => {
-                "the summary shows no root credentials, which a management account cannot be without"
+                "the account summary shows no root credentials, but the root user of a management account always has \
+                 some"
             }
             Self::RootHasMfa => "root has an MFA device",
-            Self::MissingKey => "the account summary lacks a value that the rule needs",
+            Self::MissingKey => "the account summary lacks a value that the control needs",
             Self::RootHasVirtualDevice => "root has a virtual MFA device",
-            Self::NoVirtualDevice => "root has MFA and no virtual device (a synced passkey counts as hardware for AWS)",
+            Self::NoVirtualDevice => "root has MFA and no virtual device (AWS counts a synced passkey as hardware)",
             Self::DevicesNotRead => "the list of virtual devices has not been read, or is too old",
             Self::DevicesOutdated => "the account has changed since its MFA devices were listed",
-            Self::DeviceWithoutOwner => "an assigned virtual device was listed without its owner",
+            Self::DeviceWithoutOwner => "AWS listed an assigned virtual device without its owner",
             Self::RootHasAccessKey => "root has an access key",
             Self::NoRootAccessKey => "root has no access key",
             Self::ConsoleUserWithoutMfa => "an IAM user has a console password and no MFA device",
@@ -237,12 +248,15 @@ impl fmt::Display for Reason {
             Self::UserWithoutMfa => "an IAM user has no MFA device",
             Self::NoUsers => "there are no IAM users",
             Self::UsersHaveMfa => "every IAM user has an MFA device",
-            Self::UsersUnknown => "of some IAM user it is not known yet whether there is a device or a password",
-            Self::Unsettled => "the account has just changed, and a second look is due within about a minute",
-            Self::NotAtOnce => {
-                "every IAM user was seen to be covered, but not all of them at the same time; the next run asks again"
+            Self::UsersUnknown => {
+                "it is not known yet for every IAM user whether there is an MFA device or a console password"
             }
-            Self::UsersIncomplete => "the list of IAM users and the account's own count of them differ",
+            Self::Unsettled => "the account has just changed; the exporter asks AWS again within about a minute",
+            Self::NotAtOnce => {
+                "every IAM user was protected when asked, but not all at the same time; the exporter asks again at \
+                 the next run"
+            }
+            Self::UsersIncomplete => "the list of IAM users and the number of users in the account summary differ",
         })
     }
 }

@@ -29,10 +29,10 @@ pub struct LabelPlan {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
     /// There are too many.
-    #[error("no more than {MOST_TAGS} tags can become labels, because each multiplies what Prometheus keeps")]
+    #[error("at most {MOST_TAGS} tags can become labels, because each one multiplies the series in Prometheus")]
     TooMany,
     /// Two would be one label.
-    #[error("this tag would become the label {0}, as another one does")]
+    #[error("this tag and another one would both become the label {0}")]
     Same(String),
 }
 

@@ -64,8 +64,8 @@ fn time(at: Timestamp) -> String {
 fn stopped() -> Markup {
     html! {
         p.notice {
-            "The exporter has stopped looking, and what it knew is too old to be shown."
-            small { "Look at its log, and restart it." }
+            "The exporter no longer updates its snapshot. The last one is too old to show."
+            small { "Check the exporter's log, then restart it." }
         }
     }
 }
@@ -103,7 +103,7 @@ fn notice(overview: &Overview<'_>) -> Markup {
     html! {
         @if let Some(fault) = overview.fault {
             p.notice {
-                "It is not known which accounts there are: " (fault.class.explain()) "."
+                "Account discovery failed: " (fault.class.explain()) "."
                 small { (fault.detail) "." }
                 small { (fault.remedy()) "." }
             }
@@ -228,9 +228,9 @@ mod tests {
         };
         let snapshot = Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, at(100));
         let html = |now: u64| html_of(&page(&snapshot, &Paths::new("/metrics", None, None), at(now)));
-        assert!(html(160).contains("<td") && !html(160).contains("stopped"));
-        assert!(!html(161).contains("<td") && html(161).contains("has stopped looking"));
-        assert!(html(90).contains("has stopped looking"), "a clock that was stepped back tells no age");
+        assert!(html(160).contains("<td") && !html(160).contains("no longer updates"));
+        assert!(!html(161).contains("<td") && html(161).contains("no longer updates its snapshot"));
+        assert!(html(90).contains("no longer updates its snapshot"), "a clock that was stepped back tells no age");
     }
 
     /// A browser runs the script only if the hash is of exactly what stands there.

@@ -25,17 +25,20 @@ impl Reader {
 
     const fn remedy_of_class(self, class: FaultClass) -> &'static str {
         match (self, class) {
-            (Self::Once, FaultClass::Pending) => "check again: the account was not read at all",
+            (Self::Once, FaultClass::Pending) => "run the check again: it has not read the account",
             (Self::Once, FaultClass::WrongAccount) => "give the check credentials of the account that it is to read",
-            (Self::Once, FaultClass::Throttled) => "find what else calls IAM in this account, and check again",
-            (Self::Once, FaultClass::ServerError) => "check again later: AWS is at fault",
-            (Self::Once, FaultClass::Changed) => "check again: the account was being changed",
-            (Self::Once, FaultClass::Unconfirmed) => "check again: two answers of AWS contradicted each other",
-            (Self::Once, FaultClass::AccountsLost) => "look in AWS Organizations whether they have left",
-            (Self::Once, FaultClass::ReportMissing) => {
-                "check again in a few minutes; where the check may not generate reports, see that something else does"
+            (Self::Once, FaultClass::Throttled) => {
+                "find out which other program calls IAM in this account, and run the check again"
             }
-            (Self::Once, FaultClass::Stalled) => "check again, and report it: this is a bug",
+            (Self::Once, FaultClass::ServerError) => "run the check again later: the error is on the side of AWS",
+            (Self::Once, FaultClass::Changed) => "run the check again: the account changed during the check",
+            (Self::Once, FaultClass::Unconfirmed) => "run the check again: two answers of AWS contradicted each other",
+            (Self::Once, FaultClass::AccountsLost) => "check in AWS Organizations whether the accounts have left",
+            (Self::Once, FaultClass::ReportMissing) => {
+                "run the check again in a few minutes; if it must not generate reports, let another program generate \
+                 them every four hours"
+            }
+            (Self::Once, FaultClass::Stalled) => "run the check again, and report this bug",
             _ => class.remedy(),
         }
     }
@@ -45,7 +48,7 @@ impl Reader {
     pub const fn remedy_of(self, reason: Reason) -> Option<&'static str> {
         match (self, reason) {
             (Self::Once, Reason::DeviceWithoutOwner) => {
-                Some("list the account's virtual devices by hand, or check again")
+                Some("list the account's virtual devices by hand, or run the check again")
             }
             _ => reason.remedy(),
         }
@@ -61,7 +64,7 @@ mod tests {
     fn nobody_who_has_checked_once_is_told_what_happens_next() {
         for class in FaultClass::ALL {
             let remedy = Reader::Once.remedy_of_class(class);
-            for later in ["by itself", "next run", "next heartbeat", "first pass", "restart", "goes on"] {
+            for later in ["by itself", "next run", "next heartbeat", "first pass", "restart", "goes on", "continues"] {
                 assert!(!remedy.contains(later), "{class}: {remedy}");
             }
         }

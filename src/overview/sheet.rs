@@ -22,7 +22,7 @@ pub fn csv(overview: &Overview<'_>) -> String {
 pub fn markdown(overview: &Overview<'_>) -> String {
     let mut out = format!("{}\n", overview.headline());
     if let Some(fault) = overview.fault {
-        let _ = writeln!(out, "\nIt is not known which accounts there are: {}.", text(fault.class.explain()));
+        let _ = writeln!(out, "\nAccount discovery failed: {}.", text(fault.class.explain()));
     }
     let ill: Vec<_> = overview.rows.iter().filter(|row| row.is_ill()).collect();
     if ill.is_empty() {

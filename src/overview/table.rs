@@ -78,7 +78,7 @@ pub fn draw(overview: &Overview<'_>, style: Style) -> String {
     }
     if let Some(fault) = overview.fault.filter(|_| overview.rows.iter().all(|row| row.account.is_some())) {
         let (what, remedy) = (fault.class.explain(), overview.reader.remedy(fault));
-        fit::wrap(&mut out, "", &format!("It is not known which accounts there are: {what}."), style.columns);
+        fit::wrap(&mut out, "", &format!("Account discovery failed: {what}."), style.columns);
         fit::wrap(&mut out, "  ", &fault.to_string(), style.columns);
         fit::wrap(&mut out, "  ", &format!("What to do: {remedy}."), style.columns);
     }

@@ -45,7 +45,7 @@ fn targets_down(kit: &Kit<'_>) -> Rule {
 
 fn absent() -> Rule {
     Rule::alert("AwsMfaExporterAbsent", Severity::Critical, EXPORTER)
-        .about("Where cron alone runs checks, no exporter is missed; where one was scraped within a week, it is.")
+        .about("Fires only if Prometheus scraped an exporter within the last week. If only cron runs checks, it does not fire.")
         .expr(
             "absent(aws_mfa_exporter_snapshot_timestamp_seconds)
              unless on () (
@@ -65,7 +65,7 @@ fn check_old(kit: &Kit<'_>) -> Rule {
     Rule::alert("AwsMfaCheckOld", Severity::Critical, ACCOUNT)
         .about(
             "Where cron runs `check --output prometheus` for the textfile collector of node_exporter. What a file says stays
-            what it was, so nothing else tells of a cron job that has ended.",
+            what it was, so no other alert fires when a cron job has ended.",
         )
         .expr(format!("time() - max by (account_id) (aws_mfa_check_timestamp_seconds) > {}", kit.check_age()))
         .wait("5m")
@@ -100,7 +100,7 @@ fn shard_mismatch() -> Rule {
         .expr("max by (job) (aws_mfa_exporter_total_shards) != min by (job) (aws_mfa_exporter_total_shards)")
         .wait("15m")
         .says(
-            "Shards of aws-mfa-exporter disagree on how many they are, so accounts may be watched by nobody.",
+            "Shards of aws-mfa-exporter disagree on how many they are, so no exporter may be watching some accounts.",
             "For a quarter of an hour some exporters of job {{ $labels.job }} have divided the accounts among {{ $value }} shards, \
              and others among fewer.",
         )
@@ -110,8 +110,8 @@ fn down(kit: &Kit<'_>) -> Rule {
     let expr = if kit.is_full() { TARGETS_DOWN.to_owned() } else { down_expr(kit) };
     Rule::alert("AwsMfaExporterDown", Severity::Warning, EXPORTER_OF_JOB).expr(expr).wait("5m").says(
         "A target of aws-mfa-exporter cannot be scraped.",
-        "Targets of job {{ $labels.job }} that are down: {{ $value }}. Other alerts tell whether accounts are unwatched because \
-         of that.",
+        "Targets of job {{ $labels.job }} that are down: {{ $value }}. If accounts are unwatched because of \
+         this, another alert fires.",
     )
 }
 
@@ -156,8 +156,8 @@ fn collector_stale(kit: &Kit<'_>) -> Rule {
     };
     Rule::alert("AwsMfaCollectorStale", Severity::Warning, ACCOUNT)
         .about(
-            "The root heartbeat is five times slower in accounts without root credentials, hence its own limit. Long before that
-            AwsMfaRootMfaUnknown tells of a verdict that has grown old.",
+            "The root collector runs five times less often in accounts without root credentials, hence its own limit.
+            AwsMfaRootMfaUnknown fires long before that, because the verdict is too old.",
         )
         .expr(format!("{} > 3\nor\n{} > 16", since("!=\"root\""), since("=\"root\"")))
         .wait("15m")
@@ -228,7 +228,7 @@ fn certificate_expires() -> Rule {
 
 fn state_not_written() -> Rule {
     Rule::alert("AwsMfaStateNotWritten", Severity::Warning, EXPORTER_OF_JOB)
-        .about("A disk that hangs fails no write: then the time tells. The longest interval that can be set is an hour.")
+        .about("If a disk hangs, no write fails, so the rule also looks at the time. The longest interval is an hour.")
         .expr(
             "count by (job) (
                aws_mfa_exporter_state_last_write_successful == 0
@@ -246,7 +246,7 @@ fn state_not_written() -> Rule {
 
 fn panicked() -> Rule {
     Rule::alert("AwsMfaTaskPanicked", Severity::Warning, EXPORTER)
-        .about("A counter that appears with its first panic has not increased, as increase() sees it.")
+        .about("increase() does not see the first panic, because the counter appears with it.")
         .expr(
             "sum by (task) (
                increase(aws_mfa_exporter_task_panics_total[1h]) > 0

@@ -112,7 +112,7 @@ fn shards(kit: &Kit<'_>) -> Rule {
 fn shards_missing() -> Rule {
     Rule::record(
         "job:aws_mfa_exporter_shards_missing:count",
-        "How many of a job's shards nobody is, where there is more than one.",
+        "How many shards of a job no exporter runs, if the job has more than one.",
         "(job:aws_mfa_exporter_total_shards:max > 1)
          - (
            count by (job) (group by (job, shard) (aws_mfa_exporter_shard_info))
@@ -271,7 +271,7 @@ fn root_unknown(kit: &Kit<'_>) -> Rule {
     let last = kit.last(ROOT_UNKNOWN);
     Rule::record(
         ROOT_UNKNOWN,
-        "1 where no exporter can tell whether root has MFA, 0 where one can. An account that is listed and has no verdict is
+        "1 if no exporter knows whether root has MFA, 0 if one does. An account that is listed and has no verdict is
         unknown. What nobody exports stays as it was, unless a discovery has dropped it. Where credentials have not told yet
         whose they are, the account is called unknown; that stays as it was while there is no exporter at all.",
         format!(

@@ -61,7 +61,7 @@ pub fn address(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let is_plain = |letter: char| letter.is_ascii_graphic() && !"\"'`{}<>\\#".contains(letter);
     match rest {
-        None | Some("") => Err("an address is wanted that begins with https:// or http://".to_owned()),
+        None | Some("") => Err("write an address that begins with https:// or http://".to_owned()),
         Some(rest) if !rest.chars().all(is_plain) => Err("an address has no space, quote, brace or #".to_owned()),
         Some(_) => Ok(text.trim_end_matches('/').to_owned()),
     }
@@ -74,9 +74,7 @@ pub fn address(text: &str) -> Result<String, String> {
 /// When it could end the text that it stands in.
 pub fn job_pattern(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(['"', '\\', '\n', '{', '}']) {
-        return Err(
-            "a regular expression for the job's name is wanted, without quotes, braces and backslashes".to_owned()
-        );
+        return Err("write a regular expression for the job's name, without quotes, braces and backslashes".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -130,13 +130,13 @@ fn unknown(kit: &Kit<'_>) -> Rule {
         "Not known: {{ range $n, $one := printf \"min by (fact) \
          (aws_mfa_users_unknown{account_id=%q}) > 0\" $labels.account_id | query | sortByLabel \"fact\" }}\
          {{ if $n }}, {{ end }}{{ $one.Labels.fact }} ({{ $one.Value }}){{ else }}which users there are{{ end }}.",
-        "The metric aws_mfa_users_unknown says of how many.",
+        "The metric aws_mfa_users_unknown has the numbers.",
     );
     Rule::alert("AwsMfaUsersUnknown", Severity::Warning, ACCOUNT)
         .about(
-            "A count is absent while it is not known of every user. Who has a key is told by the credential report alone. A user
-            who is newer than the report is in the next one, hence the six hours; that there is no report is told by
-            AwsMfaCredentialReportOld. While nothing at all is known of the users, AwsMfaControlUnknown tells of it.",
+            "A count is absent unless it is known for every user. Only the credential report says which users have a
+            key. A user who is newer than the report is in the next one, hence the six hours. If there is no report,
+            AwsMfaCredentialReportOld fires. If nothing is known about the users, AwsMfaControlUnknown fires.",
         )
         .expr(format!(
             "group by (account_id) (
@@ -159,7 +159,7 @@ fn unknown(kit: &Kit<'_>) -> Rule {
         ))
         .wait("2h")
         .says(
-            "It is not known of all IAM users of an AWS account whether they are protected by MFA.",
+            "It is not known for every IAM user of an AWS account whether MFA protects the user.",
             format!(
                 "{}: the exporter does not know of every IAM user what it counts, so a count is absent. {facts} Alerts on users stay \
                  with what was last known. {}",
@@ -192,7 +192,7 @@ fn exemption_expiring() -> Rule {
         .wait("5m")
         .says(
             "An exemption from MFA ends within two weeks, or has ended.",
-            "The exemption {{ $labels.exemption }} ends at {{ $value | humanizeTimestamp }}. From then on the alerts tell of \
-             whatever it is for.",
+            "The exemption {{ $labels.exemption }} ends at {{ $value | humanizeTimestamp }}. From then on the alerts fire again \
+             for what it covers.",
         )
 }

@@ -58,7 +58,7 @@ struct Written {
 
 /// Another exporter has the lock.
 #[derive(Debug, thiserror::Error)]
-#[error("another exporter has it")]
+#[error("another exporter has locked it")]
 struct Anothers;
 
 impl StateFile {
@@ -89,20 +89,20 @@ impl StateFile {
         };
         match read(&text, self.shard, is_single_account, self.clock.now()) {
             Ok(state) => {
-                tracing::info!(accounts = state.memories.len(), "The state of an earlier run was read.");
+                tracing::info!(accounts = state.memories.len(), "The exporter has read the state of an earlier run.");
                 Ok(Some(state))
             }
             Err(error) if is_ours => {
                 let aside = beside(&self.path, ".unusable");
                 tracing::warn!(
                     file = %self.path.display(), %error, aside = %aside.display(),
-                    "The state file cannot be used and is set aside; starting without it.",
+                    "The exporter cannot use the state file. It renames the file and starts without it.",
                 );
                 fs::rename(&self.path, aside)?;
                 Ok(None)
             }
             Err(error) => {
-                tracing::warn!(file = %self.path.display(), %error, "The state file cannot be used; starting without it.");
+                tracing::warn!(file = %self.path.display(), %error, "The exporter cannot use the state file and starts without it.");
                 Ok(None)
             }
         }
@@ -149,13 +149,13 @@ impl StateFile {
         let file = self.path.display();
         match &saved {
             _ if *last == trouble => {}
-            Ok(()) => tracing::info!(%file, "The state file is written again."),
+            Ok(()) => tracing::info!(%file, "The exporter can write the state file again."),
             Err(error) if error.get_ref().is_some_and(|error| error.is::<Anothers>()) => tracing::error!(
                 %file,
-                "Another exporter has the state file. This one has read it and does not write it before the other ends: \
-                 a restart forgets what it learns. Give each exporter a state file of its own.",
+                "Another exporter has locked the state file. Until it ends, this exporter does not write the file, \
+                 and a restart loses what this exporter has learnt. Give each exporter a state file of its own.",
             ),
-            Err(error) => tracing::error!(%file, %error, "The state file cannot be written."),
+            Err(error) => tracing::error!(%file, %error, "The exporter cannot write the state file."),
         }
         *last = trouble;
     }

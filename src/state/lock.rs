@@ -51,7 +51,8 @@ impl Lock {
                 Err(TryLockError::Error(error)) if has_no_locks(&error) => {
                     tracing::warn!(
                         file = %self.path.display(),
-                        "The file system has no locks. See to it that no other exporter has the same state file.",
+                        "The file system does not support locks. Make sure that no other exporter uses the same state \
+                         file.",
                     );
                     *held = Some(file);
                 }

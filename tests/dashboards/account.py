@@ -16,7 +16,7 @@ def board():
     made = Board(
         "aws-mfa-account",
         "AWS MFA / Account",
-        "One AWS account: its root user, its IAM users, and what both verdicts and figures rest on.",
+        "One AWS account: its root user, its IAM users, and the evidence for verdicts and figures.",
         [label_variable("account", "Account", "aws_mfa_account_info", "account_id")],
     )
     made.line(4, (8, name()), (5, verdict("IAM.9")), (4, verdict("IAM.6")), (4, verdict("IAM.4")), (3, last_read()))
@@ -186,7 +186,7 @@ def controls():
     stamp = {"unit": "dateTimeAsIso", "custom__width": 200, "noValue": "none seen"}
     return table(
         "Controls",
-        'The verdicts now. "Evidence" is the age of the oldest fact that the verdict rests on, empty while it is'
+        'The verdicts now. "Evidence" is the age of the oldest fact behind the verdict, empty while it is'
         " unknown. The two times are those of the last answers, and do not age: a failure later than the last"
         " protection is a regression.",
         [

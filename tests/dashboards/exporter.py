@@ -103,7 +103,7 @@ def health():
             3,
             stat(
                 "Configuration",
-                "Whether the configuration could be used when it was last read. If not, the last good one is in force.",
+                "Whether the exporter could use the configuration when it last read it. If not, the exporter uses the last good one.",
                 [now(f"min({OWN}_config_last_reload_successful{SCOPE})")],
                 mappings=flag("refused", "in force"),
                 empty=gone,

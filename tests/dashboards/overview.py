@@ -126,7 +126,7 @@ def verdict_stats():
             stat(
                 "Root without credentials",
                 "Accounts whose root user has no password, key or certificate, or that are in GovCloud (IAM.9 not"
-                " applicable). Security Hub prints PASSED for these.",
+                " applicable). Security Hub CSPM reports PASSED for these.",
                 count("not_applicable"),
                 steps("text", (1, "blue")),
             ),
@@ -199,7 +199,7 @@ def accounts():
         targets,
         columns,
         sort,
-        empty="no exporter tells of any account",
+        empty="no exporter reports any account",
     )
 
 
@@ -230,7 +230,7 @@ def controls():
     }
     return table(
         "Accounts by control",
-        "In how many accounts each Security Hub control has which verdict.",
+        "In how many accounts each Security Hub CSPM control has which verdict.",
         targets,
         columns,
         empty="no data",

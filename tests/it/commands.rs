@@ -50,7 +50,7 @@ fn check_exits_2_where_something_is_unknown() {
     sim.fault(ID, Some("ListVirtualMFADevices"), Fault::AccessDenied);
     let (code, table) = check(&sim, &[]);
     assert_eq!(code, Some(2), "{table}");
-    assert!(table.contains("access_denied") && table.contains("grant the reads"), "{table}");
+    assert!(table.contains("access_denied") && table.contains("allow the actions"), "{table}");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_check_that_could_not_be_run_says_so_where_a_person_reads() {
         let result = command.output().unwrap();
         let error = String::from_utf8(result.stderr).unwrap();
         assert_eq!(result.status.code(), Some(3));
-        assert!(error.starts_with("error: the check could not be run: ") && error.contains("AWS_PROFILE"), "{error}");
+        assert!(error.starts_with("error: the check failed: ") && error.contains("AWS_PROFILE"), "{error}");
         assert_eq!(result.stdout.is_empty(), output == "prometheus", "JSON tells it too; metrics would be of nobody");
     }
     let output = run("http://127.0.0.1:9", &["check", "--organization.role-name=x", "--log.format=json"]);
@@ -214,9 +214,9 @@ fn check_prints_json_of_the_documented_form() {
     let devices = &account["collectors"][0];
     assert_eq!((&devices["up"], &devices["fault"]["class"]), (&false.into(), &"throttled".into()));
     assert!(devices["fault"]["remedy"].is_string());
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/check.md")).unwrap();
     for key in keys(&report) {
-        assert!(readme.contains(&format!("`{key}`")), "README.md does not tell of {key}");
+        assert!(page.contains(&format!("`{key}`")), "deploy/check.md does not tell of {key}");
     }
 }
 
@@ -352,11 +352,11 @@ fn certificates_and_keys_that_cannot_be_used_are_named() {
     for (certificate, key, told) in [
         ("server.key", "server.pem", "server.key holds a private key, and key_file"),
         ("server.pem", "encrypted.key", "openssl pkey -in"),
-        ("server.pem", "legacy.key", "holds an encrypted private key"),
-        ("server.pem", "damaged.key", "damaged.key holds a damaged private key"),
+        ("server.pem", "legacy.key", "contains an encrypted private key"),
+        ("server.pem", "damaged.key", "damaged.key contains a damaged private key"),
         ("server.pem", "other.key", "other.key does not belong to the certificate in cert_file"),
-        ("server.pem", "ca.pem", "ca.pem holds a certificate, where a private key in PEM is wanted"),
-        ("empty.pem", "server.key", "empty.pem holds neither a certificate nor a private key"),
+        ("server.pem", "ca.pem", "ca.pem contains a certificate: write a private key in PEM into it"),
+        ("empty.pem", "server.key", "empty.pem contains neither a certificate nor a private key"),
         ("der.pem", "server.key", "openssl x509 -inform der -in"),
         ("gone.pem", "server.key", "gone.pem cannot be read"),
     ] {
@@ -493,7 +493,7 @@ fn check_says_what_has_become_better_and_worse() {
     fs::write(former.path(), check(&sim, &["--output=json"]).1).unwrap();
     let flag = format!("--compare={}", former.path().display());
     let (_, same) = check(&sim, &[&flag]);
-    assert!(same.contains("Nothing has become better or worse since 20"), "{same}");
+    assert!(same.contains("No verdict has become better or worse since 20"), "{same}");
     sim.edit(ID, |account| account.root.devices.clear());
     let (code, worse) = check(&sim, &["--output=markdown", &flag]);
     assert_eq!(code, Some(1), "{worse}");
@@ -523,11 +523,11 @@ fn what_cannot_be_compared_with_is_told_before_aws_is_asked() {
     };
     let file = tempfile::NamedTempFile::new().unwrap();
     let flag = format!("--compare={}", file.path().display());
-    assert!(told(&["--compare=/nowhere.json"]).contains("/nowhere.json cannot be read"));
-    assert!(told(&[&flag]).contains("is not what `check --output json` prints"));
+    assert!(told(&["--compare=/nowhere.json"]).contains("cannot read the earlier check /nowhere.json"));
+    assert!(told(&[&flag]).contains("is not the output of `check --output json`"));
     fs::write(file.path(), r#"{"schema_version": 999, "checked_at": "", "accounts": []}"#).unwrap();
     assert!(told(&[&flag]).contains("schema_version 999"));
-    assert!(told(&[&flag, "--output=csv"]).contains("table, markdown and json"));
+    assert!(told(&[&flag, "--output=csv"]).contains("table, markdown or json"));
     assert_eq!(sim.total("GetAccountSummary"), 0);
 }
 

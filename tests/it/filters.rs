@@ -157,7 +157,7 @@ fn a_mistake_in_include_ends_no_watching_when_the_file_is_read_again_or_after_a_
     expect(&again, "after a restart", 0.0, "esse");
     reload(&again, "include: {accounts: [\"100000000002\"]}");
     expect(&again, "mended", 1.0, "eees");
-    assert!(again.log().contains("It is known which accounts to watch."), "{}", again.log());
+    assert!(again.log().contains("Account discovery succeeded."), "{}", again.log());
 }
 
 /// Where the tree cannot be read, nothing is said of units, and nobody is left out.

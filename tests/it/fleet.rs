@@ -667,7 +667,7 @@ fn a_state_file_that_cannot_be_used_is_set_aside_and_told_of() {
         let exporter = exporter(&sim, &[&state_flag(&folder)]);
         exporter.expect("IAM.9", "passed");
         let log = exporter.log();
-        assert!(log.contains(told) && log.contains("set aside"), "{told}: {log}");
+        assert!(log.contains(told) && log.contains("renames the file"), "{told}: {log}");
         assert_eq!(fs::read_to_string(folder.path().join("state.json.unusable")).unwrap(), text);
     }
 }
@@ -736,7 +736,7 @@ fn killed_at_any_moment_it_starts_with_what_it_knew() {
         in_the_middle += u32::from(half_written.exists());
         running = exporter(&sim, &flags);
         assert_eq!(known(&running.metrics()), wanted, "after {n} kills\n{}", running.log());
-        assert!(!running.log().contains("set aside"), "{}", running.log());
+        assert!(!running.log().contains("cannot use the state file"), "{}", running.log());
     }
     assert!(in_the_middle >= 3, "{in_the_middle} kills left half a file");
 }

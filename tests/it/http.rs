@@ -72,7 +72,7 @@ fn requests_sent_ahead_are_answered_in_order() {
     stream.write_all(all.concat().as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    let [healthy, ready, lost] = ["Healthy", "Ready", "Nothing is at /nowhere"].map(|word| text.find(word).unwrap());
+    let [healthy, ready, lost] = ["Healthy", "Ready", "There is no page at /nowhere"].map(|word| text.find(word).unwrap());
     assert!(healthy < ready && ready < lost);
 }
 
@@ -245,7 +245,7 @@ fn what_is_too_old_is_not_served() {
     assert_eq!(statuses(), [200, 200, 200]);
     thread::sleep(Duration::from_millis(600));
     let late = server.ask("GET /metrics");
-    assert!(late.text().contains("stopped publishing") && !late.text().contains("padding"), "{late:?}");
+    assert!(late.text().contains("no longer updates its snapshot") && !late.text().contains("padding"), "{late:?}");
     assert_eq!(statuses(), [503, 200, 503]);
     server.publish(10);
     assert_eq!(statuses(), [200, 200, 200]);

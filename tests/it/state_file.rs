@@ -16,7 +16,7 @@ use crate::support::{Exporter, ID, KEY, Samples, healthy, sim};
 const SOON: Duration = Duration::from_secs(30);
 const WRITTEN: &str = "aws_mfa_exporter_state_last_write_successful";
 const WRITTEN_AT: &str = "aws_mfa_exporter_state_last_write_success_timestamp_seconds";
-const SHARED: &str = "Another exporter has the state file.";
+const SHARED: &str = "Another exporter has locked the state file.";
 
 fn start(sim: &Sim, path: &Path) -> Exporter {
     let file = format!("--state.file={}", path.display());
@@ -71,13 +71,13 @@ fn of_two_exporters_with_one_state_file_the_second_says_so_and_goes_without() {
         assert!(lines.len() == 1 && lines[0].contains(SHARED), "one clear line: {log}");
         assert!(!fs::read_to_string(&path).unwrap().contains("222222222222"), "the file is the first one's");
         assert_eq!(first.metrics().value(WRITTEN), Some(1.0));
-        assert!(!first.log().contains("state file c"), "{}", first.log());
+        assert!(!first.log().contains("write the state file"), "{}", first.log());
 
         first.signal(signal);
         first.wait();
         wait_for_write(&second, 1.0);
         wait_for_text(&path, "222222222222");
-        assert!(second.log().contains("The state file is written again."), "{}", second.log());
+        assert!(second.log().contains("The exporter can write the state file again."), "{}", second.log());
     }
 }
 
@@ -109,8 +109,8 @@ fn a_state_file_that_cannot_be_written_shows_and_is_written_when_it_can_be() {
     wait_for_write(&exporter, 1.0);
     wait_for_text(&path, ID);
     let log = exporter.log();
-    assert_eq!(log.matches("The state file cannot be written.").count(), 1, "once: {log}");
-    assert_eq!(log.matches("The state file is written again.").count(), 1, "{log}");
+    assert_eq!(log.matches("The exporter cannot write the state file.").count(), 1, "once: {log}");
+    assert_eq!(log.matches("The exporter can write the state file again.").count(), 1, "{log}");
 }
 
 /// An account whose root has a key, and a role for the exporter.
@@ -196,7 +196,7 @@ fn ended_after_any_number_of_bytes_it_leaves_the_whole_file_of_before() {
     let last = Exporter::spawned(many.command("true")).ready();
     let samples = last.metrics();
     assert!(Many::passed(&samples), "{samples}{}", last.log());
-    assert!(!last.log().contains("cannot be used"), "{}", last.log());
+    assert!(!last.log().contains("cannot use"), "{}", last.log());
 }
 
 /// A disk on which there is room for a part of the file only.
@@ -214,12 +214,12 @@ fn on_a_full_disk_the_file_of_before_stays_and_a_new_one_is_written_when_there_i
     exporter.wait_for("a failure", SOON, |samples| samples.status_of("100000000003", "IAM.9") == "failed");
     assert!(before == fs::read(many.path()).unwrap(), "the file of before is there as it was");
     let log = exporter.log();
-    assert_eq!(log.matches("The state file cannot be written.").count(), 1, "once: {log}");
+    assert_eq!(log.matches("The exporter cannot write the state file.").count(), 1, "once: {log}");
     let room = Command::new("prlimit").args(["--pid", &exporter.pid().to_string(), "--fsize=unlimited"]).status();
     assert!(room.unwrap().success());
     let samples = wait_for_write(&exporter, 1.0);
     assert!(samples.value(WRITTEN_AT).unwrap() > 1_700_000_000.0);
     wait_for_text(&many.path(), "100000000019");
     assert!(before != fs::read(many.path()).unwrap());
-    assert!(exporter.log().contains("The state file is written again."), "{}", exporter.log());
+    assert!(exporter.log().contains("The exporter can write the state file again."), "{}", exporter.log());
 }

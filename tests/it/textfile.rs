@@ -33,11 +33,11 @@ fn account(id: &str) -> Sim {
     Sim::start(Scenario { accounts: vec![account], credentials, ..Scenario::default() }).unwrap()
 }
 
-/// Runs the check, and does with its output what README.md tells cron to do. Tells the
+/// Runs the check, and does with its output what deploy/check.md tells cron to do. Tells the
 /// exit status.
 fn cron(sim: &Sim, key: &str, file: &Path) -> i32 {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let script = readme.split("```sh\n#!/bin/sh\n").nth(1).expect("README.md has a script for cron");
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/check.md")).unwrap();
+    let script = page.split("```sh\n#!/bin/sh\n").nth(1).expect("deploy/check.md has a script for cron");
     let script = script.split("```").next().unwrap().replace("aws-mfa-exporter check", "\"$CHECK\" check");
     let script = script.replace("/var/lib/prometheus/node-exporter/aws-mfa.prom", file.to_str().unwrap());
     let mut shell = Command::new("sh");

@@ -40,7 +40,11 @@ fn tls_and_a_certificate_that_is_rotated_under_it() {
     thread::sleep(Duration::from_secs(3));
     let third = get(&authority, &exporter, None).unwrap();
     assert_eq!(second, third, "the last good one stays in force");
-    assert!(exporter.log().contains("server.key holds neither a certificate nor a private key"), "{}", exporter.log());
+    assert!(
+        exporter.log().contains("server.key contains neither a certificate nor a private key"),
+        "{}",
+        exporter.log()
+    );
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub(super) fn boolean(name: &str, text: &str) -> Result<(), Fault> {
     if ["", "true", "false"].contains(&&*text.to_ascii_lowercase()) {
         return Ok(());
     }
-    Err(invalid(format!("{name} holds {text:?}, which is neither true nor false")))
+    Err(invalid(format!("{name} holds {text:?}, which is not true or false")))
 }
 
 /// AWS publishes no list of regions that one could compare with. But a region's name

@@ -92,20 +92,20 @@ impl Why {
         Some(match self {
             Self::UnknownAuthority => return None,
             Self::NoAuthorities => {
-                "install the certificates of the public authorities on this host (package ca-certificates), or name \
-                 their file in SSL_CERT_FILE"
+                "install the package ca-certificates on this host, or set SSL_CERT_FILE to a file with the \
+                 certificates of the public authorities"
             }
             Self::Expired | Self::NotValidYet => {
-                "compare this host's clock with the certificate's dates; if the clock is right, find out which proxy or \
-                 endpoint has this certificate, and renew it there"
+                "compare this host's clock with the certificate's dates; if the clock is right, renew the certificate \
+                 at the proxy or endpoint that uses it"
             }
             Self::WrongName => {
-                "correct AWS_ENDPOINT_URL, endpoint_url in the profile, or DNS: the name that is asked for leads to a host \
-                 with another name"
+                "correct AWS_ENDPOINT_URL, endpoint_url in the profile, or DNS: the host at this address has a \
+                 certificate for another name"
             }
             Self::BadCertificate | Self::Handshake => {
-                "find out what answers instead of AWS: an endpoint or a proxy whose URL should begin with http:, or a proxy \
-                 that opens TLS"
+                "find out which server answers instead of AWS: an endpoint or a proxy whose URL should begin with \
+                 http:, or a proxy that inspects TLS"
             }
             Self::ProxyAuthentication => {
                 "correct the user and the password in HTTPS_PROXY, with %-escapes where they need them"
@@ -113,7 +113,7 @@ impl Why {
             Self::ProxyRefusal => {
                 "let the proxy allow CONNECT to port 443 of the AWS endpoints, or name them in NO_PROXY"
             }
-            Self::ProxyUnreachable => "correct HTTPS_PROXY, or see why the proxy is not reached from this host",
+            Self::ProxyUnreachable => "correct HTTPS_PROXY, or find out why this host cannot reach the proxy",
         })
     }
 }

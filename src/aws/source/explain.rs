@@ -144,7 +144,7 @@ fn of_token_file(source: &Source<'_>, error: &CredentialsError) -> Option<Fault>
 fn of_process(source: &Source<'_>, error: &CredentialsError) -> Option<Fault> {
     let Source::Profile(_, Chain { profile, base: Base::Process, .. }) = source else { return None };
     let detail = match quoted(error, "external process exited with code ", '.') {
-        Some(status) if status.ends_with(": 126") => format!("the process ended with {status}: it is no program"),
+        Some(status) if status.ends_with(": 126") => format!("the process ended with {status}: it is not a program"),
         Some(status) if status.ends_with(": 127") => {
             format!("the process ended with {status}: there is no such program")
         }
@@ -180,9 +180,9 @@ fn of_instance(error: &CredentialsError) -> Option<Fault> {
     if let Some(error) = find::<SdkError<TokenError, HttpResponse>>(error) {
         return Some(match error {
             SdkError::DispatchFailure(_) if says_of(error, "read timeout") => {
-                failed("it took the connection and did not answer").advising(HOP_LIMIT)
+                failed("it accepted the connection and did not answer").advising(HOP_LIMIT)
             }
-            SdkError::DispatchFailure(_) => Fault::new(FaultClass::NoCredentials, "nobody answers at its address"),
+            SdkError::DispatchFailure(_) => Fault::new(FaultClass::NoCredentials, "no answer from its address"),
             SdkError::TimeoutError(_) => failed("it did not answer in time").advising(HOP_LIMIT),
             _ => status(error.raw_response().map_or(0, |response| response.status().as_u16())),
         });
@@ -227,6 +227,6 @@ fn of_container(error: &CredentialsError) -> Option<Fault> {
     let wrong = ["for ECS provider (", "the auth token could not be used"].iter().any(|text| says(error, text));
     wrong.then(|| {
         invalid("an address or a token in AWS_CONTAINER_* cannot be used")
-            .advising("write them as the agent's documentation has them; plain http is allowed to this host only")
+            .advising("write them as the agent's documentation shows; plain http is allowed only to this host")
     })
 }

@@ -16,17 +16,18 @@ use super::json::SCHEMA_VERSION;
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// The output has no place for it.
-    #[error("--compare says what changed in the outputs table, markdown and json: choose one of them")]
+    #[error("--compare needs --output table, markdown or json")]
     Output,
     /// The file cannot be read.
-    #[error("the former check {0} cannot be read: {1}")]
+    #[error("cannot read the earlier check {0}: {1}")]
     Read(String, io::Error),
     /// The file is something else.
-    #[error("{0} is not what `check --output json` prints: {1}")]
+    #[error("{0} is not the output of `check --output json`: {1}")]
     Form(String, serde_json::Error),
     /// The file is of a newer exporter.
     #[error(
-        "{0} has schema_version {1}, and this exporter knows {SCHEMA_VERSION}: compare with the exporter that wrote it"
+        "{0} has schema_version {1}, and this exporter supports {SCHEMA_VERSION}: use the version of the exporter \
+         that wrote it"
     )]
     Newer(String, u32),
 }
@@ -163,11 +164,11 @@ impl Changes {
             }
             out.push('\n');
         }
-        for (what, ids) in [("New accounts", &self.joined), ("Accounts that are gone", &self.left)] {
+        for (what, ids) in [("New accounts", &self.joined), ("Accounts no longer present", &self.left)] {
             if !ids.is_empty() {
                 let _ = writeln!(out, "{what}: {}.\n", ids.join(", "));
             }
         }
-        if out.is_empty() { format!("Nothing has become better or worse since {}.\n", self.since) } else { out }
+        if out.is_empty() { format!("No verdict has become better or worse since {}.\n", self.since) } else { out }
     }
 }

@@ -1,4 +1,4 @@
-//! `check --output json`: the form that README.md documents.
+//! `check --output json`: the form that deploy/check.md documents.
 
 use serde::Serialize;
 

@@ -112,22 +112,22 @@ fn check_clients(auth: ClientAuth, has_ca: bool, has_names: bool, check: &mut Ch
     let is_required = matches!(auth, ClientAuth::RequiredAny | ClientAuth::Required);
     if has_ca && auth == ClientAuth::None {
         check.wrong(
-            "tls_server_config: there is a client_ca and no client_auth_type; RequireAndVerifyClientCert makes use of it",
+            "tls_server_config: client_ca has no effect without client_auth_type; write RequireAndVerifyClientCert",
         );
     }
     if is_verified && !has_ca {
-        check.wrong("tls_server_config: client_auth_type wants a client_ca_file to verify clients by");
+        check.wrong("tls_server_config: this client_auth_type needs a client_ca_file to verify clients");
     }
     if has_names && !is_required {
         check.wrong(
-            "tls_server_config: client_allowed_sans needs a client that must show a certificate; \
-             client_auth_type: RequireAndVerifyClientCert makes it show a good one",
+            "tls_server_config: client_allowed_sans has no effect unless every client must show a certificate; write \
+             client_auth_type: RequireAndVerifyClientCert",
         );
     }
     if matches!(auth, ClientAuth::Requested | ClientAuth::RequiredAny) {
         check.warnings.push(
-            "tls_server_config.client_auth_type takes any client certificate unverified, whatever names it bears. It \
-             keeps nobody out. RequireAndVerifyClientCert does."
+            "tls_server_config.client_auth_type accepts every client certificate without verifying it, so it does not \
+             restrict access. Write RequireAndVerifyClientCert."
                 .to_owned(),
         );
     }
@@ -160,7 +160,7 @@ fn client_auth(name: Option<&str>, check: &mut Check) -> ClientAuth {
         Some("RequireAndVerifyClientCert") => ClientAuth::Required,
         Some(other) => {
             check.wrong(format!(
-                "tls_server_config.client_auth_type: {other:?} is none of NoClientCert, RequestClientCert, \
+                "tls_server_config.client_auth_type: {other:?} is not supported; write one of NoClientCert, RequestClientCert, \
                  RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert"
             ));
             ClientAuth::Required
@@ -174,7 +174,7 @@ fn version(key: &str, name: Option<String>, default: u8, check: &mut Check) -> u
         Some("TLS12") => 12,
         Some("TLS13") => 13,
         Some(other) => {
-            check.wrong(format!("tls_server_config.{key}: {other:?} cannot be used; TLS12 and TLS13 can"));
+            check.wrong(format!("tls_server_config.{key}: {other:?} is not supported; write TLS12 or TLS13"));
             default
         }
     }
@@ -183,7 +183,7 @@ fn version(key: &str, name: Option<String>, default: u8, check: &mut Check) -> u
 fn among(key: &str, names: Given<Vec<String>>, known: &[&str], check: &mut Check) -> Vec<String> {
     let names = names.0.unwrap_or_default();
     for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
-        check.wrong(format!("tls_server_config.{key}: {name:?} cannot be used; {} can", known.join(", ")));
+        check.wrong(format!("tls_server_config.{key}: {name:?} is not supported; write one of {}", known.join(", ")));
     }
     names
 }

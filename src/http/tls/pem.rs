@@ -22,7 +22,7 @@ pub enum TlsError {
         source: io::Error,
     },
     /// It holds something else.
-    #[error("{place} holds {holds}, where {wanted} in PEM is wanted{mend}")]
+    #[error("{place} contains {holds}: write {wanted} in PEM into it{mend}")]
     Holds {
         /// Which key of the configuration, and which file.
         place: String,
@@ -63,7 +63,7 @@ pub enum TlsError {
     #[error("client_ca cannot be used: {0}")]
     ClientCa(String),
     /// The versions, suites and curves leave nothing to speak.
-    #[error("the choice of versions, suites and curves cannot be used: {0}")]
+    #[error("cannot use this choice of TLS versions, cipher suites and curves: {0}")]
     Choice(String),
 }
 

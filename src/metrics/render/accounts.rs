@@ -10,7 +10,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_account_info",
         &["account_id", "account_name", "partition", "ou", "state"],
-        "An account that the exporter knows of, with its name and its state: scanned, refused (its credentials are another account's), excluded by the configuration, or, as AWS Organizations says, suspended, closed or pending. The partition is empty until credentials have proved it; the unit is empty unless organization.labels.ou or a filter by unit asks for it. Always 1.",
+        "An account that the exporter knows, with its name and its state. States: scanned; refused (the credentials belong to another account); excluded by the configuration; suspended, closed or pending in AWS Organizations. The partition is empty until credentials have proved it. The organizational unit (ou) is empty unless organization.labels.ou or a filter by unit needs it. Always 1.",
         |view, rows| {
             if let Some(account) = &view.state.account {
                 let partition = account.partition.as_ref().map_or("", |partition| partition.as_str());
@@ -21,14 +21,14 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_account_labels",
         &["account_id"],
-        "What organization.labels of the configuration asks for, as further labels: ou, the path of the account's organizational unit, and tag_ with each chosen tag's key; empty where the account has no such tag. Absent without that setting, and while the organization has not been asked. Always 1.",
+        "The labels that organization.labels of the configuration selects. ou is the path of the account's organizational unit. tag_ with the key of a tag is the value of that tag, empty if the account has no such tag. Absent without that setting, and until the exporter has read them from AWS Organizations. Always 1.",
         |view, rows| {
             if let Some(labels) = view.state.account.as_ref().and_then(|account| account.labels.as_ref()) {
                 rows.push_labelled(labels.iter().map(|(name, value)| (&**name, value.as_str())));
             }
         },
     ),
-    of_snapshot("aws_mfa_accounts", &["state"], "How many accounts are in each state.", |snapshot, rows| {
+    of_snapshot("aws_mfa_accounts", &["state"], "Number of accounts in each state.", |snapshot, rows| {
         for wanted in AccountStatus::ALL.map(AccountStatus::as_str).into_iter().chain([REFUSED]) {
             let identified = snapshot.accounts().filter(|state| state.account.is_some());
             rows.push(&[wanted], count(identified.filter(|state| scan_state(state) == wanted).count()));
@@ -37,7 +37,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_check_timestamp_seconds",
         &["account_id"],
-        "When `check --output prometheus` read the account, for the textfile collector of node_exporter. Whatever it wrote beside this was true then and is no newer. An exporter that serves does not have it.",
+        "When `check --output prometheus` read the account, for the textfile collector of node_exporter. All other samples in the file are from that time. The daemon does not export this metric.",
         |view, rows| {
             if view.state.is_scanned() {
                 rows.push(&[], view.snapshot.tick.wall.as_seconds());
@@ -48,7 +48,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_management_account_info",
         &["account_id"],
-        "The organization's management account, which no StackSet gives a role: see whether its collectors are up. Absent where no organization is watched, and in shards that do not have it. Always 1.",
+        "The organization's management account. A StackSet does not reach it, so its role needs a stack of its own. Absent if no organization is watched, and in shards that do not watch this account. Always 1.",
         |view, rows| {
             if view.state.account.as_ref().is_some_and(|account| account.management) {
                 rows.push(&[], 1);
@@ -58,13 +58,13 @@ pub(super) const FAMILIES: &[Family] = &[
     of_snapshot(
         "aws_mfa_discovery_last_success_timestamp_seconds",
         &[],
-        "When it was last found out which accounts to watch, for a single account: whose the credentials are; 0 before the first time.",
+        "When account discovery last succeeded; 0 before the first success. Discovery lists the accounts to watch. For a single account, it asks AWS which account the credentials belong to.",
         |snapshot, rows| rows.push(&[], or_never(snapshot.discovery.last_success)),
     ),
     of_snapshot(
         "aws_mfa_discovery_up",
         &[],
-        "Whether it could be found out which accounts to watch, for a single account: whose the credentials are.",
+        "Whether account discovery succeeded. Discovery lists the accounts to watch. For a single account, it asks AWS which account the credentials belong to.",
         |snapshot, rows| rows.push(&[], snapshot.discovery.fault.is_none()),
     ),
     of_snapshot(
@@ -76,7 +76,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_snapshot(
         "aws_mfa_exporter_snapshot_timestamp_seconds",
         &[],
-        "When the verdicts were last aged. The exporter answers 503 rather than serve them more than 60 seconds later.",
+        "When the exporter last updated its snapshot of all verdicts. If the snapshot is more than 60 seconds old, the exporter answers 503.",
         |snapshot, rows| rows.push(&[], snapshot.tick.wall.as_seconds()),
     ),
 ];

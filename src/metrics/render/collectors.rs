@@ -6,7 +6,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_collector_duration_seconds",
         &["account_id", "collector"],
-        "How long the collector's last run in this account took, confirmation and retries included.",
+        "Duration of the collector's last run in this account, with confirmation and retries.",
         |view, rows| {
             for (collector, health) in view.state.health() {
                 rows.push_known(&[collector.as_str()], health.duration.map(|duration| duration.as_secs_f64()));
@@ -29,7 +29,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_snapshot(
         "aws_mfa_collector_interval_seconds",
         &["collector"],
-        "How often the collector is configured to run. The root heartbeat is five times slower in accounts without root credentials.",
+        "Configured interval between two runs of the collector. In accounts without root credentials, the root collector waits five times as long.",
         |snapshot, rows| {
             for collector in snapshot.plan.collectors() {
                 rows.push(&[collector.as_str()], snapshot.plan.interval(collector).as_secs_f64());
@@ -72,7 +72,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_source_timestamp_seconds",
         &["account_id", "source"],
-        "When a source other than the heartbeat was read; for the credential report, when AWS made it. Absent while there is none that may be used.",
+        "When the exporter read a source other than the account summary; for the credential report, when AWS made it. Absent while no usable answer from the source is known.",
         |view, rows| {
             let report = view.report().map(|report| report.generated);
             for (source, at) in

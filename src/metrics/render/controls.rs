@@ -7,7 +7,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_control_exemption_info",
         &["account_id", "control", "exemption"],
-        "An exemption, by its id, that holds now for this control of this account. It changes no verdict; the alerts leave the control out. Exemptions of users are not among these. Always 1.",
+        "An active exemption, by its id, for this control of this account. It does not change the verdict. Alerts do not fire for an exempt control. Exemptions for users have no series here. Always 1.",
         |view, rows| {
             let Some(account) = view.state.account.as_ref().filter(|_| view.state.is_scanned()) else { return };
             let held = || view.snapshot.exemptions.iter().filter(|exemption| exemption.holds(view.snapshot.tick));
@@ -21,7 +21,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_control_as_of_timestamp_seconds",
         &["account_id", "control"],
-        "When the oldest fact that the verdict rests on was read from AWS. Absent while the verdict is unknown.",
+        "When the exporter read the oldest fact behind the verdict from AWS. Absent while the verdict is unknown.",
         |view, rows| {
             for (control, standing) in view.state.standings() {
                 rows.push_known(&[control.as_str()], standing.verdict.as_of.map(|at| at.wall.as_seconds()));
@@ -31,7 +31,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_control_last_failed_timestamp_seconds",
         &["account_id", "control"],
-        "As-of time of the last answer judged failed. Absent if there was none since the exporter started; it does not age.",
+        "As-of time of the last failed verdict. Absent if there was none since the exporter started. The value stays when the verdict becomes unknown.",
         |view, rows| {
             for (control, standing) in view.state.standings() {
                 rows.push_known(&[control.as_str()], standing.last_failed.map(|at| at.as_seconds()));
@@ -41,7 +41,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_control_last_protected_timestamp_seconds",
         &["account_id", "control"],
-        "As-of time of the last answer judged passed or not_applicable. Absent if there was none since the exporter started; it does not age.",
+        "As-of time of the last verdict passed or not_applicable. Absent if there was none since the exporter started. The value stays when the verdict becomes unknown.",
         |view, rows| {
             for (control, standing) in view.state.standings() {
                 rows.push_known(&[control.as_str()], standing.last_protected.map(|at| at.as_seconds()));
@@ -51,7 +51,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_control_status",
         &["account_id", "control", "status"],
-        "Verdict on a Security Hub control: exactly one of passed, failed, not_applicable, unknown is 1. Read from AWS in the background, see the as-of time. IAM.9 is not_applicable without root credentials (Security Hub prints PASSED) and in GovCloud, and failed for a root user with only an access key; IAM.6 cannot tell a synced passkey from a hardware key; IAM.5 may take up to four and a half hours to see a new password of a user without a device.",
+        "Verdict on a Security Hub CSPM control: exactly one of passed, failed, not_applicable, unknown is 1. The exporter reads AWS in the background; aws_mfa_control_as_of_timestamp_seconds says when. IAM.9 is not_applicable in GovCloud, and for a root user without credentials (Security Hub CSPM reports PASSED). IAM.9 is failed for a root user that has only an access key. IAM.6 passes a synced passkey, because AWS does not distinguish it from a hardware key. IAM.5 may take up to four and a half hours to see a new password of a user without a device.",
         |view, rows| {
             for (control, standing) in view.state.standings() {
                 for status in Status::ALL {

@@ -165,27 +165,27 @@ impl FaultClass {
             Self::NoCredentials => "there are no AWS credentials",
             Self::InvalidConfiguration => "an AWS setting cannot be used",
             Self::CredentialsFailed => "the source of the AWS credentials failed",
-            Self::LoginRequired => "the login that gives the AWS credentials has expired or is missing",
+            Self::LoginRequired => "the login behind the AWS credentials has expired or is missing",
             Self::InvalidCredentials => "AWS does not accept the credentials",
             Self::ClockSkew => "this host's clock is wrong, so AWS does not accept the credentials",
-            Self::WrongAccount => "the credentials are another account's",
+            Self::WrongAccount => "the credentials belong to another account",
             Self::AccessDenied => "AWS denied the call",
-            Self::Throttled => "AWS limits the rate of calls",
+            Self::Throttled => "AWS throttled the call",
             Self::Timeout => "AWS did not answer in time",
             Self::OutOfTime => "the time allowed by --timeout was over",
             Self::Connection => "AWS cannot be reached",
             Self::Tls => "the TLS certificate of the AWS endpoint is not accepted",
             Self::Proxy => "the proxy does not pass requests on to AWS",
-            Self::ServerError => "AWS answered with an error of its own",
+            Self::ServerError => "AWS answered with a server error",
             Self::Rejected => "AWS refused the request",
-            Self::MalformedReply => "the answer cannot be read",
-            Self::IncompleteReply => "the answer lacks something that it must have",
-            Self::OversizedReply => "the answer is larger than any honest one",
-            Self::AccountsLost => "many accounts are no longer listed",
+            Self::MalformedReply => "the exporter cannot read the answer of AWS",
+            Self::IncompleteReply => "the answer of AWS lacks a required element",
+            Self::OversizedReply => "the answer is larger than any valid one",
+            Self::AccountsLost => "AWS Organizations no longer lists many of the accounts",
             Self::UnmatchedFilter => "a filter of the configuration matches nothing",
-            Self::ReportMissing => "there is no credential report to be read",
-            Self::Changed => "the account was being changed while it was read",
-            Self::Unconfirmed => "a failing answer was not confirmed by a second one",
+            Self::ReportMissing => "there is no credential report to read",
+            Self::Changed => "the account changed while the exporter read it",
+            Self::Unconfirmed => "a second answer of AWS did not confirm the failing one",
             Self::Stalled => "the collector has stopped reporting",
             Self::Panicked => "the exporter has a bug",
         }
@@ -195,54 +195,60 @@ impl FaultClass {
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
-            Self::Pending => "wait for the first pass; first runs are spread over at most a minute",
+            Self::Pending => "wait for the first pass: the exporter spreads the first runs over at most a minute",
             Self::NoCredentials => {
                 "supply credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, an SSO login, \
                  or a role of the pod, task or instance"
             }
             Self::InvalidConfiguration => {
-                "correct the variable, the file or the profile that is named; deploy/credentials.md lists all that are read"
+                "correct the variable, file or profile that the message names; deploy/credentials.md lists all that \
+                 the exporter reads"
             }
-            Self::CredentialsFailed => "see why the named source of credentials fails, on the exporter's host",
-            Self::LoginRequired => "log in again, as the user that the exporter runs as",
+            Self::CredentialsFailed => "find out on the exporter's host why this source of credentials fails",
+            Self::LoginRequired => "log in again, as the user under which the exporter runs",
             Self::InvalidCredentials => "renew the credentials: AWS does not know them, or they have expired",
             Self::ClockSkew => "set this host's clock, and start its time service (chronyd, systemd-timesyncd)",
             Self::WrongAccount => {
-                "give the exporter credentials of the account it is to watch, and restart it to watch another"
+                "give the exporter credentials of the account that it watches; to watch another account, restart it"
             }
             Self::AccessDenied => {
-                "grant the reads of the documented policy; if a role was denied, check its name, its trust policy and the \
-                 external id; then look for a service control policy"
+                "allow the actions that `aws-mfa-exporter iam-policy` prints; if AssumeRole was denied, check the \
+                 role's name, its trust policy and the external id; then look for a service control policy that \
+                 denies the action"
             }
-            Self::Throttled => "find what else calls IAM in this account; the exporter tries again by itself",
+            Self::Throttled => {
+                "find out which other program calls IAM in this account; the exporter tries again by itself"
+            }
             Self::Timeout | Self::Connection => {
                 "check DNS, proxy and egress from this host to the IAM and STS endpoints"
             }
             Self::OutOfTime => "allow `check` more time with --timeout, or a higher rate with --aws.max-rate",
             Self::Tls => {
-                "if a proxy on the way opens TLS, put the certificate of its authority into the file that AWS_CA_BUNDLE \
-                 names; else find out what stands between this host and AWS"
+                "if a proxy inspects TLS, put the certificate of its authority into the file that AWS_CA_BUNDLE \
+                 names; if not, look for another proxy or server between this host and AWS"
             }
-            Self::Proxy => "check HTTPS_PROXY, with its user and password, and NO_PROXY",
-            Self::ServerError => "nothing: AWS is at fault, and the exporter tries again by itself",
-            Self::Rejected => "look up the error code in the AWS documentation",
+            Self::Proxy => "check HTTPS_PROXY (also its user and password) and NO_PROXY",
+            Self::ServerError => "nothing: the error is on the side of AWS, and the exporter tries again by itself",
+            Self::Rejected => "find the error code in the AWS documentation",
             Self::MalformedReply | Self::IncompleteReply | Self::OversizedReply => {
-                "check what stands between this host and AWS: a proxy, or an endpoint that is not AWS's"
+                "check for a proxy between this host and AWS, or an endpoint that is not an AWS endpoint"
             }
             Self::AccountsLost => {
-                "look in AWS Organizations whether they have left: the exporter goes on watching them for an hour"
+                "check in AWS Organizations whether the accounts have left; the exporter continues to watch them for \
+                 an hour"
             }
             Self::UnmatchedFilter => {
-                "correct the include or exclude that is named, or remove it; a unit is named by its id or its path, and \
-                 by its path as a list where a name holds a slash"
+                "correct or remove the include or exclude that the message names; write a unit as its id or its path; \
+                 if a name contains a slash, write the path as a list"
             }
             Self::ReportMissing => {
-                "nothing, if it passes; where the exporter may not generate reports, see that something else does"
+                "if it lasts longer than a few minutes, allow iam:GenerateCredentialReport; if the exporter must not \
+                 generate reports, let another program generate them every four hours"
             }
-            Self::Changed => "nothing: the account was being changed, and is read again at the next run",
-            Self::Unconfirmed => "nothing: the next heartbeat decides",
-            Self::Stalled => "restart the exporter, and report the log",
-            Self::Panicked => "report the log: this is a bug in the exporter",
+            Self::Changed => "nothing: the account changed, and the exporter reads it again at the next run",
+            Self::Unconfirmed => "nothing: the exporter asks again at the next run",
+            Self::Stalled => "restart the exporter, and report the bug with its log",
+            Self::Panicked => "report the bug, with the exporter's log",
         }
     }
 }

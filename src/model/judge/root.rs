@@ -1,9 +1,9 @@
 //! The verdicts on the root user: IAM.9, IAM.6 and IAM.4.
 //!
 //! Each rule is a list of conditions of which the first that matches decides,
-//! written in the order of the table in README.md. Two choices
+//! written in the order of the table in deploy/verdicts.md. Two choices
 //! differ from Security Hub on purpose. A root user without any credential is
-//! `not_applicable`, as AWS Config has it, where Security Hub prints PASSED.
+//! `not_applicable`, as AWS Config has it, where Security Hub CSPM reports PASSED.
 //! And a root user whose only credential is an access key is `failed`, although
 //! Security Hub looks at the password alone: that key is single-factor access
 //! to everything.

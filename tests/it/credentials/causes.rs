@@ -124,7 +124,7 @@ fn a_token_file_that_is_missing_or_not_readable() {
     report.says(
         "invalid_configuration",
         &["AWS_WEB_IDENTITY_TOKEN_FILE: the file /var/run/none/token, which AWS_WEB_IDENTITY_TOKEN_FILE names, cannot be read: it does not exist"],
-        &["let the exporter's user read the file"],
+        &["give the exporter's user permission to read the file"],
     );
     let config = format!("[profile w]\nrole_arn = {}\nweb_identity_token_file = /nowhere\n", role_arn());
     let home = Home::at(&sim).config(&config).with("AWS_PROFILE", "w");
@@ -197,7 +197,7 @@ fn a_credentials_file_that_cannot_be_read() {
     home.check(&[]).says(
         "invalid_configuration",
         &["/.aws/credentials cannot be read: is a directory"],
-        &["let the exporter's user read"],
+        &["give the exporter's user permission to read"],
     );
     let home = Home::at(&sim).keys().file(".aws/config", "[default]\n");
     fs::write(home.path(".aws/config"), b"[default]\nregion = \xff\n").unwrap();
@@ -248,7 +248,7 @@ fn an_instance_that_gives_nothing() {
     let report = home().check(&[]);
     report.says(
         "credentials_failed",
-        &["instance metadata service: it took the connection and did not answer"],
+        &["instance metadata service: it accepted the connection and did not answer"],
         &["hop limit"],
     );
     sim.clear(fault);
@@ -262,11 +262,7 @@ fn an_instance_that_gives_nothing() {
     sim.edit_sources(|sources| sources.instance = None);
     home().check(&[]).says("no_credentials", &["instance metadata service: the instance has no role"], &["supply"]);
     let nowhere = home().with("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9");
-    nowhere.check(&[]).says(
-        "no_credentials",
-        &["instance metadata service: nobody answers at its address"],
-        &["supply"],
-    );
+    nowhere.check(&[]).says("no_credentials", &["instance metadata service: no answer from its address"], &["supply"]);
 }
 
 /// A file is corrected while the exporter runs, and that is enough.

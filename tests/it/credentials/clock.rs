@@ -38,7 +38,7 @@ fn a_clock_twenty_minutes_off_is_called_that_with_both_times() {
 #[test]
 fn a_wrong_secret_on_a_good_clock_is_no_wrong_clock() {
     let sim = world();
-    for (code, remedy) in [("SignatureDoesNotMatch", "write the secret access key anew"), ("ExpiredToken", "renew")] {
+    for (code, remedy) in [("SignatureDoesNotMatch", "write the secret access key again"), ("ExpiredToken", "renew")] {
         let fault = sim.fault(ID, Some("GetCallerIdentity"), Fault::Error(403, code));
         Home::at(&sim).keys().check(&[]).says("invalid_credentials", &[code], &[remedy]);
         sim.clear(fault);

@@ -252,7 +252,7 @@ fn a_certificate_that_is_not_accepted_is_told_apart_by_why() {
         (trusting(&expired), "certificate_expired", "compare this host's clock"),
         (trusting(&future), "certificate_not_valid_yet", "compare this host's clock"),
         (trusting(&named), "certificate_for_another_name", "AWS_ENDPOINT_URL"),
-        (trusting(&client), "bad_certificate", "what answers instead of AWS"),
+        (trusting(&client), "bad_certificate", "which server answers instead of AWS"),
         (Home::empty().keys().with("AWS_ENDPOINT_URL", &without_tls()), "handshake_failed", "should begin with http:"),
     ] {
         let said = format!("GetCallerIdentity: tls reason={reason}");

@@ -59,7 +59,7 @@ fn throttling_by_organizations_is_not_blamed_on_iam() {
     report.says(
         "throttled",
         &["ListAccounts: throttled"],
-        &["Organizations allows few calls", "organization.interval"],
+        &["AWS Organizations allows only a few calls", "organization.interval"],
     );
     assert!(!report.remedy.contains("IAM"), "{report:?}");
 }

@@ -199,7 +199,7 @@ fn a_switch_that_is_neither_on_nor_off_is_refused_by_name() {
     let sim = world();
     for name in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_EC2_METADATA_DISABLED"] {
         let report = Home::at(&sim).keys().with(name, "yes").check(&[]);
-        report.says("invalid_configuration", &[name, "holds \"yes\", which is neither true nor false"], &[]);
+        report.says("invalid_configuration", &[name, "holds \"yes\", which is not true or false"], &[]);
     }
     let report = Home::at(&sim).keys().config("[default]\nuse_fips_endpoint = on\n").check(&[]);
     report.says("invalid_configuration", &["use_fips_endpoint of profile default holds \"on\""], &[]);
