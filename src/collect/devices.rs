@@ -9,6 +9,12 @@
 //! list that speaks for a pass needs another that says the same of the same
 //! fingerprint: the run's just before this one, or else a second reading now.
 //!
+//! Operations are answered by replicas of their own. A list that differs from the last
+//! one, at the very counters of the last one, may be of a moment that the summaries have
+//! not heard of yet, or the other way round: root's last device goes, and a summary that
+//! lags still says "MFA is on". Such a list makes nobody pass before it has been read
+//! again [`SETTLE`] later.
+//!
 //! What stays unseen: two such dips, around two lists in a row; a hardware device
 //! that was replaced by a spare virtual one between two heartbeats, followed by
 //! a dip around the very next list; and, past a thousand devices, one device
@@ -24,7 +30,7 @@ use super::{
     root::summary,
 };
 use crate::model::{
-    facts::{Fault, FaultClass, Summary, UserId, VirtualDevices, user::Virtual},
+    facts::{Fault, FaultClass, Summary, UserId, VirtualDevices, changes::SETTLE, user::Virtual},
     snapshot::News,
     time::Moment,
 };
@@ -49,6 +55,10 @@ pub struct Prior {
     pub summary: Option<Summary>,
     /// The list of the run just before this one.
     pub list: Option<VirtualDevices>,
+    /// The last list that there was, however many runs ago.
+    pub last: Option<VirtualDevices>,
+    /// Since when the lists differ from that one, or cannot be read.
+    pub doubted: Option<Moment>,
 }
 
 /// Reads the list: once more where the account changed meanwhile, and once more
@@ -87,6 +97,14 @@ async fn read(
     let (devices, listed) = between(iam, root_arn, before, changes).await?;
     let speaks_for_a_pass = before.mfa_enabled == Some(true) && devices.root_owned == 0 && devices.unowned == 0;
     if speaks_for_a_pass && prior.list != Some(devices) && between(iam, root_arn, before, changes).await?.0 != devices {
+        return Err(changed());
+    }
+    let is_contradicted = prior.last.is_some_and(|last| last.fingerprint == devices.fingerprint && last != devices);
+    let is_confirmed = prior.doubted.is_some_and(|since| listed.at.mono >= since.mono.plus(SETTLE));
+    if speaks_for_a_pass && is_contradicted && !is_confirmed {
+        if prior.doubted.is_none() {
+            changes.changed(listed.at);
+        }
         return Err(changed());
     }
     Ok((devices, listed))

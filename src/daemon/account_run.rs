@@ -79,6 +79,10 @@ pub struct AccountRun {
 struct Inventory {
     /// The list of devices of the run just before.
     list: Option<VirtualDevices>,
+    /// The last one that there was.
+    last_list: Option<VirtualDevices>,
+    /// Since when there has been none, because the account was seen to change.
+    list_doubted: Option<Moment>,
     /// When the users are due.
     users_due: Option<Instant>,
     /// When they were last begun with.
@@ -253,7 +257,12 @@ impl AccountRun {
 
     /// The list of devices, as a collector of its own where it is one.
     async fn list_devices(&self, inventory: &mut Inventory, beat: Option<(Moment, Summary)>) -> Result<Listed, Fault> {
-        let prior = Prior { summary: beat.map(|(_, summary)| summary), list: inventory.list };
+        let prior = Prior {
+            summary: beat.map(|(_, summary)| summary),
+            list: inventory.list,
+            last: inventory.last_list,
+            doubted: inventory.list_doubted,
+        };
         let changes = self.knowledge.changes.clone();
         let collect = move |iam: AccountIam, id: Identity| async move {
             collect::devices::collect(&iam, &id.root_arn(), prior, &changes).await
@@ -261,6 +270,11 @@ impl AccountRun {
         let since = beat.map(|(at, _)| at);
         let ran = self.run(Collector::Devices, LONGEST_RUN, &mut inventory.denials[0], since, collect).await;
         inventory.list = if let News::Devices(devices) = ran.news { Some(devices) } else { None };
+        if inventory.list.is_some() {
+            (inventory.last_list, inventory.list_doubted) = (inventory.list, None);
+        } else if ran.fault.as_ref().is_some_and(|fault| fault.class == FaultClass::Changed) {
+            inventory.list_doubted.get_or_insert_with(|| self.session.caller().clock().now());
+        }
         let unheard = || Fault::new(FaultClass::Pending, "ListVirtualMFADevices: the list was not read to its end");
         ran.found.ok_or_else(|| ran.fault.unwrap_or_else(unheard))
     }
