@@ -8,7 +8,7 @@
 //! profile's: its region decides to which partition a request goes.
 //! The SDK's own retries are off, since all its clients share one quota for
 //! them and failing accounts would rob the healthy; what is tried again is
-//! decided in [`call`], and every try is paid for from the account's bucket.
+//! decided in [`call`], and every try is paid for from the account's rate.
 
 pub mod call;
 mod environment;

@@ -8,12 +8,14 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::Uri;
 
 use crate::{
     build_info,
     config::{
+        CHECK_MAX_RATE, MAX_RATE, Rates,
         collectors::Collectors,
-        value::{HOUR, SECOND, duration, role_name},
+        value::{HOUR, SECOND, duration, rate, role_name},
     },
     http::{
         listen::ListenAddr,
@@ -121,6 +123,11 @@ pub struct Flags {
     #[arg(long = "web.disable-exporter-metrics", help_heading = "Web")]
     pub disable_exporter_metrics: bool,
 
+    /// Most requests a second to IAM of one account. The exporter starts at a quarter of this rate, raises it while AWS
+    /// answers, and halves it when AWS throttles (default: 40; for check 100).
+    #[arg(long = "aws.max-rate", global = true, value_name = "N", value_parser = rate, help_heading = "AWS")]
+    pub max_rate: Option<u32>,
+
     /// The facts to read about the accounts, and how often.
     #[command(flatten)]
     pub collectors: Collectors,
@@ -139,6 +146,14 @@ impl Flags {
     #[must_use]
     pub fn asks_for_names(&self) -> bool {
         matches!(self.command, Some(Command::Check { names: true, .. }))
+    }
+
+    /// At most how many requests a second are sent to IAM of one account; the `file`
+    /// says so where no flag does.
+    fn max_rate(&self, file: Rates) -> u32 {
+        let is_check = matches!(self.command, Some(Command::Check { .. }));
+        let (said, default) = if is_check { (file.check, CHECK_MAX_RATE) } else { (file.serve, MAX_RATE) };
+        self.max_rate.or(said).unwrap_or(default)
     }
 
     /// The former check that `check` is to compare with.
@@ -172,9 +187,21 @@ pub enum Command {
         // The global flag of that field name is another one.
         #[arg(id = "name_users", long = "names")]
         names: bool,
+        /// Most time for the check. A fact that is not known by then is unknown (default: no limit).
+        #[arg(long, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
+        timeout: Option<Duration>,
         /// Print the changes since this earlier output of `check --output json`.
         #[arg(long, value_name = "FILE")]
         compare: Option<PathBuf>,
+    },
+    /// Ask a running exporter whether it is healthy: for containers, which have no shell.
+    ///
+    /// Exit status: 0 it is, 1 it is not or does not answer within 5 seconds. An https URL is
+    /// verified by the host's certificate authorities, or those in the file $SSL_CERT_FILE.
+    Healthcheck {
+        /// What to ask.
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:10045/-/healthy", value_parser = health_url)]
+        url: Uri,
     },
     /// Print the least-privilege IAM policy for the enabled collectors, as JSON.
     IamPolicy {
@@ -285,6 +312,12 @@ pub enum AlertSet {
     Full,
     /// Alerts without recording rules: for an older vmalert and for Grafana-managed alerts.
     Simple,
+}
+
+fn health_url(text: &str) -> Result<Uri, String> {
+    let url = text.parse::<Uri>().ok();
+    let is_whole = |url: &Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some();
+    url.filter(is_whole).ok_or_else(|| "a whole URL is wanted, as http://127.0.0.1:10045/-/healthy".to_owned())
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {

@@ -6,6 +6,7 @@ pub mod changes;
 pub mod devices;
 pub mod iam;
 pub mod pages;
+pub mod progress;
 pub mod report;
 pub mod root;
 pub mod users;

@@ -2,6 +2,7 @@
 
 mod check;
 pub mod generate;
+mod healthcheck;
 pub mod iam_policy;
 
 use std::{
@@ -66,9 +67,10 @@ fn obey(flags: Flags) -> Result<ExitCode, Box<dyn Error>> {
     match &flags.command {
         None if flags.config_check => config_check(&flags)?,
         None => runtime()?.block_on(serve(flags))?,
-        Some(Command::Check { output, .. }) => {
-            return Ok(runtime()?.block_on(check::run(&flags, *output, wants_text(&flags))));
+        Some(Command::Check { output, timeout, .. }) => {
+            return Ok(runtime()?.block_on(check::run(&flags, *output, *timeout, wants_text(&flags))));
         }
+        Some(Command::Healthcheck { url }) => runtime()?.block_on(healthcheck::ask(url.clone()))?,
         Some(Command::IamPolicy { of }) => {
             let policy = iam_policy::policy(*of, &Settings::read(&flags)?).ok_or(UsageError::NoRole)?;
             print(&format!("{policy}\n"))?;

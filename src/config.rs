@@ -32,6 +32,13 @@ pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// The session name where nothing else is said: what CloudTrail of each account shows.
 pub const SESSION_NAME: &str = "aws-mfa-exporter";
 
+/// The most requests a second to IAM of one account where nothing else is said. With
+/// these, all users of the largest account are asked for within three minutes.
+pub const MAX_RATE: u32 = 40;
+
+/// The same of `check`, for which somebody waits.
+pub const CHECK_MAX_RATE: u32 = 100;
+
 /// What is to be watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
@@ -41,8 +48,20 @@ pub struct Config {
     pub accounts: Vec<StaticAccount>,
     /// What is collected, where no flag says otherwise.
     pub collectors: Collectors,
+    /// How fast AWS may be asked, where no flag says otherwise.
+    pub rates: Rates,
     /// Which users need no device.
     pub exemptions: Arc<[Exemption]>,
+}
+
+/// At most how many requests a second are sent to IAM of one account, where that is
+/// said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// By the exporter that serves.
+    pub serve: Option<u32>,
+    /// By `check`.
+    pub check: Option<u32>,
 }
 
 /// An organization, and which of its accounts are watched.

@@ -5,6 +5,7 @@ pub mod account_run;
 pub mod change_log;
 pub mod descriptors;
 pub mod fleet;
+pub mod notify;
 pub mod publish;
 mod reaper;
 pub mod reload;
@@ -139,8 +140,14 @@ impl Bound {
             tasks.spawn(forever("reload", self.metrics.clone(), move || reloader.clone().follow(interval, seen)));
         }
         self.announce();
+        let seen = exposition.clone();
+        tasks.spawn(forever("notify", self.metrics.clone(), move || notify::follow(seen.clone())));
         let site = self.site(exposition, snapshots.clone(), &reloader);
-        let shutdown = signals.stop(move || drop(reloader.reload()));
+        let stop = signals.stop(move || notify::reloading(|| reloader.reload()));
+        let shutdown = async {
+            stop.await;
+            notify::stopping();
+        };
         let served = http::serve(self.listeners, site, self.limits, shutdown).await;
         tasks.shutdown().await;
         if let Some(file) = self.state {

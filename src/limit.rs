@@ -1,8 +1,12 @@
-//! How fast AWS may be asked: a token bucket an account.
+//! How fast AWS may be asked: a rate an account, that learns.
 //!
 //! IAM's limits are per account and shared with whatever else the customer runs
 //! there, and nobody publishes them; a Terraform run that is throttled because
 //! of its monitoring is a bug of the monitoring. Retries pay like first tries.
+
+mod learner;
+
+pub use learner::{Learner, Leave};
 
 use std::time::Duration;
 
@@ -26,10 +30,28 @@ impl Bucket {
     /// using it. A debt is served in the order in which it was made.
     #[must_use = "the wait is the limit"]
     pub fn take(&mut self, now: Duration) -> Duration {
+        self.fill(now);
+        self.tokens -= 1.0;
+        if self.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-self.tokens / self.rate) }
+    }
+
+    /// From `now` on fills at another rate, up to another burst. A debt lasts as long
+    /// as it would have, or who comes next would overtake who waits.
+    fn adjust(&mut self, rate: f64, burst: f64, now: Duration) {
+        self.fill(now);
+        let tokens = if self.tokens < 0.0 { self.tokens * rate / self.rate } else { self.tokens.min(burst) };
+        (self.rate, self.burst, self.tokens) = (rate, burst, tokens);
+    }
+
+    /// Forgets what is left to be used at once, and all debts.
+    fn empty(&mut self) {
+        self.tokens = 0.0;
+    }
+
+    fn fill(&mut self, now: Duration) {
         let elapsed = now.saturating_sub(self.filled).as_secs_f64();
         self.filled = self.filled.max(now);
-        self.tokens = (self.tokens + elapsed * self.rate).min(self.burst) - 1.0;
-        if self.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-self.tokens / self.rate) }
+        self.tokens = (self.tokens + elapsed * self.rate).min(self.burst);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cargo run --release --example demo`: the real exporter against a simulated
 //! AWS, with an organization that has every kind of root user. One of them loses
 //! its MFA and regains it every few minutes. Nothing of this is in the product.
+//! `demo aws ADDRESS` is the simulated AWS alone, for the stack in deploy/demo.
 
 #![allow(missing_docs, clippy::print_stdout)]
 
@@ -46,10 +47,13 @@ fn main() -> ExitCode {
 }
 
 fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
-    let more = env::args().nth(1).map_or(Ok(0), |count| count.parse())?;
-    let sim = Sim::start(scenario(more))?;
-    sim.fault("100000000009", None, Fault::Throttled);
-    sim.fault("100000000010", None, Fault::Hang);
+    let mut arguments = env::args().skip(1);
+    let first = arguments.next();
+    if first.as_deref() == Some("aws") {
+        return serve_aws(&arguments.next().ok_or("usage: demo aws ADDRESS")?);
+    }
+    let more = first.map_or(Ok(0), |count| count.parse())?;
+    let sim = simulated("127.0.0.1:0", more)?;
     println!(
         "This is a demo: the AWS behind it is simulated, and so are all accounts (\"demo …\").\n\n  \
          http://{ADDRESS}/         the accounts, worst first\n  http://{ADDRESS}/metrics  what Prometheus scrapes\n\n\
@@ -87,6 +91,23 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
             flap(&sim);
         }
     }
+}
+
+/// The simulated AWS alone, for an exporter that is started elsewhere.
+fn serve_aws(address: &str) -> Result<ExitCode, Box<dyn Error>> {
+    let sim = simulated(address, 0)?;
+    println!("The simulated AWS is at {}.", sim.endpoint());
+    loop {
+        sleep(Duration::from_secs(120));
+        flap(&sim);
+    }
+}
+
+fn simulated(address: &str, more: usize) -> io::Result<Sim> {
+    let sim = Sim::start_on(address, scenario(more))?;
+    sim.fault("100000000009", None, Fault::Throttled);
+    sim.fault("100000000010", None, Fault::Hang);
+    Ok(sim)
 }
 
 /// Takes root's device away, or gives it back.

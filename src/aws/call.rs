@@ -22,7 +22,13 @@ use super::{
     operation::{Answer, Only, Operation},
     wire::{ReplyError, ReplyTap},
 };
-use crate::{clock::Clock, limit::Bucket, metrics::exporter_metrics::ExporterMetrics, model::facts::Fault, schedule};
+use crate::{
+    clock::Clock,
+    limit::Learner,
+    metrics::exporter_metrics::ExporterMetrics,
+    model::facts::{Fault, FaultClass},
+    schedule,
+};
 
 /// How often a request is sent at most, the first time included.
 const TRIES: u32 = 3;
@@ -42,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Caller {
     pub(super) clients: LazyClients,
     metrics: Arc<ExporterMetrics>,
-    bucket: Arc<Mutex<Bucket>>,
+    rate: Arc<Mutex<Learner>>,
     places: Arc<Semaphore>,
     clock: Clock,
 }
@@ -51,15 +57,22 @@ impl Caller {
     /// A caller of no great rate; see [`Self::with_rate`].
     #[must_use]
     pub fn new(clients: LazyClients, metrics: ExporterMetrics, clock: Clock) -> Self {
-        let bucket = Bucket::new(5.0, 10.0);
+        let rate = Arc::new(Mutex::new(Learner::documented(5.0, 10.0)));
         let places = Arc::new(Semaphore::new(CONCURRENCY));
-        Self { clients, metrics: Arc::new(metrics), bucket: Arc::new(Mutex::new(bucket)), places, clock }
+        Self { clients, metrics: Arc::new(metrics), rate, places, clock }
     }
 
     /// A caller with a rate of its own, that shares everything else with this one.
     #[must_use]
-    pub fn with_rate(&self, bucket: Bucket) -> Self {
-        Self { bucket: Arc::new(Mutex::new(bucket)), ..self.clone() }
+    pub fn with_rate(&self, rate: Learner) -> Self {
+        Self { rate: Arc::new(Mutex::new(rate)), ..self.clone() }
+    }
+
+    /// How many calls a second are made at most now, where that is fewer than could be
+    /// because AWS has throttled some.
+    #[must_use]
+    pub fn reduced_rate(&self) -> Option<f64> {
+        self.with(|rate| rate.is_reduced().then(|| rate.rate()))
     }
 
     /// A caller by the clients of a profile, that shares everything else with this one.
@@ -131,10 +144,10 @@ impl Caller {
         E: ProvideErrorMetadata + Error + 'static,
     {
         let Operation { service, name, .. } = *operation;
-        sleep(self.take_token()).await;
+        self.wait_for_leave().await;
         let place = self.places.acquire().await.expect("the semaphore is never closed");
         self.metrics.request_sent(service, name);
-        let sent = self.clock.now();
+        let (sent, sent_at) = (self.clock.now(), self.clock.uptime());
         let mut request = pin!(request);
         let answered = timeout(PATIENCE, request.as_mut()).await;
         drop(place);
@@ -146,11 +159,38 @@ impl Caller {
         let answer = operation.answer(tap, received, result).map_err(|error| fault::of(name, &error));
         let result = answer.and_then(|answer| read(answer).map_err(|error| fault::of_reply(name, &error)));
         let took = received.mono.since(sent.mono);
+        self.learn(sent_at, result.as_ref().err().map(|fault| fault.class));
         self.metrics.request_ended(service, name, took, result.as_ref().err().map(|fault| fault.class));
         result
     }
 
-    fn take_token(&self) -> Duration {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock.uptime())
+    /// Waits until the account's rate allows a call. What was allowed before AWS throttled
+    /// another is not any more.
+    async fn wait_for_leave(&self) {
+        let _waiting = self.metrics.request_waits();
+        loop {
+            let now = self.clock.uptime();
+            let leave = self.with(|rate| rate.take(now));
+            sleep(leave.wait).await;
+            self.metrics.request_waited(leave.wait);
+            if self.with(|rate| rate.holds(leave)) {
+                return;
+            }
+        }
+    }
+
+    /// Tells the account's rate what came of a call. One that AWS has not answered tells
+    /// nothing of its limits.
+    fn learn(&self, sent: Duration, fault: Option<FaultClass>) {
+        let now = self.clock.uptime();
+        self.with(|rate| match fault {
+            Some(FaultClass::Throttled) => rate.throttled(sent, now),
+            Some(fault) if fault.is_transient() => {}
+            _ => rate.answered(now),
+        });
+    }
+
+    fn with<T>(&self, of: impl FnOnce(&mut Learner) -> T) -> T {
+        of(&mut self.rate.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -24,6 +24,8 @@ pub struct Settings {
     pub config: Config,
     /// What of them.
     pub plan: Plan,
+    /// At most how many requests a second are sent to IAM of each.
+    pub max_rate: u32,
     /// Which part of them is this process's.
     pub shard: Shard,
 }
@@ -78,7 +80,8 @@ impl Settings {
             }
         };
         let plan = flags.collectors.plan(&config.collectors, flags.asks_for_names());
-        let settings = Self { plan, config: with_role(config, flags), shard: shard(flags)? };
+        let max_rate = flags.max_rate(config.rates);
+        let settings = Self { plan, max_rate, config: with_role(config, flags), shard: shard(flags)? };
         let is_idle = flags.external_id.is_some() && settings.config.organization.is_none();
         if is_idle { Err(SettingsError::IdleExternalId) } else { Ok(settings) }
     }

@@ -7,21 +7,27 @@
 
 use std::{fmt, time::Duration};
 
-use super::iam::{Making, ReportReply, UsersIam};
+use super::{
+    iam::{Making, ReportReply, UsersIam},
+    progress::Only,
+};
 use crate::model::{
     facts::{
         Fault, FaultClass,
         report::{PasswordUse, Report},
     },
-    time::{MOST_SKEW, Moment, Timestamp},
+    time::{MOST_SKEW, Moment, Timestamp, Uptime},
 };
 
 /// AWS makes no new report before the last one is this old, and a little.
 pub const REPORT_LASTS: Duration = Duration::from_secs(4 * 3_600 + 60);
 
-/// How long a report that is being made is waited for, look by look, in seconds.
-/// One of 50 users was seen to take two. What takes longer is for the next run.
-const LOOKS: [u64; 4] = [2, 3, 5, 8];
+/// How long a report that is being made is waited for, look by look, in milliseconds.
+/// One of 50 users was seen to take two seconds. What takes longer is for the next run.
+const LOOKS: [u64; 4] = [2_000, 3_000, 5_000, 8_000];
+
+/// The same where somebody waits for the only run there is, at the price of more looks.
+const EAGER_LOOKS: [u64; 12] = [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000, 5_000, 5_000];
 
 /// What was read, and what was wrong; both can be.
 #[derive(Debug, Default)]
@@ -36,8 +42,11 @@ pub struct Fetched {
     pub is_under_way: bool,
 }
 
-/// Gets the report, and has it made before if `generate` says so.
-pub async fn fetch(iam: &impl UsersIam, generate: bool) -> Fetched {
+/// Gets the report, and has it made before if `generate` says so. Where there is `only`
+/// this run it is looked for sooner, more often, and for longer.
+pub async fn fetch(iam: &impl UsersIam, generate: bool, only: Option<&Only>) -> Fetched {
+    let looks = only.map_or(&LOOKS[..], |_| &EAGER_LOOKS);
+    let until = only.and_then(|only| only.asks_until);
     let (made, fault) = if generate {
         match iam.generate_report().await {
             Ok(Making::Limited) => (Making::Limited, Some(missing("GenerateCredentialReport: the limit is reached"))),
@@ -49,15 +58,20 @@ pub async fn fetch(iam: &impl UsersIam, generate: bool) -> Fetched {
         (Making::Complete, None)
     };
     let is_under_way = made == Making::UnderWay;
-    match read(iam, is_under_way).await {
+    match read(iam, is_under_way, looks, until).await {
         Ok(report) => Fetched { report: Some(report), is_new: is_under_way, fault, is_under_way: false },
         Err(later) => Fetched { report: None, is_new: false, fault: Some(fault.unwrap_or(later)), is_under_way },
     }
 }
 
-async fn read(iam: &impl UsersIam, is_being_made: bool) -> Result<(Report, Moment), Fault> {
+async fn read(
+    iam: &impl UsersIam,
+    is_being_made: bool,
+    looks: &[u64],
+    until: Option<Uptime>,
+) -> Result<(Report, Moment), Fault> {
     const OPERATION: &str = "GetCredentialReport";
-    let mut looks = LOOKS.into_iter().map(Duration::from_secs);
+    let mut looks = looks.iter().copied().map(Duration::from_millis);
     if is_being_made {
         iam.pause(looks.next().expect("there is a first look")).await;
     }
@@ -77,7 +91,11 @@ async fn read(iam: &impl UsersIam, is_being_made: bool) -> Result<(Report, Momen
                 .ok_or_else(|| missing("GetCredentialReport: AWS has no report, although it said that one was made")),
             ReportReply::Absent => Err(missing("GetCredentialReport: there is none, or it has expired")),
         };
-        iam.pause(wait?).await;
+        let wait = wait?;
+        if until.is_some_and(|end| iam.now().mono.plus(wait) > end) {
+            return Err(missing("GetCredentialReport: the time allowed was over before it was ready"));
+        }
+        iam.pause(wait).await;
     }
 }
 

@@ -9,6 +9,9 @@
 //! for everybody at once. What one run has no time for is unknown, and goes
 //! first in the next, which then follows at once.
 //!
+//! Several users are asked at a time, as fast as the account's rate allows. An answer
+//! is as old as its own question.
+//!
 //! A user is asked by name, and a name can be given to another user in the midst of
 //! a run. So a run that has asked anybody lists the users again at its end, and
 //! keeps the answers on those who still have the name that was asked for.
@@ -32,6 +35,7 @@ use super::{
     devices::Listed,
     iam::{ListedUser, UserPage, UsersIam},
     pages,
+    progress::Only,
 };
 use crate::model::{
     facts::{Fault, FaultClass, Known, UserId, UsersReading},
@@ -51,8 +55,8 @@ pub struct Order {
     pub listed: Listed,
     /// When the account was seen to change.
     pub changes: SharedChanges,
-    /// Whether this is the only run, with which nothing is carried to a next.
-    pub is_only: bool,
+    /// Where this is the only run, with which nothing is carried to a next.
+    pub only: Option<Only>,
     /// What was configured.
     pub plan: UsersPlan,
     /// How old what the verdicts rest on may be.

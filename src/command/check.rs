@@ -5,19 +5,18 @@
 
 mod compare;
 mod json;
+mod waiting;
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    process::ExitCode,
-};
+use std::{io, process::ExitCode, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 use self::compare::{CompareError, Former};
 use super::{NOT_RUN, print};
 use crate::{
     cli::{Flags, Output, settings::Settings},
     clock::Clock,
+    collect::progress::{Only, Progress},
     daemon::{self, StartError, fleet::Fleet, publish},
     metrics::exporter_metrics::ExporterMetrics,
     model::{
@@ -27,24 +26,31 @@ use crate::{
     overview::{Overview, Reader, sheet, table},
 };
 
+/// Of the time allowed, what is kept for the answers under way and the list that
+/// confirms whom they were about: a fifth, up to this.
+const RESERVE: Duration = Duration::from_secs(10);
+
 /// Reads everything once, prints what was found, and says how it is by its status.
-pub(super) async fn run(flags: &Flags, output: Output, is_text: bool) -> ExitCode {
-    report(flags, output, is_text).await.unwrap_or_else(|error| {
+/// With `limit` it has ended after that time.
+pub(super) async fn run(flags: &Flags, output: Output, limit: Option<Duration>, is_text: bool) -> ExitCode {
+    report(flags, output, limit, is_text).await.unwrap_or_else(|error| {
         super::complain(is_text, &error);
         ExitCode::from(NOT_RUN)
     })
 }
 
-async fn report(flags: &Flags, output: Output, is_text: bool) -> Result<ExitCode, CheckError> {
+async fn report(flags: &Flags, output: Output, limit: Option<Duration>, is_text: bool) -> Result<ExitCode, CheckError> {
     // Before AWS is asked anything.
     if flags.compares_with().is_some() && matches!(output, Output::Csv | Output::Prometheus) {
         return Err(CompareError::Output.into());
     }
     let former = flags.compares_with().map(Former::read).transpose()?;
     let clock = Clock::new();
-    let progress = Progress::start(output);
-    let snapshot = read(flags, clock).await?;
-    progress.end();
+    let only = only(clock, limit);
+    let shown = waiting::show(only.progress.clone());
+    let snapshot = read(flags, clock, only, limit).await;
+    shown.end();
+    let snapshot = snapshot?;
     let overview = Overview::of(&snapshot, clock.now(), Reader::Once);
     let changes = former.map(|former| former.changes(&snapshot));
     let told = |text: String| match &changes {
@@ -103,19 +109,28 @@ enum CheckError {
     Nothing(String),
 }
 
-async fn read(flags: &Flags, clock: Clock) -> Result<Snapshot, StartError> {
+/// A run that has no other after it, and ends in time where there is a limit.
+fn only(clock: Clock, limit: Option<Duration>) -> Only {
+    let in_time = |limit: Duration| clock.now().mono.plus(limit);
+    let asks_for = limit.map(|limit| limit - RESERVE.min(limit / 5));
+    Only { asks_until: asks_for.map(in_time), ends_at: limit.map(in_time), progress: Progress::default() }
+}
+
+async fn read(flags: &Flags, clock: Clock, only: Only, limit: Option<Duration>) -> Result<Snapshot, StartError> {
     let metrics = ExporterMetrics::new(true)?;
     let settings = Settings::read(flags)?;
     let caller = daemon::caller(metrics.clone(), clock);
     let mut snapshot = daemon::first_snapshot(&settings, clock);
     let (events, mut inbox) = mpsc::channel(256);
     let fleet = Fleet::new(caller, events, metrics);
+    // What a collector was told to end by, it ends by; this is for what comes before.
+    let once = timeout(limit.unwrap_or(Duration::MAX), fleet.once(&settings, only));
     let fold = async {
         while let Some(event) = inbox.recv().await {
             snapshot.fold(event, clock.now());
         }
     };
-    tokio::join!(fleet.once(&settings), fold);
+    let (_, ()) = tokio::join!(once, fold);
     snapshot.age(clock.now());
     Ok(snapshot)
 }
@@ -127,25 +142,5 @@ fn exit_code(snapshot: &Snapshot) -> u8 {
         () if has(Status::Failed) => 1,
         () if has(Status::Unknown) || snapshot.discovery.fault.is_some() => 2,
         () => 0,
-    }
-}
-
-/// One line on a terminal while something is being waited for.
-struct Progress(bool);
-
-impl Progress {
-    fn start(output: Output) -> Self {
-        let is_seen = io::stdout().is_terminal() && io::stderr().is_terminal() && !table::is_dumb();
-        let shown = output == Output::Table && is_seen;
-        if shown {
-            let _ = write!(io::stderr(), "Asking AWS… (a failing answer is asked again after 5 seconds)");
-        }
-        Self(shown)
-    }
-
-    fn end(self) {
-        if self.0 {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
     }
 }

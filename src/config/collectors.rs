@@ -208,7 +208,7 @@ fn reason(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::{CHECK_MAX_RATE, Config, MAX_RATE};
 
     fn plan(text: &str) -> Result<Plan, String> {
         let config = Config::parse(text, "x.yml").map_err(|error| error.to_string())?;
@@ -275,6 +275,8 @@ mod tests {
     fn the_example_has_every_option_with_its_default() {
         let example = include_str!("../../deploy/config.example.yml");
         assert_eq!(plan(example).unwrap(), plan("").unwrap());
+        let rates = Config::parse(example, "x.yml").unwrap().rates;
+        assert_eq!((rates.serve, rates.check), (Some(MAX_RATE), Some(CHECK_MAX_RATE)));
         let command = Collectors::augment_args(Command::new("collectors"));
         let longs = command.get_arguments().filter_map(|arg| arg.get_long());
         for option in longs.filter_map(|long| long.strip_prefix("collector.")) {

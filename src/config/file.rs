@@ -16,10 +16,10 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Access, Config, DISCOVERY_INTERVAL, Filter, Organization, Role, SESSION_NAME, StaticAccount,
+    Access, Config, DISCOVERY_INTERVAL, Filter, Organization, Rates, Role, SESSION_NAME, StaticAccount,
     collectors::{Collectors, Section},
     mistake::{Mistake, Mistakes},
-    value::{date, duration, is_word, role_name},
+    value::{date, duration, is_word, rate, role_name},
     yaml::{Given, Quoting, read},
 };
 use crate::model::{
@@ -42,6 +42,7 @@ struct File {
     organization: Given<FileOrganization>,
     accounts: Given<Vec<FileAccount>>,
     collectors: Given<Section>,
+    aws: Given<FileAws>,
     exemptions: Given<Vec<FileExemption>>,
 }
 
@@ -105,6 +106,13 @@ struct FileAccount {
     session_name: Given<Text>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileAws {
+    max_rate: Given<Text>,
+    check_max_rate: Given<Text>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileExemption {
@@ -138,6 +146,7 @@ impl Config {
             organization: file.organization.0.map(|organization| check.organization(organization)),
             accounts: check.accounts(file.accounts.0.unwrap_or_default()),
             collectors: Collectors::of_section(&section, |at, what| check.wrong_at(at, what)),
+            rates: check.rates(file.aws.0.unwrap_or_default()),
             exemptions: check.exemptions(file.exemptions.0.unwrap_or_default()).into(),
         };
         if check.0.is_empty() { Ok(config) } else { Err(wrong(check.0)) }
@@ -161,6 +170,11 @@ impl Validator {
     /// Reads a value as a flag's would be; `None` when that is a mistake.
     fn read<T>(&mut self, key: &str, text: &Text, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         read(&text.value).map_err(|error| self.wrong(text, format_args!("{key}: {error}"))).ok()
+    }
+
+    fn rates(&mut self, file: FileAws) -> Rates {
+        let mut rate = |key, text: Option<Text>| text.and_then(|text| self.read(key, &text, rate));
+        Rates { serve: rate("aws.max_rate", file.max_rate.0), check: rate("aws.check_max_rate", file.check_max_rate.0) }
     }
 
     fn organization(&mut self, file: FileOrganization) -> Organization {
@@ -388,6 +402,15 @@ mod tests {
             assert!(error.contains(place), "{place}\n{error}");
         }
         assert!(error.contains("  |   interval: 10\n  |             ^"), "{error}");
+    }
+
+    #[test]
+    fn a_rate_is_a_number_of_requests_a_second() {
+        let config = parse("aws: {max_rate: 10, check_max_rate: 20}\n").unwrap();
+        assert_eq!(config.rates, Rates { serve: Some(10), check: Some(20) });
+        let error = parse("aws:\n  max_rate: 0\n  check_max_rate: fast\n").unwrap_err();
+        assert!(error.contains("x.yml:2:13: aws.max_rate: no rate: write how many requests a second"), "{error}");
+        assert!(error.contains("x.yml:3:19: aws.check_max_rate: "), "{error}");
     }
 
     #[test]

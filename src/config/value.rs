@@ -39,6 +39,15 @@ pub fn number(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("not a number from 0 to {}", u32::MAX))
 }
 
+/// Reads a rate in requests a second.
+///
+/// # Errors
+/// When it is none.
+pub fn rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| (1..=1_000).contains(rate));
+    rate.ok_or_else(|| "no rate: write how many requests a second, from 1 to 1000".to_owned())
+}
+
 /// Reads an instant, or a day, which begins at midnight UTC.
 #[must_use]
 pub fn date(text: &str) -> Option<Timestamp> {

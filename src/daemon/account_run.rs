@@ -23,6 +23,7 @@ use crate::{
     collect::{
         self, Finding,
         devices::{Listed, Prior},
+        progress::Only,
         root::Doubt,
         users::Order,
     },
@@ -56,7 +57,7 @@ const WORTH_WAITING: Duration = Duration::from_secs(75);
 const SUMMARY_LASTS: Duration = Duration::from_secs(5);
 
 /// A heartbeat that takes longer than this is cut off: confirmation, retries
-/// and waiting for the account's bucket included.
+/// and waiting for the account's rate included.
 const ROOT_DEADLINE: Duration = Duration::from_secs(45);
 
 /// What makes one account's collectors run.
@@ -69,6 +70,8 @@ pub struct AccountRun {
     wake: Arc<Notify>,
     beats: watch::Sender<Option<(Moment, Summary)>>,
     knowledge: Knowledge,
+    /// Where its collectors run once.
+    only: Option<Only>,
 }
 
 /// What one taking of inventory hands to the next.
@@ -91,8 +94,6 @@ struct Turn {
     beat: Option<(Moment, Summary)>,
     /// Whether the users are settled too.
     with_users: bool,
-    /// Whether there will be no other.
-    is_only: bool,
 }
 
 /// How a run ended.
@@ -132,16 +133,30 @@ impl AccountRun {
         knowledge: Knowledge,
     ) -> Self {
         let (wake, beats) = (Arc::new(Notify::new()), watch::Sender::new(None));
-        Self { session, plan, events, own, wake, beats, knowledge }
+        Self { session, plan, events, own, wake, beats, knowledge, only: None }
     }
 
     /// Runs each collector once.
-    pub async fn once(self) {
+    pub async fn once(mut self, only: Only) {
+        self.only = Some(only);
         let ran = self.beat(None, &mut 0).await;
         let beat = ran.reading().map(|reading| (ran.started, reading.summary));
         if self.plan.takes_inventory() {
-            let turn = Turn { beat, with_users: true, is_only: true };
-            self.take_inventory(&mut Inventory::default(), turn).await;
+            let turn = Turn { beat, with_users: true };
+            let mut inventory = Inventory::default();
+            tokio::select! {
+                _ = self.take_inventory(&mut inventory, turn) => {}
+                () = self.keep_watch(ran.reading()) => {}
+            }
+        }
+    }
+
+    /// Repeats the heartbeat for as long as something else takes: what is said of users
+    /// holds only while one that is fresh would have shown a change.
+    async fn keep_watch(&self, mut before: Option<RootReading>) {
+        loop {
+            sleep(self.plan.cadence.root).await;
+            before = self.beat(before, &mut 0).await.reading();
         }
     }
 
@@ -192,7 +207,7 @@ impl AccountRun {
             }
             let users_due = inventory.users_due.is_none_or(|due| due <= Instant::now());
             let with_users = users_due || inventory.has_changed(&self.knowledge.changes.get());
-            let turn = Turn { beat: *beats.borrow_and_update(), with_users, is_only: false };
+            let turn = Turn { beat: *beats.borrow_and_update(), with_users };
             // Boxed, so that between two runs an account is small.
             pause = Box::pin(self.take_inventory(&mut inventory, turn)).await;
             sleep(INVENTORY_GAP).await;
@@ -219,7 +234,7 @@ impl AccountRun {
         let pause = interval.saturating_sub(start.elapsed()).min(self.second_look(began));
         let Some(plan) = self.plan.users.filter(|_| turn.with_users) else { return pause };
         inventory.users_began = Some(began);
-        let follow_up = self.settle_users(inventory, plan, listed, turn).await;
+        let follow_up = self.settle_users(inventory, plan, listed).await;
         let next = self.next(plan.interval, inventory.denials[1]).saturating_sub(start.elapsed());
         // Users that are nearly due are settled along with the list of devices, which
         // would be read for them alone otherwise.
@@ -256,19 +271,21 @@ impl AccountRun {
         inventory: &mut Inventory,
         plan: UsersPlan,
         listed: Result<Listed, Fault>,
-        turn: Turn,
     ) -> Option<Duration> {
         let (before, changes, terms) =
             (self.knowledge.users(), self.knowledge.changes.clone(), self.plan.users_terms());
+        let only = self.only.clone();
+        // The only run ends when all questions have been asked.
+        let deadline = if only.is_some() { Duration::MAX } else { LONGEST_RUN };
         let collect = move |iam: AccountIam, _: Identity| async move {
             let listed = match listed {
                 Ok(listed) => listed,
                 Err(fault) => return (Finding::nothing(fault), None::<()>),
             };
-            let order = Order { before, listed, changes, is_only: turn.is_only, plan, terms };
+            let order = Order { before, listed, changes, only, plan, terms };
             (collect::users::collect(&iam, order).await, None)
         };
-        let ran = self.run(Collector::Users, LONGEST_RUN, &mut inventory.denials[1], None, collect).await;
+        let ran = self.run(Collector::Users, deadline, &mut inventory.denials[1], None, collect).await;
         let News::Users(reading) = ran.news else { return None };
         let follow_up = reading.follow_up;
         self.knowledge.learn(Known::new(reading, ran.started));
@@ -318,7 +335,9 @@ impl AccountRun {
         let begun = clock.now();
         let started = since.unwrap_or(begun);
         let iam = AccountIam::new(self.session.clone(), verified.clone());
-        let (finding, found) = self.watch_over(collector, deadline, collect(iam, verified.identity)).await;
+        let (finding, found) =
+            self.watch_over(collector, self.until_the_end(deadline), collect(iam, verified.identity)).await;
+        self.own.rate_reduced(account, self.session.caller().reduced_rate());
         let class = finding.fault.as_ref().map(|fault| fault.class);
         *denials = if class == Some(FaultClass::AccessDenied) { *denials + 1 } else { 0 };
         if class == Some(FaultClass::InvalidCredentials) {
@@ -330,6 +349,13 @@ impl AccountRun {
         let outcome = Outcome { collector, started, duration, news: news.clone(), fault: fault.clone(), changes };
         self.tell(Event::Collected { account, outcome }).await;
         Ran { started, news, fault, found }
+    }
+
+    /// The deadline of a run that begins now, if it is not to end sooner anyway.
+    fn until_the_end(&self, deadline: Duration) -> Duration {
+        let ends_at = self.only.as_ref().and_then(|only| only.ends_at);
+        let now = self.session.caller().clock().now().mono;
+        ends_at.map_or(deadline, |at| deadline.min(at.since(now)))
     }
 
     /// A run has a task of its own, so that its panic ends it and nothing else.
@@ -348,8 +374,12 @@ impl AccountRun {
             }
             Err(_) => {
                 task.abort();
-                let detail = format!("the run was cut off after {}", humantime::format_duration(deadline));
-                Fault::new(FaultClass::Timeout, detail)
+                if self.until_the_end(Duration::MAX).is_zero() {
+                    Fault::new(FaultClass::OutOfTime, "the run was cut off when the time allowed was over")
+                } else {
+                    let detail = format!("the run was cut off after {}", humantime::format_duration(deadline));
+                    Fault::new(FaultClass::Timeout, detail)
+                }
             }
         };
         (Finding::nothing(fault), None)

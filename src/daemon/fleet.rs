@@ -21,13 +21,14 @@ use tokio::{
 use crate::{
     aws::{Caller, Session, organizations::Directory},
     cli::settings::Settings,
+    collect::progress::Only,
     config::{Access, Organization},
     daemon::{
         account_run::{AccountRun, Knowledge},
         roster::{Listing, Roster, Watched},
         supervise::{caught, forever},
     },
-    limit::Bucket,
+    limit::Learner,
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::AccountId,
@@ -38,15 +39,12 @@ use crate::{
     schedule,
 };
 
-/// Calls a second and account, and how many at once.
-const ACCOUNT_RATE: Bucket = Bucket::new(5.0, 10.0);
-
 /// Calls a second to STS, whose limit all of an account's principals share: a
-/// sixth of the 600 that AWS documents.
-const STS_RATE: Bucket = Bucket::new(100.0, 100.0);
+/// sixth of the 600 that AWS documents. And how many at once.
+const STS_RATE: [f64; 2] = [100.0, 100.0];
 
-/// Calls a second to Organizations, which allows 8 an account.
-const ORGANIZATIONS_RATE: Bucket = Bucket::new(4.0, 8.0);
+/// Calls a second to Organizations, which allows 8 an account; and how many at once.
+const ORGANIZATIONS_RATE: [f64; 2] = [4.0, 8.0];
 
 /// However many accounts there are, all of it is listed in this time or not at all.
 const DISCOVERY_DEADLINE: Duration = Duration::from_secs(10 * 60);
@@ -80,6 +78,7 @@ pub struct Fleet {
 struct Running {
     access: Access,
     plan: Plan,
+    max_rate: u32,
     _tasks: JoinSet<()>,
 }
 
@@ -126,18 +125,22 @@ impl Fleet {
         }
     }
 
-    /// Runs every collector of every account once.
-    pub async fn once(mut self, settings: &Settings) {
+    /// Runs every collector of every account once, the accounts side by side.
+    pub async fn once(mut self, settings: &Settings, only: Only) {
         self.announce(settings).await;
         self.discover(settings).await;
-        let mut runs = JoinSet::new();
+        let mut accounts: Vec<_> = self.scanned(settings).map(|(id, access)| (Some(id), access)).collect();
         if settings.config.is_single_account() {
-            runs.spawn(self.account(None, &Access::Ambient, settings.plan).once());
+            accounts.push((None, Access::Ambient));
         }
-        for (id, access) in self.scanned(settings) {
-            runs.spawn(self.account(Some(id), &access, settings.plan).once());
+        only.progress.expect_accounts(accounts.len());
+        let mut runs = JoinSet::new();
+        for (id, access) in accounts {
+            runs.spawn(self.account(id, &access, settings).once(only.clone()));
         }
-        while runs.join_next().await.is_some() {}
+        while runs.join_next().await.is_some() {
+            only.progress.account_done();
+        }
     }
 
     /// Tells by what settings the accounts are to be judged.
@@ -187,7 +190,7 @@ impl Fleet {
     async fn list(&mut self, organization: &Organization) -> Result<(), Fault> {
         let verified = self.base(None).verified().await?;
         let listed_by = verified.identity.clone();
-        let directory = Directory::new(self.caller.with_rate(ORGANIZATIONS_RATE), verified);
+        let directory = Directory::new(self.caller.with_rate(documented(ORGANIZATIONS_RATE)), verified);
         let mut entries = directory.accounts().await?;
         let management = directory.management().await;
         let (units, details) = detail(&directory, organization, &mut entries).await;
@@ -206,8 +209,9 @@ impl Fleet {
             let access = wanted.get(id);
             if access.is_none() {
                 self.knowledge.remove(id);
+                id.iter().for_each(|id| self.metrics.rate_reduced(*id, None));
             }
-            access == Some(&running.access) && running.plan == settings.plan
+            access == Some(&running.access) && running.plan == settings.plan && running.max_rate == settings.max_rate
         });
         let missing: BTreeSet<_> = wanted.keys().filter(|id| !self.runs.contains_key(*id)).copied().collect();
         let count = u32::try_from(missing.len().saturating_sub(1)).unwrap_or(u32::MAX);
@@ -215,23 +219,24 @@ impl Fleet {
         for id in missing {
             let access = wanted.remove(&id).expect("the missing are some of the wanted");
             let phase = schedule::phase(spread.min(settings.plan.cadence.root));
-            self.start(id, access, settings.plan, phase);
+            self.start(id, access, settings, phase);
         }
     }
 
-    fn start(&mut self, id: Option<AccountId>, access: Access, plan: Plan, phase: Duration) {
-        let run = self.account(id, &access, plan);
+    fn start(&mut self, id: Option<AccountId>, access: Access, settings: &Settings, phase: Duration) {
+        let run = self.account(id, &access, settings);
+        let Settings { plan, max_rate, .. } = *settings;
         let mut tasks = JoinSet::new();
         let heartbeat = run.clone();
         tasks.spawn(forever("root", self.metrics.clone(), move || after(phase, heartbeat.clone().heartbeat())));
         if plan.takes_inventory() {
             tasks.spawn(forever("inventory", self.metrics.clone(), move || after(phase, run.clone().inventory())));
         }
-        self.runs.insert(id, Running { access, plan, _tasks: tasks });
+        self.runs.insert(id, Running { access, plan, max_rate, _tasks: tasks });
     }
 
-    fn account(&mut self, id: Option<AccountId>, access: &Access, plan: Plan) -> AccountRun {
-        let caller = self.caller.with_rate(ACCOUNT_RATE);
+    fn account(&mut self, id: Option<AccountId>, access: &Access, settings: &Settings) -> AccountRun {
+        let caller = self.caller.with_rate(Learner::new(settings.max_rate));
         let session = match access {
             Access::Ambient => Session::ambient(caller),
             Access::Profile(profile) => Session::profile(caller, profile),
@@ -242,15 +247,15 @@ impl Fleet {
             None => session,
         };
         let knowledge = self.knowledge.entry(id).or_default().clone();
-        AccountRun::new(session, plan, self.events.clone(), self.metrics.clone(), knowledge)
+        AccountRun::new(session, settings.plan, self.events.clone(), self.metrics.clone(), knowledge)
     }
 
     /// The credentials that assume roles: one session, whoever they are for.
     fn base(&mut self, profile: Option<&str>) -> Session {
         let caller = &self.caller;
         let new = || match profile {
-            None => Session::ambient(caller.with_rate(STS_RATE)),
-            Some(profile) => Session::profile(caller.with_rate(STS_RATE), profile),
+            None => Session::ambient(caller.with_rate(documented(STS_RATE))),
+            Some(profile) => Session::profile(caller.with_rate(documented(STS_RATE)), profile),
         };
         self.bases.entry(profile.map(str::to_owned)).or_insert_with(new).clone()
     }
@@ -293,6 +298,10 @@ async fn detail(
         }
     }
     (units, ended)
+}
+
+fn documented([rate, burst]: [f64; 2]) -> Learner {
+    Learner::documented(rate, burst)
 }
 
 async fn after(phase: Duration, run: impl Future<Output = ()>) {

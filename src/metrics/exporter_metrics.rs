@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, Result, core::Collector,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, Result, core::Collector,
     proto::MetricFamily,
 };
 
 use super::{Kind, Metric};
 use crate::{
     build_info::BUILD,
-    model::{facts::FaultClass, shard::Shard, time::Timestamp},
+    model::{account::AccountId, facts::FaultClass, shard::Shard, time::Timestamp},
 };
 
 /// In seconds: a reply of IAM comes after 50 ms, say, and a slow one after seconds.
@@ -40,7 +40,10 @@ pub struct ExporterMetrics {
     registry: Registry,
     aws_request_duration: Histogram,
     aws_request_failures: IntCounterVec,
+    aws_request_rate_reduced: GaugeVec,
+    aws_request_wait: Counter,
     aws_requests: IntCounterVec,
+    aws_requests_waiting: Gauge,
     encode_duration: Gauge,
     http_refusals: IntCounterVec,
     http_requests: IntCounterVec,
@@ -101,10 +104,23 @@ impl ExporterMetrics {
                 &["service", "operation", "fault"],
                 "Requests to AWS without a usable answer, by class of fault.",
             )?,
+            aws_request_rate_reduced: rows.gauges(
+                "aws_mfa_exporter_aws_request_rate_reduced",
+                &["account_id"],
+                "How many requests a second the exporter sends to IAM of this account at most, because AWS has throttled it. No sample where AWS has not, or where the rate has recovered.",
+            )?,
+            aws_request_wait: rows.counter(
+                "aws_mfa_exporter_aws_request_wait_seconds_total",
+                "How long requests to AWS waited before they were sent, because of the rate of their account.",
+            )?,
             aws_requests: rows.counters(
                 "aws_mfa_exporter_aws_requests_total",
                 &["service", "operation"],
                 "Requests sent to AWS, retries included. Each is an event in CloudTrail.",
+            )?,
+            aws_requests_waiting: rows.gauge(
+                "aws_mfa_exporter_aws_requests_waiting",
+                "Requests to AWS that wait to be sent, because of the rate of their account.",
             )?,
             encode_duration: rows.gauge(
                 "aws_mfa_exporter_encode_duration_seconds",
@@ -189,6 +205,28 @@ impl ExporterMetrics {
         }
     }
 
+    /// Counts a request to AWS that waits for leave, until what is returned is dropped.
+    #[must_use]
+    pub fn request_waits(&self) -> Waiting {
+        self.aws_requests_waiting.inc();
+        Waiting(self.aws_requests_waiting.clone())
+    }
+
+    /// Notes how long a request to AWS has waited for leave.
+    pub fn request_waited(&self, wait: Duration) {
+        self.aws_request_wait.inc_by(wait.as_secs_f64());
+    }
+
+    /// Notes how many calls a second are made to an account at most, because AWS has
+    /// throttled some; `None` where that is over.
+    pub fn rate_reduced(&self, account: AccountId, rate: Option<f64>) {
+        match rate {
+            Some(rate) => self.aws_request_rate_reduced.with_label_values(&[account.as_str()]).set(rate),
+            // There is none in most accounts.
+            None => drop(self.aws_request_rate_reduced.remove_label_values(&[account.as_str()])),
+        }
+    }
+
     /// The counter of HTTP requests by status code.
     #[must_use]
     pub fn http_requests(&self) -> &IntCounterVec {
@@ -261,6 +299,16 @@ impl ExporterMetrics {
     }
 }
 
+/// A request that waits.
+#[derive(Debug)]
+pub struct Waiting(Gauge);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// The rows that have been written so far, and where their metrics are registered.
 #[derive(Default)]
 struct Rows {
@@ -274,6 +322,10 @@ impl Rows {
     fn counters(&mut self, name: Text, labels: &'static [Text], help: Text) -> Result<IntCounterVec> {
         let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
         self.add(Metric { name, help, kind: Kind::Counter, labels }, counters)
+    }
+
+    fn counter(&mut self, name: Text, help: Text) -> Result<Counter> {
+        self.add(Metric { name, help, kind: Kind::Counter, labels: &[] }, Counter::new(name, help)?)
     }
 
     fn gauge(&mut self, name: Text, help: Text) -> Result<Gauge> {

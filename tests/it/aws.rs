@@ -519,3 +519,21 @@ fn denied_calls_are_not_repeated_and_throttled_ones_thrice() {
         assert_eq!(sim.count(ID, "GetAccountSummary"), calls, "{fault:?}");
     }
 }
+
+/// One throttle halves the rate of the account, and says so until AWS has answered often
+/// enough.
+#[test]
+fn an_account_whose_rate_is_reduced_is_named_until_it_has_recovered() {
+    const REDUCED: &str = r#"aws_mfa_exporter_aws_request_rate_reduced{account_id="111111111111"}"#;
+    let sim = sim(healthy());
+    let exporter = Exporter::fast(&sim);
+    let samples = exporter.expect("IAM.6", "passed");
+    assert_eq!(samples.value(REDUCED), None);
+    assert_eq!(samples.value("aws_mfa_exporter_aws_requests_waiting"), Some(0.0));
+    sim.fault_after(ID, SUMMARY, Fault::Throttled, 0, 1);
+    let patience = Duration::from_secs(25);
+    let samples = exporter.wait_for("a reduced rate", patience, |samples| samples.value(REDUCED).is_some());
+    assert!((5.0..10.0).contains(&samples.value(REDUCED).unwrap()), "{samples}");
+    exporter.wait_for("a recovery", Duration::from_secs(60), |samples| samples.value(REDUCED).is_none());
+    assert_eq!(exporter.metrics().status("IAM.9"), "passed");
+}

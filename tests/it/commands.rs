@@ -3,9 +3,10 @@
 use std::{
     fs,
     process::{Command, Output},
+    time::{Duration, Instant},
 };
 
-use aws_sim::{Account, Fault, Root, Sim, User};
+use aws_sim::{Account, Fault, Mix, Root, Sim, User};
 
 use crate::support::{ID, KEY, Samples, healthy, sim};
 
@@ -406,6 +407,82 @@ fn manual_and_completions_name_the_flags() {
         let plain = printed.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "");
         assert!(plain.contains("web.listen-address") && plain.contains("check"), "{document}");
     }
+}
+
+/// Of the users whom no list settles, everybody is asked for, however many there are.
+#[test]
+fn check_ends_when_all_users_of_a_large_account_have_been_asked_for() {
+    let mix = Mix { key_only: 20, fido: 25, hardware: 7, unprotected: 4 };
+    let sim = sim(Account { users: aws_sim::users(&healthy(), 1_200, mix), ..healthy() });
+    let began = Instant::now();
+    let (code, text) = check(&sim, &["--output=json"]);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let users = &report["accounts"][0]["users"];
+    assert_eq!(users["users_unknown"], serde_json::json!({"device": 0, "console_password": 0, "access_key": 0}));
+    assert_eq!((&users["users_without_mfa"], code), (&288.into(), Some(1)), "{text}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[test]
+fn check_with_a_timeout_ends_in_time_and_says_how_many_users_are_left() {
+    let fido = Mix { fido: 100, ..Mix::default() };
+    let sim = sim(Account { users: aws_sim::users(&healthy(), 1_200, fido), ..healthy() });
+    let began = Instant::now();
+    let (code, text) = check(&sim, &["--output=json", "--timeout=10s"]);
+    assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let account = &report["accounts"][0];
+    let control = |id: &str| account["controls"].as_array().unwrap().iter().find(|c| c["control"] == id).unwrap();
+    assert_eq!((code, &control("IAM.19")["status"]), (Some(2), &"unknown".into()), "{text}");
+    let left = account["users"]["users_unknown"]["device"].as_u64().unwrap();
+    assert!((1..1_200).contains(&left), "{text}");
+    let fault = &account["collectors"][2]["fault"];
+    assert_eq!(fault["class"], "out_of_time", "{text}");
+    let told = format!("and {left} of 1200 users had not been asked for");
+    assert!(fault["detail"].as_str().unwrap().contains(&told), "{told}: {text}");
+}
+
+/// Answers that never come are not waited for.
+#[test]
+fn check_with_a_timeout_ends_in_time_where_aws_does_not_answer() {
+    let sim = sim(Account { users: aws_sim::users(&healthy(), 3, Mix { fido: 100, ..Mix::default() }), ..healthy() });
+    sim.fault(ID, Some("ListMFADevices"), Fault::Hang);
+    let began = Instant::now();
+    let (code, text) = check(&sim, &["--timeout=6s"]);
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert_eq!(code, Some(2), "{text}");
+    for wanted in ["ime allowed by --timeout was over", "3 of 3 users had not been asked for", "--aws.max-rate"] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+}
+
+/// A rate that is too high is found out at the price of few calls.
+#[test]
+fn a_check_that_is_throttled_slows_down_and_knows_everybody() {
+    let fido = Mix { fido: 100, ..Mix::default() };
+    let sim = sim(Account { users: aws_sim::users(&healthy(), 400, fido), ..healthy() });
+    sim.limit_rate(20.0);
+    let (code, text) = check(&sim, &["--output=json", "--collector.root.interval=3s"]);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &report["accounts"][0]["users"]["users_without_mfa"]), (Some(0), &0.into()), "{text}");
+    // It takes longer than a heartbeat may be old, where there are more users.
+    assert!(sim.count(ID, "GetAccountSummary") >= 3 + 3, "a check that takes long has further heartbeats");
+    let (calls, throttled) = (sim.count(ID, "ListMFADevices"), sim.throttled());
+    assert!((1..=calls / 10).contains(&throttled), "{throttled} of {calls}");
+}
+
+#[test]
+fn a_terminal_sees_how_far_a_check_is() {
+    let fido = Mix { fido: 100, ..Mix::default() };
+    let sim = sim(Account { users: aws_sim::users(&healthy(), 200, fido), ..healthy() });
+    let (code, shown) = check_on_a_terminal(&sim, 100, "--aws.max-rate=80", &[]);
+    assert_eq!(code, Some(0), "{shown}");
+    for wanted in [" of 200 questions about users answered; ", " a second, ", "s left"] {
+        assert!(shown.contains(wanted), "{wanted}: {shown:?}");
+    }
+    let (_, narrow) = check_on_a_terminal(&sim, 40, "--aws.max-rate=80", &[]);
+    let lines = narrow.split("\r\x1b[K").filter(|line| line.starts_with("Asking AWS"));
+    assert!(lines.clone().count() > 3 && lines.clone().all(|line| line.chars().count() < 40), "{narrow:?}");
 }
 
 /// Roots without MFA come first, and what has changed since a former check is said.

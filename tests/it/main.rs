@@ -13,6 +13,8 @@ mod commands;
 mod credentials;
 /// The expressions of the dashboards.
 mod dashboards;
+/// What is packed, and the demo stack.
+mod deploy;
 /// Which accounts filters name.
 mod filters;
 /// Many accounts: an organization, roles, a file, shards.
@@ -54,6 +56,8 @@ mod rules;
 mod sdk;
 /// The server's manners in the real binary: methods, signals, staleness.
 mod server;
+/// What a service manager and a container's engine see.
+mod service;
 /// The state file on a disk that is shared, full, or pulled away.
 mod state_file;
 /// What tests share: the exporter as a child process, a scraper, a strict parser.

@@ -1,6 +1,7 @@
 //! One run of collector `users`: what is kept of the runs before, what has to be
 //! asked, and in which order.
 
+mod asking;
 mod passwords;
 mod questions;
 
@@ -9,6 +10,8 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+
+use asking::ASKING;
 
 use super::{CONFIRM_ABSENCE, ListedUser, Order, UsersIam, list};
 use crate::{
@@ -22,7 +25,7 @@ use crate::{
             report::{Report, ReportRow},
             user::{Judged, Live, ReportUse, Reported},
         },
-        judge::users::{self, Census, Gap, UsersEvidence},
+        judge::users::{self, Ask, Census, Gap, UsersEvidence},
         snapshot::News,
         time::{Moment, Uptime},
     },
@@ -31,12 +34,6 @@ use crate::{
 /// A report's row is a user's if the user was there this long before it: lists
 /// and reports are not made from the same replica.
 const SETTLED: Duration = Duration::from_secs(15 * 60);
-
-/// A run asks no further questions after this.
-const ASKING: Duration = Duration::from_secs(60);
-
-/// After so many faults in a row no further questions are asked in this run.
-const STRIKES: u32 = 3;
 
 /// A run under way.
 pub(super) struct Run<'a, I> {
@@ -53,6 +50,14 @@ pub(super) struct Run<'a, I> {
     fault: Option<Fault>,
     strikes: u32,
     is_out_of_time: bool,
+    /// What was not asked for want of time, and how often.
+    left: Option<(Ask, usize)>,
+    /// Whether nobody failed by what was known when the run began.
+    was_nobody_failing: bool,
+    /// Whether somebody was found to fail then.
+    has_news: bool,
+    /// Whether the run ends early, to tell of it.
+    is_cut_short: bool,
     is_report_under_way: bool,
 }
 
@@ -83,11 +88,16 @@ impl<'a, I: UsersIam> Run<'a, I> {
             fault: None,
             strikes: 0,
             is_out_of_time: false,
+            left: None,
+            was_nobody_failing: false,
+            has_news: false,
+            is_cut_short: false,
             is_report_under_way: false,
         };
         run.note_changes();
         run.reading.judged = run.judged();
         run.reading.users = run.people.values().map(|user| run.carry(user)).collect();
+        run.was_nobody_failing = (0..run.reading.users.len()).all(|n| !run.is_without_device(n));
         if summary.users.is_some() && !is_whole {
             let detail = "ListUsers: the account changed while its users were listed";
             run.fault = Some(Fault::new(FaultClass::Changed, detail));
@@ -160,12 +170,16 @@ impl<'a, I: UsersIam> Run<'a, I> {
 
     pub(super) async fn finish(mut self) -> Finding {
         self.ask_for_devices().await;
-        self.get_report().await;
+        let is_over = self.is_only() && self.is_out_of_time;
+        if !self.is_cut_short && !is_over {
+            self.get_report().await;
+        }
         self.ask_for_passwords().await;
         // A password that was set after the question about devices asks it again.
         self.ask_for_devices().await;
         self.close_gaps().await;
         self.verify_names().await;
+        self.tell_what_is_left();
         self.reading.follow_up = self.follow_up();
         Finding { news: News::Users(Arc::new(self.reading)), fault: self.fault }
     }
@@ -174,10 +188,10 @@ impl<'a, I: UsersIam> Run<'a, I> {
 
     async fn get_report(&mut self) {
         let is_due = self.reading.report.is_none_or(|report| self.age(report.generated) >= REPORT_LASTS);
-        if !is_due || self.order.is_only && self.reading.users.is_empty() {
+        if !is_due || self.is_only() && self.reading.users.is_empty() {
             return;
         }
-        let fetched = report::fetch(self.iam, self.order.plan.generate_report).await;
+        let fetched = report::fetch(self.iam, self.order.plan.generate_report, self.order.only.as_ref()).await;
         if let Some((report, generated)) = fetched.report {
             self.take_report(&report, generated, fetched.is_new);
         }
@@ -263,29 +277,13 @@ impl<'a, I: UsersIam> Run<'a, I> {
 
     // === the run ===
 
-    /// Whether there is time for another question, and any sense in it.
-    fn may_ask(&mut self) -> bool {
-        self.is_out_of_time |= self.iam.now().mono.since(self.began.mono) >= ASKING;
-        self.strikes < STRIKES && !self.is_out_of_time
-    }
-
-    fn note(&mut self, answer: Result<(), Fault>) {
-        let Err(fault) = answer else {
-            self.strikes = 0;
-            return;
-        };
-        // A rate that is exceeded is not to be exceeded further.
-        self.strikes += if fault.class == FaultClass::Throttled { STRIKES } else { 1 };
-        self.fault.get_or_insert(fault);
-    }
-
     /// When another run is wanted. One that was to settle something and has not is
     /// followed by none but the regular one: what does not come is not run after.
     fn follow_up(&self) -> Option<Duration> {
         let is_doubted = self.reading.users.iter().any(UserFacts::is_password_doubted);
         let before = self.order.before.as_ref();
         let is_follow_up = before.is_some_and(|before| before.value.follow_up == Some(CONFIRM_ABSENCE));
-        if self.is_out_of_time {
+        if self.is_out_of_time || self.is_cut_short {
             return Some(Duration::ZERO);
         }
         let is_open = self.is_report_under_way || is_doubted || !self.gaps().is_empty();

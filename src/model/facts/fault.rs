@@ -32,6 +32,8 @@ pub enum FaultClass {
     Throttled,
     /// No complete answer within the time allowed.
     Timeout,
+    /// The time that somebody allowed for all of it was over.
+    OutOfTime,
     /// The connection could not be made, or broke.
     Connection,
     /// The other side's TLS certificate is not accepted, or TLS failed otherwise.
@@ -79,7 +81,7 @@ pub struct Fault {
 
 impl FaultClass {
     /// Every class, in the order of the documentation.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Pending,
         Self::NoCredentials,
         Self::InvalidConfiguration,
@@ -91,6 +93,7 @@ impl FaultClass {
         Self::AccessDenied,
         Self::Throttled,
         Self::Timeout,
+        Self::OutOfTime,
         Self::Connection,
         Self::Tls,
         Self::Proxy,
@@ -123,6 +126,7 @@ impl FaultClass {
             Self::AccessDenied => "access_denied",
             Self::Throttled => "throttled",
             Self::Timeout => "timeout",
+            Self::OutOfTime => "out_of_time",
             Self::Connection => "connection",
             Self::Tls => "tls",
             Self::Proxy => "proxy",
@@ -168,6 +172,7 @@ impl FaultClass {
             Self::AccessDenied => "AWS denied the call",
             Self::Throttled => "AWS throttled the call",
             Self::Timeout => "AWS did not answer in time",
+            Self::OutOfTime => "the time allowed by --timeout was over",
             Self::Connection => "AWS cannot be reached",
             Self::Tls => "the TLS certificate of the AWS endpoint is not accepted",
             Self::Proxy => "the proxy does not pass requests on to AWS",
@@ -217,6 +222,7 @@ impl FaultClass {
             Self::Timeout | Self::Connection => {
                 "check DNS, proxy and egress from this host to the IAM and STS endpoints"
             }
+            Self::OutOfTime => "allow `check` more time with --timeout, or a higher rate with --aws.max-rate",
             Self::Tls => {
                 "if a proxy inspects TLS, put the certificate of its authority into the file that AWS_CA_BUNDLE \
                  names; if not, look for another proxy or server between this host and AWS"

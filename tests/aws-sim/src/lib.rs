@@ -10,6 +10,7 @@ mod fault;
 mod fleet;
 mod history;
 mod json;
+mod limits;
 mod list;
 mod organization;
 mod protocol;

@@ -11,6 +11,7 @@ use crate::{
     clock, directory,
     fault::{Fault, Plot},
     history::History,
+    limits::Limits,
     organization::Organization,
     protocol::{Protocol, Reply},
     record::{Record, Seen},
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) latency: Duration,
     pub(crate) history: History,
     pub(crate) reports: Reports,
+    pub(crate) limits: Limits,
     pub(crate) plots: Vec<Plot>,
     pub(crate) next_plot: usize,
     /// The actions that policies allow, as `service:Operation`; all of them where there is none.
@@ -82,6 +84,7 @@ impl Shared {
             latency: Duration::from_millis(scenario.latency_ms),
             history: History::default(),
             reports: Reports::default(),
+            limits: Limits::default(),
             plots: Vec::new(),
             next_plot: 0,
             allowed: None,
@@ -136,6 +139,9 @@ impl Inner {
         let mut faults: Vec<Fault> = faults.map(|fault| self.history.resolve(&seen.account, fault)).collect();
         if !self.allows(seen) {
             faults.insert(0, Fault::AccessDenied);
+        }
+        if self.limits.exceeds(seen) {
+            faults.insert(0, Fault::Throttled);
         }
         let instead = faults.iter().find_map(|fault| protocol.instead(fault));
         let mut reply = instead.unwrap_or_else(|| match (protocol, &*seen.operation) {

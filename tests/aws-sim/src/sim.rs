@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     fault::{Aim, Fault, Plot},
+    limits::Limits,
     organization::Organization,
     record::Seen,
     roles::Key,
@@ -217,6 +218,18 @@ impl Sim {
     /// Adds this to every answer from now on.
     pub fn set_latency(&self, latency: Duration) {
         self.shared.lock().latency = latency;
+    }
+
+    /// Throttles each account's calls of IAM from now on beyond so many a second; as many
+    /// may come at once.
+    pub fn limit_rate(&self, calls: f64) {
+        self.shared.lock().limits = Limits::of(calls);
+    }
+
+    /// How many calls were throttled by [`Self::limit_rate`].
+    #[must_use]
+    pub fn throttled(&self) -> usize {
+        self.shared.lock().limits.exceeded()
     }
 
     /// Every request so far.

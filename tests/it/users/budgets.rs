@@ -1,5 +1,10 @@
 //! What the exporter costs, in calls: a cycle, and a day on the model's clock.
 
+use aws_mfa_exporter::model::judge::{
+    Control::{Iam5, Iam19},
+    Status::Failed,
+};
+
 use super::{
     daemon::Daemon,
     model::{HOUR, MINUTE, Model, Person, World, console, fido, key_only, nobody},
@@ -108,4 +113,22 @@ fn what_one_run_has_no_time_for_is_unknown_and_goes_first_in_the_next() {
     // Those who were asked in the first minute are asked once more: replicas may lag.
     let asked = model.called("ListMFADevices");
     assert!(asked < 4_400 + 1_200, "{asked}: hardly anybody else is asked twice");
+}
+
+/// One of many fails: that is said before the others have been asked for.
+#[test]
+fn the_first_user_who_fails_is_told_of_before_all_the_others_are_asked_for() {
+    let bare = Person { password: true, ..nobody() };
+    let people = (0..1_000).map(|n| if n == 300 { bare.clone() } else { Person { fidos: 1, ..bare.clone() } });
+    let model = Model::new(World::of(people));
+    let mut daemon = Daemon::new(&model);
+    let beat = daemon.beat();
+    let follow_up = daemon.inventory(beat);
+    daemon.age();
+    assert_eq!((daemon.says(Iam5), daemon.says(Iam19)), (Failed, Failed));
+    assert!((301..330).contains(&model.called("ListMFADevices")), "{}", model.called("ListMFADevices"));
+    assert_eq!(follow_up, Some(std::time::Duration::ZERO), "the next run follows at once");
+    daemon.inventory(None);
+    assert!(model.called("ListMFADevices") <= 1_000 + 30, "{}", model.called("ListMFADevices"));
+    assert_eq!(daemon.counts().unknown.device, 0);
 }

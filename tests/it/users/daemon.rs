@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_mfa_exporter::{
-    collect::{self, Finding, changes::SharedChanges, devices::Prior, root::Doubt, users::Order},
+    collect::{self, Finding, changes::SharedChanges, devices::Prior, progress::Only, root::Doubt, users::Order},
     daemon::account_run::Trigger,
     model::{
         account::Identity,
@@ -37,6 +37,8 @@ pub struct Daemon<'a> {
     waits_for_beat: bool,
     users_due: u64,
     users_began: Option<Moment>,
+    /// Where it reads all once.
+    pub only: Option<Only>,
     /// When the last taking of inventory ended.
     pub settled: u64,
 }
@@ -66,6 +68,7 @@ impl<'a> Daemon<'a> {
             waits_for_beat: true,
             users_due: start,
             users_began: None,
+            only: None,
             settled: start,
         }
     }
@@ -189,7 +192,7 @@ impl<'a> Daemon<'a> {
             Ok(listed) => {
                 let (plan, terms) = (self.plan.users.unwrap(), self.plan.users_terms());
                 let changes = self.changes.clone();
-                let order = Order { before, listed, changes, is_only: false, plan, terms };
+                let order = Order { before, listed, changes, only: self.only.clone(), plan, terms };
                 now(collect::users::collect(self.model, order))
             }
             Err(fault) => Finding::nothing(fault.unwrap()),

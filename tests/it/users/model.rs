@@ -292,6 +292,41 @@ pub struct Life {
     pub page: usize,
     /// What heartbeats that come during a run are told to.
     pub watcher: Option<SharedChanges>,
+    /// Where answers come in another order than their questions: a seed. With none each
+    /// comes before the next is asked.
+    pub disorder: u64,
+}
+
+/// The way of an answer.
+#[derive(Clone, Copy, Default)]
+struct Detour {
+    /// How often others go first.
+    rounds: u64,
+    /// Whether it is of the world as it is at the end.
+    is_late: bool,
+}
+
+impl Detour {
+    fn next(seed: &mut u64) -> Self {
+        if *seed == 0 {
+            return Self::default();
+        }
+        // Marsaglia's xorshift, which never comes to nothing.
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        Self { rounds: *seed >> 8 & 3, is_late: *seed >> 16 & 1 == 1 }
+    }
+}
+
+/// Lets others go first, once.
+async fn yield_now() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if std::mem::replace(&mut has_yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 impl Model {
@@ -314,6 +349,7 @@ impl Model {
             are_texts_known: true,
             page: 1_000,
             watcher: None,
+            disorder: 0,
         }))
     }
 
@@ -344,33 +380,48 @@ impl Model {
         self.life().calls.get(operation).copied().unwrap_or(0)
     }
 
-    /// A request: takes time, lets the script happen, and answers of the world as it
-    /// is then.
-    fn request(&self, operation: &'static str) -> Result<World, Fault> {
-        let beat = {
+    /// A request: takes time, lets the script happen, and answers of the world as it is
+    /// when it is sent, or when the answer comes, after which others may be answered first.
+    async fn request(&self, operation: &'static str) -> Result<World, Fault> {
+        let (beat, detour) = self.send(operation);
+        let sent = self.world_of(operation);
+        for _ in 0..detour.rounds {
+            yield_now().await;
+        }
+        self.life().mono += REQUEST / 2;
+        if beat.fault || self.life().denied.contains(&operation) {
+            return Err(Fault::new(FaultClass::AccessDenied, "the model denies it"));
+        }
+        Ok(if detour.is_late { self.world_of(operation) } else { sent })
+    }
+
+    fn send(&self, operation: &'static str) -> (Beat, Detour) {
+        let (beat, detour) = {
             let mut life = self.life();
             *life.calls.entry(operation).or_default() += 1;
             life.mono += REQUEST / 2;
-            life.script.pop().unwrap_or_default()
+            (life.script.pop().unwrap_or_default(), Detour::next(&mut life.disorder))
         };
         if let Some(act) = beat.act {
             self.edit(|world, now| world.change(act, now));
         }
-        let mut life = self.life();
+        let life = self.life();
         if let Some(watcher) = life.watcher.as_ref().filter(|_| beat.is_seen) {
             watcher.summary(&life.world.summary(), life.moment());
         }
-        life.mono += REQUEST / 2;
-        if beat.fault || life.denied.contains(&operation) {
-            return Err(Fault::new(FaultClass::AccessDenied, "the model denies it"));
-        }
+        (beat, detour)
+    }
+
+    /// The world as the replica has it that answers an operation now.
+    fn world_of(&self, operation: &str) -> World {
+        let life = self.life();
         if let Some(world) = life.stopped.get(operation) {
-            return Ok(world.clone());
+            return world.clone();
         }
         let lag = life.lags.get(operation).copied().unwrap_or(0);
         let heard = life.mono.saturating_sub(lag);
         let place = life.lived.iter().rposition(|(at, _)| *at <= heard).unwrap_or(0);
-        Ok(life.lived[place].1.clone())
+        life.lived[place].1.clone()
     }
 
     /// What was so at some time from `from` to `to`.
@@ -412,11 +463,11 @@ impl Iam for Model {
     }
 
     async fn summary(&self) -> Result<Summary, Fault> {
-        Ok(self.request("GetAccountSummary")?.summary())
+        Ok(self.request("GetAccountSummary").await?.summary())
     }
 
     async fn assigned_devices(&self, _: Option<String>) -> Result<DevicePage, Fault> {
-        let world = self.request("ListVirtualMFADevices")?;
+        let world = self.request("ListVirtualMFADevices").await?;
         let life = self.life();
         let owner = |person: &Person| Owner {
             arn: arn(&person.name),
@@ -434,7 +485,7 @@ impl Iam for Model {
 
 impl UsersIam for Model {
     async fn users(&self, marker: Option<String>) -> Result<UserPage, Fault> {
-        let world = self.request("ListUsers")?;
+        let world = self.request("ListUsers").await?;
         let at = |millis: i64| Timestamp::from_millis(EPOCH + millis);
         let mut people = world.people;
         people.sort_by(|one, other| one.name.cmp(&other.name));
@@ -453,7 +504,7 @@ impl UsersIam for Model {
     }
 
     async fn devices_of(&self, user: &str) -> Result<Option<UserDevices>, Fault> {
-        let world = self.request("ListMFADevices")?;
+        let world = self.request("ListMFADevices").await?;
         let life = self.life();
         Ok(world.people.iter().find(|person| person.name == user).map(|person| {
             let mut devices = Devices::default();
@@ -466,7 +517,7 @@ impl UsersIam for Model {
     }
 
     async fn password_of(&self, user: &str) -> Result<Password, Fault> {
-        let world = self.request("GetLoginProfile")?;
+        let world = self.request("GetLoginProfile").await?;
         let person = world.people.iter().find(|person| person.name == user);
         let life = self.life();
         Ok(match person {
@@ -479,7 +530,7 @@ impl UsersIam for Model {
     }
 
     async fn generate_report(&self) -> Result<Making, Fault> {
-        let world = self.request("GenerateCredentialReport")?;
+        let world = self.request("GenerateCredentialReport").await?;
         let mut life = self.life();
         if !life.has_reports {
             return Ok(Making::Limited);
@@ -493,7 +544,7 @@ impl UsersIam for Model {
     }
 
     async fn report(&self) -> Result<ReportReply, Fault> {
-        self.request("GetCredentialReport")?;
+        self.request("GetCredentialReport").await?;
         let life = self.life();
         Ok(match life.report.clone().filter(|(made, _)| life.mono - made < 4 * HOUR + 10 * MINUTE) {
             None => ReportReply::Absent,
@@ -505,10 +556,12 @@ impl UsersIam for Model {
     }
 }
 
-/// Runs a future that never waits.
+/// Runs a future that waits for nothing but others' turns.
 pub fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("the model never waits"),
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
     }
 }

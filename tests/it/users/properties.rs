@@ -5,9 +5,12 @@
 //! The model lives between two requests and within each of them. Beside what the
 //! documentation says that nobody can see, everything is allowed.
 
-use aws_mfa_exporter::model::{
-    judge::{Control, Status, users::Count},
-    time::Uptime,
+use aws_mfa_exporter::{
+    collect::progress::Only,
+    model::{
+        judge::{Control, Status, users::Count},
+        time::Uptime,
+    },
 };
 use proptest::prelude::*;
 
@@ -208,8 +211,11 @@ proptest! {
         before in prop::collection::vec(act(), 0..6),
         age in 0..4 * HOUR,
         script in script(24),
+        disorder in prop::option::of(any::<u64>()),
+        is_only in any::<bool>(),
     ) {
         let model = Model::new(world);
+        model.life().disorder = disorder.unwrap_or(0);
         // Somebody else has had a report made, and much has happened since.
         super::model::now(aws_mfa_exporter::collect::iam::UsersIam::generate_report(&model)).ok();
         for act in &before {
@@ -218,6 +224,7 @@ proptest! {
         }
         model.life().script = script;
         let mut daemon = Daemon::new(&model);
+        daemon.only = is_only.then(Only::default);
         let beat = daemon.beat();
         daemon.inventory(beat);
         model.life().script.clear();
@@ -232,8 +239,10 @@ proptest! {
         steps in prop::collection::vec(step(), 1..24),
         is_stepped in any::<bool>(),
         do_lag in any::<bool>(),
+        disorder in prop::option::of(any::<u64>()),
     ) {
         let model = Model::new(world);
+        model.life().disorder = disorder.unwrap_or(0);
         let mut daemon = Daemon::new(&model);
         if do_lag {
             // What a replica says at the first look of all is held against nothing, and is

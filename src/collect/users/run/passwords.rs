@@ -5,7 +5,8 @@ use crate::{
     collect::iam::Password,
     model::{
         facts::{Lasting, user::Live},
-        time::{Moment, Timestamp},
+        judge::users::{Ask, Gap},
+        time::{Moment, Timestamp, Uptime},
     },
 };
 
@@ -22,15 +23,11 @@ impl<I: UsersIam> Run<'_, I> {
         open.sort_unstable();
         settled.sort_unstable();
         // A password moves no counter, so the oldest answers are asked again, few a run.
-        let again = settled.into_iter().filter(|(at, n)| !self.order.is_only && self.is_worth_asking(*n, *at));
-        let budget = if self.order.is_only { usize::MAX } else { self.order.plan.live_budget.try_into().unwrap_or(0) };
+        let again = settled.into_iter().filter(|(at, n)| !self.is_only() && self.is_worth_asking(*n, *at));
+        let budget = if self.is_only() { usize::MAX } else { self.order.plan.live_budget.try_into().unwrap_or(0) };
         let again: Vec<_> = self.left_out().chain(again.map(|(_, n)| n)).take(budget).collect();
-        for n in open.into_iter().map(|(_, _, n)| n).chain(again) {
-            if !self.may_ask() {
-                return;
-            }
-            self.ask_password_of(n).await;
-        }
+        let all = open.into_iter().map(|(_, _, n)| n).chain(again);
+        self.ask_all(all.map(|user| Gap { user, ask: Ask::Password }).collect()).await;
     }
 
     /// Who has a device, and of whom the report does not say whether there is a
@@ -41,7 +38,7 @@ impl<I: UsersIam> Run<'_, I> {
         users.filter(|n| self.known_password(*n).is_none())
     }
 
-    fn is_without_device(&self, n: usize) -> bool {
+    pub(super) fn is_without_device(&self, n: usize) -> bool {
         let user = &self.reading.users[n];
         user.virtual_devices.count == 0 && user.live_devices().is_some_and(|known| known.value.is_empty())
     }
@@ -66,26 +63,22 @@ impl<I: UsersIam> Run<'_, I> {
         is_old && self.known_password(n).is_some_and(|known| !known.value)
     }
 
-    pub(super) async fn ask_password_of(&mut self, n: usize) {
-        let asked = self.iam.now();
-        let answer = self.iam.password_of(&self.name(n)).await;
-        match &answer {
-            Ok(Password::Since(since)) => {
+    /// Takes in what came at `arrived` of a question that was asked at `asked`.
+    pub(super) fn take_password(&mut self, n: usize, answer: Password, asked: Moment, arrived: Uptime) {
+        match answer {
+            Password::Since(since) => {
                 let live = self.live(n);
-                (live.password, live.doubted) = (Some(Lasting::new(true, asked, *since)), None);
+                (live.password, live.doubted) = (Some(Lasting::new(true, asked, since)), None);
             }
-            Ok(Password::None) => self.take_no_password(n, asked),
+            Password::None => self.take_no_password(n, asked, arrived),
             // Deleted or renamed since the list was made: nothing is known of whoever has
             // the name now.
-            Ok(Password::NoUser) => *self.live(n) = Live::default(),
-            Err(_) => {}
+            Password::NoUser => *self.live(n) = Live::default(),
         }
-        self.note(answer.map(|_| ()));
     }
 
     /// A replica may lag: that a password is gone is believed the second time.
-    fn take_no_password(&mut self, n: usize, asked: Moment) {
-        let arrived = self.iam.now().mono;
+    fn take_no_password(&mut self, n: usize, asked: Moment, arrived: Uptime) {
         let said = self.reading.users[n].password(self.reading.report);
         let created = self.people[&self.reading.users[n].id].created;
         // AWS says the same where nobody has this name: a user who was renamed. Who has

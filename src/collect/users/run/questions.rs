@@ -26,16 +26,11 @@ impl<I: UsersIam> Run<'_, I> {
             let changes = self.order.changes.get();
             let users = 0..self.reading.users.len();
             let mut open: Vec<_> = users.filter_map(|n| Some((self.devices_wanted(n, &changes)?, n))).collect();
-            if open.is_empty() {
+            if open.is_empty() || !self.may_ask() || self.is_cut_short {
                 return;
             }
             open.sort_unstable();
-            for (_, n) in open {
-                if !self.may_ask() {
-                    return;
-                }
-                self.ask_devices_of(n).await;
-            }
+            self.ask_all(open.into_iter().map(|(_, user)| Gap { user, ask: Ask::Devices }).collect()).await;
         }
     }
 
@@ -72,16 +67,8 @@ impl<I: UsersIam> Run<'_, I> {
         password.value && !(password.covers(at) && (devices.as_of.mono == at || devices.covers(at)))
     }
 
-    pub(super) async fn ask_devices_of(&mut self, n: usize) {
-        let asked = self.iam.now();
-        let answer = self.iam.devices_of(&self.name(n)).await;
-        if let Ok(answer) = &answer {
-            self.take_devices(n, answer.as_ref(), asked);
-        }
-        self.note(answer.map(|_| ()));
-    }
-
-    fn take_devices(&mut self, n: usize, answer: Option<&UserDevices>, asked: Moment) {
+    /// Takes in what came at `arrived` of a question that was asked at `asked`.
+    pub(super) fn take_devices(&mut self, n: usize, answer: Option<&UserDevices>, asked: Moment, arrived: Moment) {
         let changes = self.order.changes.clone();
         let live = self.live(n);
         let Some(answer) = answer else {
@@ -94,12 +81,14 @@ impl<I: UsersIam> Run<'_, I> {
         if let Some(old) = old.as_ref().filter(|old| changes.get().is_current(old.as_of))
             && has_changed(old, &new)
         {
-            changes.changed(asked);
+            // Other questions may have been answered meanwhile, of before the change.
+            changes.changed(arrived);
         }
         // That there is none has no date: it was so since it was first said.
         let is_still_none = |old: &Lasting<_>| new.value.is_empty() && old.value == new.value;
         let since = old.filter(is_still_none).map_or(new.since, |old| old.since);
         live.devices = Some(Lasting { since, ..new });
+        self.has_news |= self.was_nobody_failing && !self.is_only() && answer.devices.is_empty();
     }
 
     /// Asks those again whose facts do not reach the instant at which all the others
@@ -107,19 +96,10 @@ impl<I: UsersIam> Run<'_, I> {
     pub(super) async fn close_gaps(&mut self) {
         for _ in 0..ROUNDS {
             let gaps: Vec<_> = self.gaps().into_iter().filter(|gap| gap.ask != Ask::List).collect();
-            if gaps.is_empty() {
+            if gaps.is_empty() || !self.may_ask() {
                 return;
             }
-            for Gap { user, ask } in gaps {
-                if !self.may_ask() {
-                    return;
-                }
-                match ask {
-                    Ask::Devices => self.ask_devices_of(user).await,
-                    Ask::Password => self.ask_password_of(user).await,
-                    Ask::List => {}
-                }
-            }
+            self.ask_all(gaps).await;
         }
     }
 }
