@@ -72,7 +72,8 @@ fn requests_sent_ahead_are_answered_in_order() {
     stream.write_all(all.concat().as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    let [healthy, ready, lost] = ["Healthy", "Ready", "There is no page at /nowhere"].map(|word| text.find(word).unwrap());
+    let [healthy, ready, lost] =
+        ["Healthy", "Ready", "There is no page at /nowhere"].map(|word| text.find(word).unwrap());
     assert!(healthy < ready && ready < lost);
 }
 
