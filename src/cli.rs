@@ -123,9 +123,8 @@ pub struct Flags {
     #[arg(long = "web.disable-exporter-metrics", help_heading = "Web")]
     pub disable_exporter_metrics: bool,
 
-    /// At most how many requests a second to send to IAM of one account. The rate begins at a
-    /// quarter of that, rises while AWS answers and halves when AWS throttles (default: 40; for
-    /// check 100).
+    /// Most requests a second to IAM of one account. The exporter starts at a quarter of this rate, raises it while AWS
+    /// answers, and halves it when AWS throttles (default: 40; for check 100).
     #[arg(long = "aws.max-rate", global = true, value_name = "N", value_parser = rate, help_heading = "AWS")]
     pub max_rate: Option<u32>,
 
@@ -188,8 +187,7 @@ pub enum Command {
         // The global flag of that field name is another one.
         #[arg(id = "name_users", long = "names")]
         names: bool,
-        /// Stop asking early enough to end within this time. What is not known by then is
-        /// unknown (default: no limit).
+        /// Most time for the check. A fact that is not known by then is unknown (default: no limit).
         #[arg(long, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
         timeout: Option<Duration>,
         /// Print the changes since this earlier output of `check --output json`.
