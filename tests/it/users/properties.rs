@@ -71,6 +71,8 @@ enum Step {
     Lag(u8, u64),
     /// For so long the replica that is asked for passwords knows of none.
     Forget(u64),
+    /// The same when they are due, and the exporter is restarted meanwhile.
+    ForgetOverRestart,
     Save,
     /// Killed, and started again with what was saved last.
     Kill,
@@ -89,6 +91,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<u8>(), any::<bool>()).prop_map(|(what, fails)| Step::Break(what, fails)),
         1 => (any::<u8>(), 0..LAG).prop_map(|(what, lag)| Step::Lag(what, lag)),
         1 => (0..50 * SECOND).prop_map(Step::Forget),
+        1 => Just(Step::ForgetOverRestart),
         1 => Just(Step::Save),
         1 => Just(Step::Kill),
         1 => Just(Step::Restart),
@@ -282,6 +285,19 @@ proptest! {
                         life.forgets_until = life.mono + time;
                     }
                 }
+                Step::ForgetOverRestart if !is_stepped && daemon.knows_passwords() && !daemon.has_doubts() => {
+                    model.wait(HOUR);
+                    let due = model.life().mono;
+                    if due > model.life().forgets_until + 5 * MINUTE {
+                        model.life().forgets_until = due + 50 * SECOND;
+                    }
+                    let beat = daemon.beat();
+                    daemon.inventory(beat);
+                    daemon.restart();
+                    let beat = daemon.beat();
+                    daemon.inventory(beat);
+                }
+                Step::ForgetOverRestart => {}
                 Step::Save => saved = daemon.state(),
                 // A step of the clock and a restart at once would leave nobody to say
                 // what time it was.
