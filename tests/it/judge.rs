@@ -89,7 +89,11 @@ impl Row {
         let list = VirtualDevices { root_owned: self.root_owned, unowned: self.unowned, fingerprint };
         let reading = Known::new(reading, at(NOW - self.reading_age));
         let list = Known::new(list, at(NOW - self.list_age));
-        let evidence = RootEvidence { reading: self.read.then_some(&reading), devices: self.listed.then_some(&list) };
+        let evidence = RootEvidence {
+            reading: self.read.then_some(&reading),
+            devices: self.listed.then_some(&list),
+            ..RootEvidence::default()
+        };
         [Control::Iam9, Control::Iam6, Control::Iam4].map(|control| {
             let verdict = judge(control, &account, evidence, &CADENCE, at(NOW));
             assert_eq!(verdict.as_of.is_none(), verdict.status == Unknown, "a known verdict has a time, and only that");

@@ -11,7 +11,7 @@
 use super::{Cadence, Control, Reason, Status, Verdict};
 use crate::model::{
     account::{Account, Partition},
-    facts::{Confirmation, Known, RootReading, Summary, VirtualDevices},
+    facts::{Changes, Confirmation, Known, RootReading, Summary, VirtualDevices},
     time::Moment,
 };
 
@@ -22,6 +22,8 @@ pub struct RootEvidence<'a> {
     pub reading: Option<&'a Known<RootReading>>,
     /// The last complete list of virtual devices.
     pub devices: Option<&'a Known<VirtualDevices>>,
+    /// When the account was last seen to have changed.
+    pub changes: Changes,
 }
 
 /// Judges one control on the evidence as it stands at `now`. Of a control that is
@@ -42,7 +44,7 @@ pub fn judge(
     let mfa = || mfa(partition, account.management, reading);
     match control {
         Control::Iam9 => mfa(),
-        Control::Iam6 => hardware_mfa(mfa(), reading, cadence.fresh_devices(evidence.devices, now)),
+        Control::Iam6 => hardware_mfa(mfa(), reading, cadence.fresh_devices(evidence.devices, now), &evidence.changes),
         Control::Iam4 => access_key(reading),
         Control::Iam5 | Control::Iam19 => Verdict::unknown(Reason::NotRead),
     }
@@ -90,7 +92,12 @@ fn managed_without_credentials(summary: &Summary, as_of: Moment) -> Verdict {
 /// IAM.6: hardware MFA should be enabled for the root user. Nothing readable
 /// from inside the account names root's hardware devices, so this is what AWS
 /// Config does: MFA is on, and none of the virtual devices is root's.
-fn hardware_mfa(mfa: Verdict, reading: &Known<RootReading>, devices: Option<&Known<VirtualDevices>>) -> Verdict {
+fn hardware_mfa(
+    mfa: Verdict,
+    reading: &Known<RootReading>,
+    devices: Option<&Known<VirtualDevices>>,
+    changes: &Changes,
+) -> Verdict {
     if matches!(mfa.status, Status::Failed | Status::NotApplicable) {
         return mfa;
     }
@@ -109,6 +116,9 @@ fn hardware_mfa(mfa: Verdict, reading: &Known<RootReading>, devices: Option<&Kno
         return Verdict::unknown(Reason::DeviceWithoutOwner);
     }
     match mfa.status {
+        // The replica that gave the list may not have heard of a device that the counters
+        // show already.
+        Status::Passed if !changes.is_settled(as_of) => Verdict::unknown(Reason::Unsettled),
         Status::Passed => Verdict::known(Status::Passed, Reason::NoVirtualDevice, as_of),
         _ => mfa,
     }

@@ -361,7 +361,8 @@ impl AccountState {
     }
 
     fn root_verdict(&self, control: Control, plan: &Plan, now: Moment) -> Verdict {
-        let evidence = RootEvidence { reading: self.reading.as_ref(), devices: self.devices.as_ref() };
+        let evidence =
+            RootEvidence { reading: self.reading.as_ref(), devices: self.devices.as_ref(), changes: self.changes };
         let unread = || Verdict::unknown(Reason::NotRead);
         self.account.as_ref().map_or_else(unread, |account| root::judge(control, account, evidence, &plan.cadence, now))
     }
