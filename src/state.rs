@@ -292,7 +292,14 @@ impl FileChanges {
 
     fn changes(self, clock: Clock) -> Changes {
         let at = |millis: Option<i64>| millis.map(|millis| clock.recall(millis));
-        Changes { shown: self.shown, began: at(self.began), last: at(self.last), departure: at(self.departure) }
+        Changes {
+            shown: self.shown,
+            began: at(self.began),
+            last: at(self.last),
+            departure: at(self.departure),
+            // It is the account's list of devices, which stands beside this.
+            listed: None,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{
-    facts::{Changes, Summary},
+    facts::{Changes, Summary, VirtualDevices},
     time::Moment,
 };
 
@@ -28,6 +28,11 @@ impl SharedChanges {
     /// change.
     pub fn summary(&self, summary: &Summary, received: Moment) -> bool {
         self.with(|changes| changes.summary(summary, received))
+    }
+
+    /// Takes a list of virtual devices in that was asked for at `asked`.
+    pub fn list(&self, devices: VirtualDevices, asked: Moment) {
+        self.with(|changes| changes.list(devices, asked));
     }
 
     /// Notes that something was seen at `at` that is not what it was.

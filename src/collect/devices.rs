@@ -9,11 +9,13 @@
 //! list that speaks for a pass needs another that says the same of the same
 //! fingerprint: the run's just before this one, or else a second reading now.
 //!
-//! Operations are answered by replicas of their own. A list that differs from the last
-//! one, at the very counters of the last one, may be of a moment that the summaries have
-//! not heard of yet, or the other way round: root's last device goes, and a summary that
-//! lags still says "MFA is on". Such a list makes nobody pass before it has been read
-//! again [`SETTLE`] later.
+//! Operations are answered by replicas of their own: root's last device goes, and a
+//! summary that lags still says "MFA is on"; or root gets a virtual device, and a list
+//! that lags is without it. So the list is held against the last one ([`Changes::list`]),
+//! and after a change that was seen nobody passes by a list that was asked for less than
+//! a minute later.
+//!
+//! [`Changes::list`]: crate::model::facts::Changes::list
 //!
 //! What stays unseen: two such dips, around two lists in a row; a hardware device
 //! that was replaced by a spare virtual one between two heartbeats, followed by
@@ -30,7 +32,7 @@ use super::{
     root::summary,
 };
 use crate::model::{
-    facts::{Fault, FaultClass, Summary, UserId, VirtualDevices, changes::SETTLE, user::Virtual},
+    facts::{Fault, FaultClass, Summary, UserId, VirtualDevices, user::Virtual},
     snapshot::News,
     time::Moment,
 };
@@ -55,10 +57,6 @@ pub struct Prior {
     pub summary: Option<Summary>,
     /// The list of the run just before this one.
     pub list: Option<VirtualDevices>,
-    /// The last list that there was, however many runs ago.
-    pub last: Option<VirtualDevices>,
-    /// Since when the lists differ from that one, or cannot be read.
-    pub doubted: Option<Moment>,
 }
 
 /// Reads the list: once more where the account changed meanwhile, and once more
@@ -99,14 +97,7 @@ async fn read(
     if speaks_for_a_pass && prior.list != Some(devices) && between(iam, root_arn, before, changes).await?.0 != devices {
         return Err(changed());
     }
-    let is_contradicted = prior.last.is_some_and(|last| last.fingerprint == devices.fingerprint && last != devices);
-    let is_confirmed = prior.doubted.is_some_and(|since| listed.at.mono >= since.mono.plus(SETTLE));
-    if speaks_for_a_pass && is_contradicted && !is_confirmed {
-        if prior.doubted.is_none() {
-            changes.changed(listed.at);
-        }
-        return Err(changed());
-    }
+    changes.list(devices, listed.at);
     Ok((devices, listed))
 }
 

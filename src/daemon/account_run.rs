@@ -79,10 +79,6 @@ pub struct AccountRun {
 struct Inventory {
     /// The list of devices of the run just before.
     list: Option<VirtualDevices>,
-    /// The last one that there was.
-    last_list: Option<VirtualDevices>,
-    /// Since when there has been none, because the account was seen to change.
-    list_doubted: Option<Moment>,
     /// When the users are due.
     users_due: Option<Instant>,
     /// When they were last begun with.
@@ -233,6 +229,10 @@ impl AccountRun {
     async fn take_inventory(&self, inventory: &mut Inventory, turn: Turn) -> Duration {
         let (began, start) = (self.session.caller().clock().now(), Instant::now());
         let beat = turn.beat.filter(|(at, _)| began.mono.since(at.mono) <= SUMMARY_LASTS);
+        // A list is as old as the summary that it begins with. One that is due because the
+        // replicas have heard of a change by now does not begin with one of before.
+        let changes = self.knowledge.changes.get();
+        let beat = beat.filter(|(at, _)| changes.is_settled(*at) || !changes.is_settled(began));
         let listed = self.list_devices(inventory, beat).await;
         let interval = self.next(self.plan.inventory_interval(), inventory.denials[0]);
         let pause = interval.saturating_sub(start.elapsed()).min(self.second_look(began));
@@ -257,12 +257,7 @@ impl AccountRun {
 
     /// The list of devices, as a collector of its own where it is one.
     async fn list_devices(&self, inventory: &mut Inventory, beat: Option<(Moment, Summary)>) -> Result<Listed, Fault> {
-        let prior = Prior {
-            summary: beat.map(|(_, summary)| summary),
-            list: inventory.list,
-            last: inventory.last_list,
-            doubted: inventory.list_doubted,
-        };
+        let prior = Prior { summary: beat.map(|(_, summary)| summary), list: inventory.list };
         let changes = self.knowledge.changes.clone();
         let collect = move |iam: AccountIam, id: Identity| async move {
             collect::devices::collect(&iam, &id.root_arn(), prior, &changes).await
@@ -270,11 +265,6 @@ impl AccountRun {
         let since = beat.map(|(at, _)| at);
         let ran = self.run(Collector::Devices, LONGEST_RUN, &mut inventory.denials[0], since, collect).await;
         inventory.list = if let News::Devices(devices) = ran.news { Some(devices) } else { None };
-        if inventory.list.is_some() {
-            (inventory.last_list, inventory.list_doubted) = (inventory.list, None);
-        } else if ran.fault.as_ref().is_some_and(|fault| fault.class == FaultClass::Changed) {
-            inventory.list_doubted.get_or_insert_with(|| self.session.caller().clock().now());
-        }
         let unheard = || Fault::new(FaultClass::Pending, "ListVirtualMFADevices: the list was not read to its end");
         ran.found.ok_or_else(|| ran.fault.unwrap_or_else(unheard))
     }

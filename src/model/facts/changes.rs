@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::Summary;
+use super::{Summary, VirtualDevices};
 use crate::model::time::Moment;
 
 /// How long after a change was seen an answer may still be of before it. IAM is
@@ -23,6 +23,8 @@ pub const SETTLE: Duration = Duration::from_secs(60);
 pub struct Changes {
     /// The last value of each counter and flag that a summary has shown.
     pub shown: Summary,
+    /// The last list of virtual devices, as far as it is about root.
+    pub listed: Option<VirtualDevices>,
     /// When the account was first looked at.
     pub began: Option<Moment>,
     /// When it was last seen that devices or users are not what they were.
@@ -46,6 +48,16 @@ impl Changes {
             self.departed(received);
         }
         has_moved
+    }
+
+    /// Takes a list in that was asked for at `asked`. One that differs from the last at
+    /// the very counters of the last shows a change that the counters do not: a summary
+    /// that lags, or two changes that undo each other.
+    pub fn list(&mut self, devices: VirtualDevices, asked: Moment) {
+        let before = self.listed.replace(devices);
+        if before.is_some_and(|before| before.fingerprint == devices.fingerprint && before != devices) {
+            self.changed(asked);
+        }
     }
 
     /// Notes that something was seen at `at` that is not what it was.
@@ -88,6 +100,7 @@ impl Changes {
         };
         Self {
             shown: newer.shown.or(&self.shown),
+            listed: newer.listed.or(self.listed),
             began: self.began.or(newer.began),
             last: latest(self.last, newer.last),
             departure: latest(self.departure, newer.departure),
@@ -127,6 +140,30 @@ mod tests {
         assert!(!changes.summary(&Summary { mfa_devices_in_use: None, ..summary(3, 4) }, at(60)));
         assert!(changes.summary(&summary(2, 5), at(120)));
         assert_eq!((changes.last, changes.departure), (Some(at(120)), Some(at(120))));
+    }
+
+    #[test]
+    fn a_list_that_differs_at_the_same_counters_is_a_change() {
+        let known = Summary {
+            mfa_enabled: Some(true),
+            password: Some(true),
+            access_keys: Some(false),
+            signing_certificates: Some(false),
+            mfa_devices: Some(1),
+            ..summary(3, 1)
+        };
+        let list = |root_owned, users| {
+            let fingerprint = Summary { users: Some(users), ..known }.fingerprint();
+            VirtualDevices { root_owned, unowned: 0, fingerprint }
+        };
+        let mut changes = Changes::default();
+        [(1, 3), (1, 3), (0, 4)]
+            .into_iter()
+            .zip(0..)
+            .for_each(|((root, users), n)| changes.list(list(root, users), at(n)));
+        assert_eq!(changes.last, None, "of other counters the summary has told");
+        changes.list(list(1, 4), at(9));
+        assert_eq!(changes.last, Some(at(9)));
     }
 
     #[test]

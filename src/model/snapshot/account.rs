@@ -350,7 +350,8 @@ impl AccountState {
     /// What the next run of the users' collector should know.
     #[must_use]
     pub fn knowledge(&self) -> (Option<Known<Arc<UsersReading>>>, Changes) {
-        (self.users.clone(), self.changes)
+        let listed = self.devices.as_ref().map(|known| known.value);
+        (self.users.clone(), Changes { listed: self.changes.listed.or(listed), ..self.changes })
     }
 
     /// Whether a change of users or devices would have been seen: the last heartbeat

@@ -9,7 +9,7 @@ use aws_mfa_exporter::{
     daemon::account_run::Trigger,
     model::{
         account::Identity,
-        facts::{FaultClass, Known, Summary, UserFacts, UsersReading, VirtualDevices},
+        facts::{Known, Summary, UserFacts, UsersReading, VirtualDevices},
         judge::{Cadence, Control, Status, users::UserCounts},
         shard::Shard,
         snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
@@ -32,8 +32,6 @@ pub struct Daemon<'a> {
     changes: SharedChanges,
     reading: Option<Known<Arc<UsersReading>>>,
     list: Option<VirtualDevices>,
-    last_list: Option<VirtualDevices>,
-    list_doubted: Option<Moment>,
     next_beat: u64,
     next_inventory: u64,
     waits_for_beat: bool,
@@ -65,8 +63,6 @@ impl<'a> Daemon<'a> {
             changes,
             reading: None,
             list: None,
-            last_list: None,
-            list_doubted: None,
             next_beat: start,
             next_inventory: start,
             waits_for_beat: true,
@@ -170,19 +166,9 @@ impl<'a> Daemon<'a> {
             self.changes.get().last.is_some_and(|at| self.users_began.is_none_or(|began| at.mono > began.mono));
         let with_users = changed || self.users_due <= self.model.life().mono;
         let started = beat.map_or(began, |(at, _)| at);
-        let prior = Prior {
-            summary: beat.map(|(_, summary)| summary),
-            list: self.list,
-            last: self.last_list,
-            doubted: self.list_doubted,
-        };
+        let prior = Prior { summary: beat.map(|(_, summary)| summary), list: self.list };
         let (finding, listed) = now(collect::devices::collect(self.model, ROOT, prior, &self.changes));
         self.list = if let News::Devices(devices) = finding.news { Some(devices) } else { None };
-        if self.list.is_some() {
-            (self.last_list, self.list_doubted) = (self.list, None);
-        } else if finding.fault.as_ref().is_some_and(|fault| fault.class == FaultClass::Changed) {
-            self.list_doubted.get_or_insert(self.model.life().moment());
-        }
         let fault = finding.fault.clone();
         self.fold(Collector::Devices, started, finding);
         let follow_up = if with_users {
