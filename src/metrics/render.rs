@@ -20,6 +20,7 @@ use prometheus::proto::MetricFamily;
 use super::{Kind, Metric, UNIDENTIFIED};
 use crate::model::{
     facts::{Known, RootReading, VirtualDevices, user::ReportUse},
+    judge::users::young_report,
     snapshot::{AccountState, Snapshot},
     time::{Moment, Timestamp},
 };
@@ -155,7 +156,8 @@ impl<'a> View<'a> {
 
     /// The report behind what is known of the users.
     fn report(&self) -> Option<&'a ReportUse> {
-        self.state.fresh_users(&self.snapshot.plan, self.snapshot.tick)?.value.report.as_ref()
+        let tick = self.snapshot.tick;
+        young_report(&self.state.fresh_users(&self.snapshot.plan, tick)?.value, tick)
     }
 }
 

@@ -30,12 +30,16 @@ use times::Times;
 
 use super::{Reason, Status, Verdict, is_young};
 use crate::model::{
-    facts::{Changes, Known, UserFacts, UserId, UsersReading},
+    facts::{Changes, Known, UserFacts, UserId, UsersReading, user::ReportUse},
     time::{MOST_SKEW, Moment, Uptime},
 };
 
 /// An answer about one user's devices is good for this long at most.
 pub const ANSWER_MAX_AGE: Duration = Duration::from_secs(4 * 3_600);
+
+/// What only the credential report tells is good for this long: AWS makes a new one every
+/// four hours, and a run later it has been read.
+pub const REPORT_MAX_AGE: Duration = Duration::from_secs(4 * 3_600 + 1_800);
 
 /// How old what a verdict on users rests on may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +118,7 @@ impl Census {
             reading.users.iter().map(|user| UserState::of(user, evidence, terms, now, &mut times)).collect();
         let reported = report_time(known, terms, now);
         reported.into_iter().for_each(|at| times.passwords.add(at));
+        young_report(reading, now).into_iter().for_each(|report| times.reports.add(report.generated));
         let group = Group { evidence, known, reported, states: &states };
         let (iam5, iam19) = (group.console_users(), group.all_users());
         let counts = group.is_complete().then(|| UserCounts::of(reading, &states, is_exempt));
@@ -157,6 +162,12 @@ pub fn gaps(evidence: UsersEvidence<'_>, terms: &Terms, now: Moment) -> Vec<Gap>
         () if is_open(group.console_users()) => group.gaps(known.value.judged.iam5, Group::console_intervals),
         () => Vec::new(),
     }
+}
+
+/// The credential report, while what only it tells is good.
+#[must_use]
+pub fn young_report(reading: &UsersReading, now: Moment) -> Option<&ReportUse> {
+    reading.report.as_ref().filter(|report| is_young(report.generated, REPORT_MAX_AGE, now))
 }
 
 fn just_before(at: Moment) -> Moment {

@@ -226,3 +226,17 @@ fn where_nobody_has_a_password_iam5_does_not_apply_whoever_has_a_device() {
     assert_eq!((daemon.says(Iam5), daemon.says(Iam19)), (Passed, Passed));
     assert_eq!(daemon.counts().console, None);
 }
+
+/// Reports cannot be had any more: what only the last one tells grows too old to be counted.
+#[test]
+fn a_number_that_only_an_old_report_tells_is_no_number() {
+    let model = Model::new(World::of([key_only(), fido()]));
+    let mut daemon = Daemon::new(&model);
+    daemon.live(31 * MINUTE, |_| {});
+    let keys = |daemon: &Daemon<'_>| daemon.counts().access_key_without_mfa.map(|count| count.all);
+    assert_eq!((keys(&daemon), daemon.counts().unknown.access_key), (Some(1), 0));
+    model.life().denied = vec!["GenerateCredentialReport", "GetCredentialReport"];
+    daemon.live(3 * HOUR + 30 * MINUTE, |daemon| assert_eq!(keys(daemon), Some(1)));
+    daemon.live(HOUR, |_| {});
+    assert_eq!((keys(&daemon), daemon.counts().unknown.access_key), (None, 2));
+}

@@ -1,6 +1,6 @@
 //! What is known of one user at one moment.
 
-use super::{ANSWER_MAX_AGE, Ask, Terms, Times, UsersEvidence};
+use super::{ANSWER_MAX_AGE, Ask, Terms, Times, UsersEvidence, young_report};
 use crate::model::{
     facts::{Lasting, UserFacts},
     judge::is_young,
@@ -59,7 +59,9 @@ impl UserState {
         let no_password = others.find(|known| Some(known) != password.as_ref());
         times.passwords_of(no_password.as_ref());
         let device = DeviceState::of(user, evidence, terms, now, times);
-        Self { device, password, no_password, is_password_live, access_key: user.reported.access_key }
+        let is_reported = evidence.reading.is_some_and(|known| young_report(&known.value, now).is_some());
+        let access_key = user.reported.access_key.filter(|_| is_reported);
+        Self { device, password, no_password, is_password_live, access_key }
     }
 
     /// Whether a device was seen.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ANSWER_MAX_AGE, Terms};
+use super::{ANSWER_MAX_AGE, REPORT_MAX_AGE, Terms};
 use crate::model::{
     facts::Lasting,
     judge::is_young,
@@ -22,6 +22,7 @@ pub(super) struct Times {
     pub(super) devices: Range,
     pub(super) answers: Range,
     pub(super) passwords: Range,
+    pub(super) reports: Range,
 }
 
 impl Range {
@@ -56,6 +57,7 @@ impl Times {
             && self.devices.is_young(terms.devices, now)
             && self.answers.is_young(ANSWER_MAX_AGE, now)
             && self.passwords.is_young(terms.password, now)
+            && self.reports.is_young(REPORT_MAX_AGE, now)
     }
 }
 
