@@ -8,6 +8,7 @@
 //! never overlaps the next of its own kind, for the loop awaits it; and it always
 //! ends, for a deadline is set on it.
 
+mod inventory;
 mod knowledge;
 mod trigger;
 
@@ -20,41 +21,21 @@ use tokio::{
 
 use crate::{
     aws::{Session, iam::AccountIam},
-    collect::{
-        self, Finding,
-        devices::{Listed, Prior},
-        progress::Only,
-        root::Doubt,
-        users::Order,
-    },
+    collect::{self, Finding, progress::Only, root::Doubt},
     daemon::supervise::caught,
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::Identity,
-        facts::{Changes, Confirmation, Fault, FaultClass, Known, RootReading, Summary, VirtualDevices},
-        judge::SLOW_HEARTBEAT,
-        snapshot::{Collector, Event, LONGEST_RUN, News, Outcome, Plan, UsersPlan},
+        facts::{Confirmation, Fault, FaultClass, RootReading, Summary},
+        snapshot::{Collector, Event, News, Outcome, Plan},
         time::Moment,
     },
     schedule,
 };
 
+use inventory::{Inventory, Turn};
 pub use knowledge::Knowledge;
 pub use trigger::Trigger;
-
-/// Two takings of inventory are at least this far apart, however often the heartbeat
-/// wakes them.
-const INVENTORY_GAP: Duration = Duration::from_secs(4);
-
-/// How long the first one waits for the first heartbeat.
-const FIRST_INVENTORY: Duration = Duration::from_secs(15);
-
-/// One that is due waits for a heartbeat to begin with, where this is nothing beside
-/// its interval.
-const WORTH_WAITING: Duration = Duration::from_secs(75);
-
-/// A summary may begin a list for this long.
-const SUMMARY_LASTS: Duration = Duration::from_secs(5);
 
 /// A heartbeat that takes longer than this is cut off: confirmation, retries
 /// and waiting for the account's rate included.
@@ -74,28 +55,6 @@ pub struct AccountRun {
     only: Option<Only>,
 }
 
-/// What one taking of inventory hands to the next.
-#[derive(Debug, Default)]
-struct Inventory {
-    /// The list of devices of the run just before.
-    list: Option<VirtualDevices>,
-    /// When the users are due.
-    users_due: Option<Instant>,
-    /// When they were last begun with.
-    users_began: Option<Moment>,
-    /// How often in a row either collector was denied.
-    denials: [u32; 2],
-}
-
-/// What one taking of inventory is to do.
-#[derive(Clone, Copy, Debug)]
-struct Turn {
-    /// A summary to begin with, and when it was asked for.
-    beat: Option<(Moment, Summary)>,
-    /// Whether the users are settled too.
-    with_users: bool,
-}
-
 /// How a run ended.
 struct Ran<T> {
     /// When its first request was about to be sent.
@@ -111,13 +70,6 @@ struct Ran<T> {
 impl<T> Ran<T> {
     fn reading(&self) -> Option<RootReading> {
         if let News::Root(reading) = self.news { Some(reading) } else { None }
-    }
-}
-
-impl Inventory {
-    /// Whether the account was seen to change since the users were last begun with.
-    fn has_changed(&self, changes: &Changes) -> bool {
-        changes.last.is_some_and(|last| self.users_began.is_none_or(|began| last.mono > began.mono))
     }
 }
 
@@ -191,109 +143,6 @@ impl AccountRun {
             (collect::root::collect(&iam, doubt(&id, before), &changes).await, None)
         };
         self.run(Collector::Root, ROOT_DEADLINE, denials, None, collect).await
-    }
-
-    /// Takes inventory of devices and users for ever: at their intervals, and when woken.
-    pub async fn inventory(self) {
-        let mut inventory = Inventory::default();
-        let mut beats = self.beats.subscribe();
-        // The first heartbeat wakes it. If none succeeds, the list is asked for all
-        // the same, so that what is wrong with it is not called "pending" for long.
-        let mut pause = FIRST_INVENTORY.min(self.plan.inventory_interval());
-        loop {
-            let is_due = timeout(pause, self.wake.notified()).await.is_err();
-            if is_due && pause > WORTH_WAITING {
-                self.await_beat(&mut beats).await;
-            }
-            let users_due = inventory.users_due.is_none_or(|due| due <= Instant::now());
-            let with_users = users_due || inventory.has_changed(&self.knowledge.changes.get());
-            let turn = Turn { beat: *beats.borrow_and_update(), with_users };
-            // Boxed, so that between two runs an account is small.
-            pause = Box::pin(self.take_inventory(&mut inventory, turn)).await;
-            sleep(INVENTORY_GAP).await;
-        }
-    }
-
-    /// Waits for a heartbeat that is soon to come. Where none comes, or none soon,
-    /// the run has to begin with a summary of its own.
-    async fn await_beat(&self, beats: &mut watch::Receiver<Option<(Moment, Summary)>>) {
-        beats.mark_unchanged();
-        let is_slow = beats.borrow().is_some_and(|(_, summary)| summary.credentials_absent());
-        let heartbeat = self.plan.cadence.root * if is_slow { SLOW_HEARTBEAT } else { 1 };
-        let patience = heartbeat.mul_f64(1.1).min(self.plan.inventory_interval() / 2);
-        let _ = timeout(patience, beats.changed()).await;
-    }
-
-    /// Lists the devices, and settles the users if it is their turn; tells how long
-    /// the next run may wait.
-    async fn take_inventory(&self, inventory: &mut Inventory, turn: Turn) -> Duration {
-        let (began, start) = (self.session.caller().clock().now(), Instant::now());
-        let beat = turn.beat.filter(|(at, _)| began.mono.since(at.mono) <= SUMMARY_LASTS);
-        // A list is as old as the summary that it begins with. One that is due because the
-        // replicas have heard of a change by now does not begin with one of before.
-        let changes = self.knowledge.changes.get();
-        let beat = beat.filter(|(at, _)| changes.is_settled(*at) || !changes.is_settled(began));
-        let listed = self.list_devices(inventory, beat).await;
-        let interval = self.next(self.plan.inventory_interval(), inventory.denials[0]);
-        let pause = interval.saturating_sub(start.elapsed()).min(self.second_look(began));
-        let Some(plan) = self.plan.users.filter(|_| turn.with_users) else { return pause };
-        inventory.users_began = Some(began);
-        let follow_up = self.settle_users(inventory, plan, listed).await;
-        let next = self.next(plan.interval, inventory.denials[1]).saturating_sub(start.elapsed());
-        // Users that are nearly due are settled along with the list of devices, which
-        // would be read for them alone otherwise.
-        let follow_up = follow_up.map(|time| time.min(next));
-        inventory.users_due = Some(Instant::now() + follow_up.unwrap_or_else(|| next.mul_f64(0.8)));
-        pause.min(follow_up.unwrap_or(next))
-    }
-
-    /// After what time the list is worth a second look: a replica of IAM may not have
-    /// heard of the last change, or of the first look at all. Not if `began` was late
-    /// enough.
-    fn second_look(&self, began: Moment) -> Duration {
-        let due = self.knowledge.changes.get().second_look().filter(|due| due.mono > began.mono);
-        due.map_or(Duration::MAX, |due| due.mono.since(self.session.caller().clock().now().mono))
-    }
-
-    /// The list of devices, as a collector of its own where it is one.
-    async fn list_devices(&self, inventory: &mut Inventory, beat: Option<(Moment, Summary)>) -> Result<Listed, Fault> {
-        let prior = Prior { summary: beat.map(|(_, summary)| summary), list: inventory.list };
-        let changes = self.knowledge.changes.clone();
-        let collect = move |iam: AccountIam, id: Identity| async move {
-            collect::devices::collect(&iam, &id.root_arn(), prior, &changes).await
-        };
-        let since = beat.map(|(at, _)| at);
-        let ran = self.run(Collector::Devices, LONGEST_RUN, &mut inventory.denials[0], since, collect).await;
-        inventory.list = if let News::Devices(devices) = ran.news { Some(devices) } else { None };
-        let unheard = || Fault::new(FaultClass::Pending, "ListVirtualMFADevices: the list was not read to its end");
-        ran.found.ok_or_else(|| ran.fault.unwrap_or_else(unheard))
-    }
-
-    /// Settles the users by the list of devices, if there is one.
-    async fn settle_users(
-        &self,
-        inventory: &mut Inventory,
-        plan: UsersPlan,
-        listed: Result<Listed, Fault>,
-    ) -> Option<Duration> {
-        let (before, changes, terms) =
-            (self.knowledge.users(), self.knowledge.changes.clone(), self.plan.users_terms());
-        let only = self.only.clone();
-        // The only run ends when all questions have been asked.
-        let deadline = if only.is_some() { Duration::MAX } else { LONGEST_RUN };
-        let collect = move |iam: AccountIam, _: Identity| async move {
-            let listed = match listed {
-                Ok(listed) => listed,
-                Err(fault) => return (Finding::nothing(fault), None::<()>),
-            };
-            let order = Order { before, listed, changes, only, plan, terms };
-            (collect::users::collect(&iam, order).await, None)
-        };
-        let ran = self.run(Collector::Users, deadline, &mut inventory.denials[1], None, collect).await;
-        let News::Users(reading) = ran.news else { return None };
-        let follow_up = reading.follow_up;
-        self.knowledge.learn(Known::new(reading, ran.started));
-        follow_up
     }
 
     fn next(&self, interval: Duration, denials: u32) -> Duration {
@@ -408,6 +257,7 @@ fn doubt(identity: &Identity, before: Option<RootReading>) -> Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::snapshot::UsersPlan;
 
     /// An account sleeps most of the time, and there may be ten thousand of them.
     #[tokio::test]

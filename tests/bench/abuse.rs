@@ -1,9 +1,9 @@
 //! `bench-abuse EXPORTER [SECONDS] [WORD]`: what clients that behave badly cost a scraper
 //! that behaves well, beside node_exporter where that is installed.
 //!
-//! Each row is one attack of SECONDS (15); with WORD only those that are called so. Beside it somebody scrapes four times a
-//! second, each time on a new connection, and gives up after ten seconds as Prometheus
-//! does. Printed: scrapes lost, the median and the 99th percentile; memory and
+//! Each row is one attack of SECONDS (15); with WORD, only those whose name contains it.
+//! Beside it somebody scrapes four times a second, each time on a new connection, and
+//! gives up after ten seconds as Prometheus does. Printed: scrapes lost, the median and the 99th percentile; memory and
 //! descriptors of the server before, at the peak, and four seconds after the end.
 
 #![allow(missing_docs, clippy::print_stdout)]
