@@ -33,7 +33,6 @@ use crate::{
     schedule,
 };
 
-use inventory::{Inventory, Turn};
 pub use knowledge::Knowledge;
 pub use trigger::Trigger;
 
@@ -94,10 +93,8 @@ impl AccountRun {
         let ran = self.beat(None, &mut 0).await;
         let beat = ran.reading().map(|reading| (ran.started, reading.summary));
         if self.plan.takes_inventory() {
-            let turn = Turn { beat, with_users: true };
-            let mut inventory = Inventory::default();
             tokio::select! {
-                _ = self.take_inventory(&mut inventory, turn) => {}
+                () = self.take_inventory_once(beat) => {}
                 () = self.keep_watch(ran.reading()) => {}
             }
         }

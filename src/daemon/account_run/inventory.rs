@@ -19,7 +19,10 @@ use crate::{
     model::{
         account::Identity,
         facts::{Changes, Fault, FaultClass, Known, Summary, VirtualDevices},
-        judge::SLOW_HEARTBEAT,
+        judge::{
+            SLOW_HEARTBEAT,
+            users::{REPORT_PRECISION, UsersEvidence, gaps},
+        },
         snapshot::{Collector, LONGEST_RUN, News, UsersPlan},
         time::Moment,
     },
@@ -41,7 +44,7 @@ const SUMMARY_LASTS: Duration = Duration::from_secs(5);
 
 /// What one taking of inventory hands to the next.
 #[derive(Debug, Default)]
-pub(super) struct Inventory {
+struct Inventory {
     /// The list of devices of the run just before.
     list: Option<VirtualDevices>,
     /// When the users are due.
@@ -54,11 +57,11 @@ pub(super) struct Inventory {
 
 /// What one taking of inventory is to do.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Turn {
+struct Turn {
     /// A summary to begin with, and when it was asked for.
-    pub(super) beat: Option<(Moment, Summary)>,
+    beat: Option<(Moment, Summary)>,
     /// Whether the users are settled too.
-    pub(super) with_users: bool,
+    with_users: bool,
 }
 
 impl Inventory {
@@ -100,9 +103,35 @@ impl AccountRun {
         let _ = timeout(patience, beats.changed()).await;
     }
 
+    /// Takes inventory where nobody does again. The devices are listed before the users
+    /// are asked and the report is made, so it takes a second list to know that those who
+    /// are covered by it, and those by an answer of later, were covered at once.
+    pub(super) async fn take_inventory_once(&self, beat: Option<(Moment, Summary)>) {
+        let mut inventory = Inventory::default();
+        self.take_inventory(&mut inventory, Turn { beat, with_users: true }).await;
+        if let Some(pause) = self.second_inventory() {
+            sleep(pause).await;
+            self.take_inventory(&mut inventory, Turn { beat: None, with_users: true }).await;
+        }
+    }
+
+    /// After what time another inventory can show that everybody was covered at once, if
+    /// that is not known and there is time: AWS dates a report to the second, so what is
+    /// to reach it is of a second later.
+    fn second_inventory(&self) -> Option<Duration> {
+        let (known, changes) = (self.knowledge.users()?, self.knowledge.changes.get());
+        let evidence = UsersEvidence { reading: Some(&known), changes, is_watched: true };
+        let now = self.session.caller().clock().now();
+        let report = known.value.report.map(|report| report.generated.mono.plus(REPORT_PRECISION));
+        let pause = report.filter(|end| *end > now.mono).map_or(Duration::ZERO, |end| end.since(now.mono));
+        let end = self.only.as_ref().and_then(|only| only.asks_until);
+        let is_in_time = end.is_none_or(|end| now.mono.plus(pause) < end);
+        (is_in_time && !gaps(evidence, &self.plan.users_terms(), now).is_empty()).then_some(pause)
+    }
+
     /// Lists the devices, and settles the users if it is their turn; tells how long
     /// the next run may wait.
-    pub(super) async fn take_inventory(&self, inventory: &mut Inventory, turn: Turn) -> Duration {
+    async fn take_inventory(&self, inventory: &mut Inventory, turn: Turn) -> Duration {
         let (began, start) = (self.session.caller().clock().now(), Instant::now());
         let beat = turn.beat.filter(|(at, _)| began.mono.since(at.mono) <= SUMMARY_LASTS);
         // A list is as old as the summary that it begins with. One that is due because the

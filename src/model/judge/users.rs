@@ -41,6 +41,9 @@ pub const ANSWER_MAX_AGE: Duration = Duration::from_secs(4 * 3_600);
 /// four hours, and a run later it has been read.
 pub const REPORT_MAX_AGE: Duration = Duration::from_secs(4 * 3_600 + 1_800);
 
+/// AWS dates the credential report by the second in which it was made.
+pub const REPORT_PRECISION: Duration = Duration::from_secs(1);
+
 /// How old what a verdict on users rests on may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -272,7 +275,7 @@ impl Group<'_> {
     fn beside_report(&self, interval: Interval) -> Interval {
         let Some(report) = self.known.value.report else { return interval };
         let Interval { since, until } = interval;
-        let second = report.generated.mono..report.generated.mono.plus(Duration::from_secs(1));
+        let second = report.generated.mono..report.generated.mono.plus(REPORT_PRECISION);
         let is_within = second.contains(&until.mono) && until.mono != second.start;
         if is_within { Interval { since, until: just_before(report.generated) } } else { interval }
     }

@@ -230,3 +230,30 @@ fn the_state_file_keeps_unknown_what_is_unknown() {
     assert_eq!(users.len(), 13);
     assert!(users.iter().all(|user| user["access_key"].is_null() && user["password"].is_null()), "{users:?}");
 }
+
+/// A check has one look. Somebody has a virtual device and a password, somebody else a key
+/// and neither of them: the list is of before the report is made, or the question asked.
+#[test]
+fn check_says_passed_of_console_users_with_devices_beside_a_user_with_only_a_key() {
+    let prepared: [(&str, fn(&Sim)); 3] = [
+        ("a new report", |_| ()),
+        ("a report of three hours ago", |sim| sim.generate_report(ID, Duration::from_secs(3 * 3_600))),
+        ("no report", |sim| _ = sim.fault(ID, Some("GetCredentialReport"), Fault::AccessDenied)),
+    ];
+    for (what, prepare) in prepared {
+        for second in ["05", "06"] {
+            let created = format!("2024-01-02T03:04:{second}Z");
+            let key = User { access_keys: vec![true], created, ..User::named("machine") };
+            let sim = sim(Account { users: vec![covered(1), key], ..healthy() });
+            prepare(&sim);
+            let (_, text) = check(&sim, &[], "json");
+            let report: Value = serde_json::from_str(&text).unwrap();
+            let controls = report["accounts"][0]["controls"].as_array().unwrap();
+            let status = |control: &str| {
+                let of = controls.iter().find(|said| said["control"] == control).unwrap();
+                of["status"].as_str().unwrap().to_owned()
+            };
+            assert_eq!([status("IAM.5"), status("IAM.19")], ["passed", "failed"], "{what}, {second}: {text}");
+        }
+    }
+}
