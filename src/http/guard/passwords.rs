@@ -4,6 +4,10 @@
 //! and whoever is remembered is answered at once; all others take turns, lest guesses
 //! add up to a stopped machine. [`turns`] says in which order. A check goes on when its
 //! client has given up: the scraper behind it will ask again, and then be known.
+//!
+//! Clients that guess ask again as soon as they are answered, so a hundred of them would
+//! be before everybody else for ever. Therefore a wrong password is answered when nobody
+//! of its address waits for a check any more, [`HELD`] later at the latest.
 
 mod turns;
 
@@ -12,15 +16,20 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::available_parallelism,
+    time::Duration,
 };
 
 use http::{HeaderMap, header::AUTHORIZATION};
-use tokio::{sync::watch, task::spawn_blocking};
+use tokio::{
+    sync::{Notify, watch},
+    task::spawn_blocking,
+    time::timeout,
+};
 
 use super::credentials::credentials;
 use crate::http::{
     config::Secret,
-    door::{Phase, Seat},
+    door::{Origin, Phase, Seat},
 };
 use turns::Turns;
 
@@ -36,6 +45,10 @@ const BAD: usize = 1_000;
 
 /// So many checks may wait. Each is a few hundred bytes.
 const QUEUE: usize = 2_000;
+
+/// So long the answer to a wrong password waits for the others of its address: three
+/// hundred checks at a cost of a tenth of a second.
+const HELD: Duration = Duration::from_secs(30);
 
 /// bcrypt takes no more of a password into account.
 const LONGEST: usize = 72;
@@ -60,6 +73,8 @@ struct Checks {
     /// Digests are made under a key that only this process has.
     digest: RandomState,
     state: Mutex<State>,
+    /// Told after each check.
+    checked: Notify,
 }
 
 #[derive(Debug)]
@@ -124,15 +139,29 @@ impl Checks {
         let mut verdict = self.enqueue(digest, password, hash, seat);
         seat.enter(Phase::Waiting);
         let verdict = verdict.wait_for(Option::is_some).await.ok().and_then(|verdict| *verdict);
+        if verdict == Some(false) {
+            let _ = timeout(HELD, self.wait_for_others_of(seat.origin)).await;
+        }
         seat.enter(Phase::Served);
         verdict
+    }
+
+    async fn wait_for_others_of(&self, origin: Origin) {
+        loop {
+            let checked = self.checked.notified();
+            if !self.state().turns.has(origin) {
+                return;
+            }
+            checked.await;
+        }
     }
 
     /// The same credentials are checked once, however many ask.
     fn enqueue(self: &Arc<Self>, digest: u64, password: String, hash: String, seat: &Seat) -> Verdict {
         let mut state = self.state();
-        if let Some(verdict) = state.under_way.get(&digest) {
-            return verdict.clone();
+        if let Some(verdict) = state.under_way.get(&digest).cloned() {
+            state.turns.renew(seat.origin, |check| check.digest == digest);
+            return verdict;
         }
         let mut password = password.into_bytes();
         password.truncate(LONGEST);
@@ -157,6 +186,7 @@ impl Checks {
             let matches = matches.unwrap_or(false);
             self.state().remember(digest, matches);
             verdict.send_replace(Some(matches));
+            self.checked.notify_waiters();
         }
     }
 

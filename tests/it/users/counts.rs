@@ -235,17 +235,16 @@ fn the_state_file_keeps_unknown_what_is_unknown() {
 /// and neither of them: the list is of before the report is made, or the question asked.
 #[test]
 fn check_says_passed_of_console_users_with_devices_beside_a_user_with_only_a_key() {
-    let prepared: [(&str, fn(&Sim)); 3] = [
-        ("a new report", |_| ()),
-        ("a report of three hours ago", |sim| sim.generate_report(ID, Duration::from_secs(3 * 3_600))),
-        ("no report", |sim| _ = sim.fault(ID, Some("GetCredentialReport"), Fault::AccessDenied)),
-    ];
-    for (what, prepare) in prepared {
+    for what in ["a new report", "a report of three hours ago", "no report"] {
         for second in ["05", "06"] {
             let created = format!("2024-01-02T03:04:{second}Z");
             let key = User { access_keys: vec![true], created, ..User::named("machine") };
             let sim = sim(Account { users: vec![covered(1), key], ..healthy() });
-            prepare(&sim);
+            match what {
+                "a new report" => (),
+                "no report" => _ = sim.fault(ID, Some("GetCredentialReport"), Fault::AccessDenied),
+                _ => sim.generate_report(ID, Duration::from_secs(3 * 3_600)),
+            }
             let (_, text) = check(&sim, &[], "json");
             let report: Value = serde_json::from_str(&text).unwrap();
             let controls = report["accounts"][0]["controls"].as_array().unwrap();
