@@ -150,10 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{duplicates::find_duplicate_series, *};
-    use crate::{
-        metrics::{Kind, Metric},
-        model::time::Timestamp,
-    };
+    use crate::model::time::Timestamp;
 
     fn exposition() -> Exposition {
         let registry = Registry::new();
@@ -216,9 +213,7 @@ mod tests {
         }
     }
 
-    const LARGE: Metric =
-        Metric { name: "large_seconds", help: "Large, \"quoted\"\nand broken.", kind: Kind::Gauge, labels: &["n"] };
-    const SMALL: Metric = Metric { name: "small", help: "Small.", ..LARGE };
+    const LARGE: (&str, &str) = ("large_seconds", "Large, \"quoted\"\nand broken.");
 
     /// Enough lines to be a piece of their own, all of this value.
     fn lines(value: &str) -> String {
@@ -226,9 +221,9 @@ mod tests {
     }
 
     fn head(mut encoder: Encoder, value: &str) -> Half {
-        encoder.gauges(&SMALL, "small{n=\"\"} 1\n".into()).unwrap();
-        encoder.gauges(&LARGE, lines(value)).unwrap();
-        encoder.gauges(&Metric { name: "zero", ..SMALL }, "zero{n=\"\"} 0\n".into()).unwrap();
+        encoder.gauges("small", "Small.", "small{n=\"\"} 1\n".into()).unwrap();
+        encoder.gauges(LARGE.0, LARGE.1, lines(value)).unwrap();
+        encoder.gauges("zero", "Small.", "zero{n=\"\"} 0\n".into()).unwrap();
         encoder.head()
     }
 
@@ -255,7 +250,8 @@ mod tests {
             assert!(unpacked == plain && decoder.into_inner().is_empty());
         }
         for encoding in [Encoding::Identity, Encoding::Gzip] {
-            let [text, openmetrics] = [Format::Text, Format::OpenMetrics].map(|f| largest(exposition.body(f, encoding)));
+            let [text, openmetrics] =
+                [Format::Text, Format::OpenMetrics].map(|f| largest(exposition.body(f, encoding)));
             assert_eq!(text, openmetrics);
         }
     }
@@ -302,7 +298,7 @@ mod tests {
             let refused = tail.family(&of(&Gauge::new(taken, "T.").unwrap()));
             assert!(matches!(refused, Err(EncodeError::Twice(name)) if name == taken), "{taken}");
         }
-        assert!(matches!(tail.gauges(&Metric { name: "jobs", ..SMALL }, String::new()), Err(EncodeError::Twice(_))));
+        assert!(matches!(tail.gauges("jobs", "Taken.", String::new()), Err(EncodeError::Twice(_))));
         tail.family(&of(&Gauge::new("wait", "W.").unwrap())).unwrap();
     }
 

@@ -123,7 +123,7 @@ pub async fn encode(
 #[must_use]
 pub fn encode_head(snapshot: &Snapshot, before: Option<&Half>) -> Half {
     let mut encoder = before.map_or_else(Encoder::default, Encoder::instead_of);
-    render::render(snapshot, |metric, lines| log_refusal(encoder.gauges(metric, lines)));
+    render::render(snapshot, |metric, lines| log_refusal(encoder.gauges(metric.name, metric.help, lines)));
     encoder.head()
 }
 
@@ -131,7 +131,7 @@ pub fn encode_head(snapshot: &Snapshot, before: Option<&Half>) -> Half {
 #[must_use]
 pub fn encode_at_rest(snapshot: &Snapshot) -> Half {
     let mut encoder = Encoder::default();
-    render::render_at_rest(snapshot, |metric, lines| log_refusal(encoder.gauges(metric, lines)));
+    render::render_at_rest(snapshot, |metric, lines| log_refusal(encoder.gauges(metric.name, metric.help, lines)));
     encoder.head()
 }
 

@@ -12,7 +12,7 @@ use prometheus::{
 };
 
 use super::{Half, Part, gzip::Deflated, openmetrics};
-use crate::metrics::{Metric, lines};
+use crate::metrics::lines;
 
 /// Lines of this size are compressed alone, in a piece that both formats share. Smaller
 /// ones are compressed together with what is around them, which makes fewer bytes of them.
@@ -79,20 +79,20 @@ impl Encoder {
     ///
     /// # Errors
     /// When its name is taken.
-    pub fn gauges(&mut self, metric: &Metric, lines: String) -> Result<(), EncodeError> {
-        self.claim(metric.name, vec![metric.name.to_owned()])?;
-        comments(metric.name, metric.help, &mut self.text.text);
-        openmetrics::comments(metric.name, MetricType::GAUGE, metric.help, &mut self.openmetrics.text);
+    pub fn gauges(&mut self, name: &'static str, help: &str, lines: String) -> Result<(), EncodeError> {
+        self.claim(name, vec![name.to_owned()])?;
+        comments(name, help, &mut self.text.text);
+        openmetrics::comments(name, MetricType::GAUGE, help, &mut self.openmetrics.text);
         if lines.len() < SHARED {
             self.text.text.push_str(&lines);
             self.openmetrics.text.push_str(&lines);
             return Ok(());
         }
-        let known = self.known.remove(metric.name).filter(|piece| piece.plain == lines);
+        let known = self.known.remove(name).filter(|piece| piece.plain == lines);
         let piece = known.unwrap_or_else(|| Piece::shared(lines));
         self.text.add(piece.clone());
         self.openmetrics.add(piece.clone());
-        self.shared.insert(metric.name, piece);
+        self.shared.insert(name, piece);
         Ok(())
     }
 

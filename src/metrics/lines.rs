@@ -7,11 +7,7 @@ use std::fmt::Write as _;
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Appends labels to a line that goes on with `separator`; answers with the next one.
-pub fn labels<'a>(
-    out: &mut String,
-    mut separator: char,
-    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> char {
+pub fn labels<'a>(out: &mut String, mut separator: char, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> char {
     for (name, value) in pairs {
         out.push(separator);
         out.push_str(name);
