@@ -14,7 +14,11 @@ use aws_sdk_iam::{
     types::SummaryKeyType,
 };
 use aws_smithy_runtime_api::{
-    client::{orchestrator::HttpResponse, runtime_plugin::RuntimePlugin as _, ser_de::SharedResponseDeserializer},
+    client::{
+        orchestrator::HttpResponse,
+        runtime_plugin::RuntimePlugin as _,
+        ser_de::{DeserializeResponse as _, SharedResponseDeserializer},
+    },
     http::StatusCode,
 };
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
