@@ -112,11 +112,10 @@ impl Bound {
     pub async fn run(self, signals: Signals) -> io::Result<()> {
         let (reloader, settings) =
             Reloader::new(self.flags.clone(), self.settings.clone(), self.metrics.clone(), self.clock);
-        let snapshot = self.snapshot.clone();
-        let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
+        let (latest, snapshots) = watch::channel(Arc::new(self.snapshot.clone()));
         let (published, exposition) = watch::channel(None);
         let (events, inbox) = mpsc::channel(256);
-        let keeper = Keeper::new(self.clock, snapshot, inbox, latest);
+        let keeper = Keeper::new(self.clock, inbox, latest);
         let mut tasks = JoinSet::new();
         let metrics = self.metrics.clone();
         tasks.spawn(forever("keeper", metrics.clone(), move || keeper.clone().run()));

@@ -3,24 +3,27 @@
 //! An exposition has two halves. The *head* holds what is known of the accounts:
 //! large, and encoded again only when it has changed. The *tail* holds the
 //! exporter's own few families, fresh every second. Each half is kept as plain
-//! text and as a piece of a deflate stream, so that a scrape, compressed or not,
-//! copies nothing: it is handed the two halves and, for gzip, ten bytes before
-//! and eight after them.
+//! text and as pieces of a deflate stream, so that a scrape, compressed or not,
+//! copies nothing: it is handed the pieces of both halves and, for gzip, ten bytes
+//! before and eight after them. The samples of a large family are one piece, which
+//! both formats share, for they differ in their comments only.
 
 #[cfg(test)]
 mod duplicates;
+mod encoder;
 mod gzip;
 mod openmetrics;
 
-use std::{collections::BTreeSet, sync::Arc};
-
-use bytes::Bytes;
-use prometheus::{
-    TextEncoder,
-    proto::{MetricFamily, MetricType},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
+use bytes::Bytes;
+
 use crate::model::time::Moment;
+use encoder::Piece;
+pub use encoder::{EncodeError, Encoder};
 use gzip::Deflated;
 
 /// The formats on offer.
@@ -45,13 +48,16 @@ pub enum Encoding {
 #[derive(Clone, Debug)]
 pub struct Half {
     names: Arc<BTreeSet<String>>,
+    /// The pieces that both formats share, by family.
+    shared: BTreeMap<&'static str, Piece>,
     text: Part,
     openmetrics: Part,
 }
 
+/// A half in one format: what is to be sent, in order.
 #[derive(Clone, Debug)]
 struct Part {
-    plain: Bytes,
+    plain: Vec<Bytes>,
     deflated: Deflated,
 }
 
@@ -68,108 +74,23 @@ pub struct Exposition {
 #[derive(Clone, Debug, Default)]
 pub struct Body {
     /// The bytes, shared with the exposition.
-    pub frames: [Bytes; 4],
+    pub frames: Arc<[Bytes]>,
     /// Their length.
     pub length: u64,
-}
-
-/// Encodes families one after the other, in both formats at once.
-#[derive(Debug, Default)]
-pub struct Encoder {
-    names: BTreeSet<String>,
-    text: String,
-    openmetrics: String,
-}
-
-/// A family cannot be encoded. It is left out, whole, and the rest goes on.
-#[derive(Debug, thiserror::Error)]
-pub enum EncodeError {
-    /// A name of this family's was taken by an earlier one: Prometheus would
-    /// reject all.
-    #[error("metric family {0} is there twice, or its samples have the name of another family")]
-    Twice(String),
-    /// Only gauges, counters and histograms are spoken here.
-    #[error("metric family {0} is a {1:?}, which cannot be encoded")]
-    Kind(String, MetricType),
-    /// The Prometheus library refuses the family.
-    #[error("metric family {0} cannot be encoded: {1}")]
-    Refused(String, prometheus::Error),
-}
-
-// === impl Encoder ===
-
-impl Encoder {
-    /// An encoder of what is to follow `head`, whose names are taken.
-    #[must_use]
-    pub fn after(head: &Half) -> Self {
-        Self { names: BTreeSet::clone(&head.names), ..Self::default() }
-    }
-
-    /// Adds a family.
-    ///
-    /// # Errors
-    /// When one of its names is taken, its kind is none of ours, or it is empty.
-    pub fn family(&mut self, family: &MetricFamily) -> Result<(), EncodeError> {
-        let name = || family.name().to_owned();
-        let kind = family.get_field_type();
-        if !matches!(kind, MetricType::GAUGE | MetricType::COUNTER | MetricType::HISTOGRAM) {
-            return Err(EncodeError::Kind(name(), kind));
-        }
-        let claims = claims(family);
-        if claims.iter().any(|claim| self.names.contains(claim)) {
-            return Err(EncodeError::Twice(name()));
-        }
-        let before = self.text.len();
-        let encoded = TextEncoder::new().encode_utf8(std::slice::from_ref(family), &mut self.text);
-        encoded.map_err(|error| {
-            self.text.truncate(before);
-            EncodeError::Refused(name(), error)
-        })?;
-        openmetrics::write(family, &self.text[before..], &mut self.openmetrics);
-        self.names.extend(claims);
-        Ok(())
-    }
-
-    /// The half that more may follow.
-    #[must_use]
-    pub fn head(self) -> Half {
-        Half { names: Arc::new(self.names), text: Part::head(self.text), openmetrics: Part::head(self.openmetrics) }
-    }
-
-    /// The half that ends the exposition.
-    #[must_use]
-    pub fn tail(mut self) -> Half {
-        self.openmetrics.push_str("# EOF\n");
-        Half { names: Arc::new(self.names), text: Part::tail(self.text), openmetrics: Part::tail(self.openmetrics) }
-    }
-}
-
-/// The names that no other family may have: its own in either format, and those
-/// of its samples.
-fn claims(family: &MetricFamily) -> Vec<String> {
-    let suffixes: &[&str] = match family.get_field_type() {
-        MetricType::COUNTER => &["", "_total"],
-        MetricType::HISTOGRAM => &["", "_bucket", "_count", "_sum"],
-        _ => &[""],
-    };
-    suffixes.iter().map(|suffix| format!("{}{suffix}", openmetrics::name(family))).collect()
 }
 
 impl Half {
     /// The half in the text format.
     #[must_use]
-    pub fn text(&self) -> &[u8] {
-        &self.text.plain
+    pub fn text(&self) -> Vec<u8> {
+        self.text.plain.concat()
     }
 }
 
 impl Part {
-    fn head(text: String) -> Self {
-        Self { deflated: Deflated::open(text.as_bytes()), plain: text.into() }
-    }
-
-    fn tail(text: String) -> Self {
-        Self { deflated: Deflated::finished(text.as_bytes()), plain: text.into() }
+    fn of(pieces: &[Piece]) -> Self {
+        let plain = pieces.iter().map(|piece| piece.plain.clone()).collect();
+        Self { plain, deflated: Deflated::joined(pieces.iter().map(|piece| &piece.deflated)) }
     }
 }
 
@@ -181,8 +102,8 @@ impl Exposition {
     pub fn new(head: &Half, tail: &Half, at: Moment) -> Self {
         let bodies = |head: &Part, tail: &Part| {
             [
-                Body::of([head.plain.clone(), tail.plain.clone(), Bytes::new(), Bytes::new()]),
-                Body::of(gzip::member(&head.deflated, &tail.deflated)),
+                Body::of([&head.plain[..], &tail.plain].concat()),
+                Body::of(gzip::member(&Deflated::joined([&head.deflated, &tail.deflated]))),
             ]
         };
         Self { at, text: bodies(&head.text, &tail.text), openmetrics: bodies(&head.openmetrics, &tail.openmetrics) }
@@ -205,9 +126,15 @@ impl Exposition {
 // === impl Body ===
 
 impl Body {
-    fn of(frames: [Bytes; 4]) -> Self {
-        let length = frames.iter().map(|frame| frame.len() as u64).sum();
-        Self { frames, length }
+    fn of(mut frames: Vec<Bytes>) -> Self {
+        frames.retain(|frame| !frame.is_empty());
+        Self { length: frames.iter().map(|frame| frame.len() as u64).sum(), frames: frames.into() }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::of(vec![bytes])
     }
 }
 
@@ -216,7 +143,9 @@ mod tests {
     use std::io::Read;
 
     use prometheus::{
-        Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, core::Collector,
+        Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry,
+        core::Collector,
+        proto::{MetricFamily, MetricType},
     };
     use proptest::prelude::*;
 
@@ -279,10 +208,70 @@ mod tests {
     fn a_scrape_copies_nothing() {
         let exposition = exposition();
         for encoding in [Encoding::Identity, Encoding::Gzip] {
-            let [first, second] =
-                [(); 2].map(|()| exposition.body(Format::Text, encoding).clone().frames.map(|f| f.as_ptr()));
-            assert_eq!(first[0..2], second[0..2]);
+            let [first, second] = [(); 2].map(|()| exposition.body(Format::Text, encoding).clone().frames);
+            assert!(Arc::ptr_eq(&first, &second));
         }
+    }
+
+    const LARGE: (&str, &str) = ("large_seconds", "Large, \"quoted\"\nand broken.");
+
+    /// Enough lines to be a piece of their own, all of this value.
+    fn lines(value: &str) -> String {
+        (0..2_000).map(|n| format!("large_seconds{{n=\"{n}\"}} {value}\n")).collect()
+    }
+
+    fn head(mut encoder: Encoder, value: &str) -> Half {
+        encoder.gauges("small", "Small.", "small{n=\"\"} 1\n".into()).unwrap();
+        encoder.gauges(LARGE.0, LARGE.1, lines(value)).unwrap();
+        encoder.gauges("zero", "Small.", "zero{n=\"\"} 0\n".into()).unwrap();
+        encoder.head()
+    }
+
+    #[test]
+    fn the_lines_of_a_large_family_are_shared_by_both_formats_and_each_says_what_it_should() {
+        let exposition = Exposition::new(&head(Encoder::default(), "1"), &one("tail", "").tail(), at());
+        let expected = [
+            "# HELP small Small.\n# TYPE small gauge\nsmall{n=\"\"} 1\n\
+             # HELP large_seconds Large, \"quoted\"\\nand broken.\n# TYPE large_seconds gauge\nLINES\
+             # HELP zero Small.\n# TYPE zero gauge\nzero{n=\"\"} 0\n\
+             # HELP tail Help.\n# TYPE tail gauge\ntail{label=\"\"} 1\n",
+            "# TYPE small gauge\n# HELP small Small.\nsmall{n=\"\"} 1\n\
+             # TYPE large_seconds gauge\n# UNIT large_seconds seconds\n\
+             # HELP large_seconds Large, \\\"quoted\\\"\\nand broken.\nLINES\
+             # TYPE zero gauge\n# HELP zero Small.\nzero{n=\"\"} 0\n\
+             # TYPE tail gauge\n# HELP tail Help.\ntail{label=\"\"} 1\n# EOF\n",
+        ];
+        for (format, expected) in [Format::Text, Format::OpenMetrics].into_iter().zip(expected) {
+            let [plain, packed] =
+                [Encoding::Identity, Encoding::Gzip].map(|encoding| exposition.body(format, encoding).frames.concat());
+            assert_eq!(String::from_utf8(plain.clone()).unwrap(), expected.replace("LINES", &lines("1")));
+            let (mut unpacked, mut decoder) = (Vec::new(), flate2::bufread::GzDecoder::new(&*packed));
+            decoder.read_to_end(&mut unpacked).unwrap();
+            assert!(unpacked == plain && decoder.into_inner().is_empty());
+        }
+        for encoding in [Encoding::Identity, Encoding::Gzip] {
+            let [text, openmetrics] =
+                [Format::Text, Format::OpenMetrics].map(|f| largest(exposition.body(f, encoding)));
+            assert_eq!(text, openmetrics);
+        }
+    }
+
+    /// Where the largest frame lies.
+    fn largest(body: &Body) -> *const u8 {
+        body.frames.iter().max_by_key(|frame| frame.len()).unwrap().as_ptr()
+    }
+
+    #[test]
+    fn lines_that_are_as_before_are_not_compressed_again_and_others_are() {
+        let first = head(Encoder::default(), "1");
+        let [same, other] = ["1", "2"].map(|value| head(Encoder::instead_of(&first), value));
+        let body = |half: &Half| {
+            let exposition = Exposition::new(half, &one("tail", "").tail(), at());
+            exposition.body(Format::Text, Encoding::Identity).clone()
+        };
+        assert_eq!(largest(&body(&first)), largest(&body(&same)));
+        assert_eq!(body(&first).frames, body(&same).frames);
+        assert!(text(&body(&other)).contains("large_seconds{n=\"7\"} 2\n"));
     }
 
     #[test]
@@ -294,7 +283,8 @@ mod tests {
         encoder.family(family).unwrap();
         assert!(matches!(encoder.family(family), Err(EncodeError::Twice(name)) if name == "c_total"));
         assert!(matches!(encoder.family(&MetricFamily::default()), Err(EncodeError::Refused(..))));
-        assert_eq!(encoder.text.matches("c_total 0").count(), 1);
+        let text = String::from_utf8(encoder.head().text()).unwrap();
+        assert_eq!(text.matches("c_total 0").count(), 1);
     }
 
     #[test]
@@ -308,6 +298,7 @@ mod tests {
             let refused = tail.family(&of(&Gauge::new(taken, "T.").unwrap()));
             assert!(matches!(refused, Err(EncodeError::Twice(name)) if name == taken), "{taken}");
         }
+        assert!(matches!(tail.gauges("jobs", "Taken.", String::new()), Err(EncodeError::Twice(_))));
         tail.family(&of(&Gauge::new("wait", "W.").unwrap())).unwrap();
     }
 

@@ -7,6 +7,7 @@
 //! file, the rules and the dashboards against them.
 
 pub mod exporter_metrics;
+pub mod lines;
 pub mod render;
 
 use exporter_metrics::ExporterMetrics;

@@ -30,6 +30,10 @@ fn next(result: Element<'_>) -> Result<Option<String>, ReplyError> {
 /// When the map is not as it must be; a key that is missing is none.
 pub fn summary(result: Element<'_>) -> Result<Summary, ReplyError> {
     let map = result.map("SummaryMap")?;
+    // The SDK, which does not read this reply, takes none with another value in it.
+    if !map.values().all(|value| value.parse::<i32>().is_ok()) {
+        return Err(ReplyError::Unreadable("SummaryMap"));
+    }
     let number = |key: &'static str| {
         let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
         let read = |text: &str| Some(text).filter(is_number)?.parse::<u32>().ok();

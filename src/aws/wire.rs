@@ -7,6 +7,10 @@
 //! replies: an interceptor caps the body while it arrives and keeps it, and what a
 //! reply says is read from the body itself, strictly, by [`xml`] and by serde. What
 //! can be read in two ways is not read in either.
+//!
+//! Where a reply is read so often that it counts, the SDK does not decode it at all:
+//! [`Undecoded`] takes the place of its decoder. A fuzz target holds that whatever is
+//! read is what the SDK would have read.
 
 pub mod xml;
 
@@ -21,9 +25,13 @@ use aws_smithy_runtime_api::{
     client::{
         interceptors::{
             Intercept,
-            context::{AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut},
+            context::{
+                self, AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut, Output,
+            },
         },
+        orchestrator::{HttpResponse, OrchestratorError},
         runtime_components::RuntimeComponents,
+        ser_de::{DeserializeResponse, SharedResponseDeserializer},
     },
 };
 use aws_smithy_types::{DateTime, body::SdkBody, config_bag::ConfigBag, date_time::Format};
@@ -72,7 +80,13 @@ pub struct ReplyTap {
     seen: Arc<Mutex<Option<Vec<u8>>>>,
     date: Arc<Mutex<Option<Timestamp>>>,
     cap: usize,
+    /// What takes the place of the SDK's decoder where AWS has not answered with an error.
+    decoder: Option<Undecoded>,
 }
+
+/// Decodes nothing: the answer is an empty output, and the body is read by who has the tap.
+#[derive(Clone, Copy, Debug)]
+struct Undecoded(fn() -> Output);
 
 // === impl Dates ===
 
@@ -105,7 +119,14 @@ impl ReplyTap {
     /// A tap for a reply of at most `cap` bytes.
     #[must_use]
     pub fn new(cap: usize) -> Self {
-        Self { seen: Arc::default(), date: Arc::default(), cap }
+        Self { seen: Arc::default(), date: Arc::default(), cap, decoder: None }
+    }
+
+    /// The same, and the SDK does not decode the reply but answers with what `empty` makes,
+    /// which is the operation's own output.
+    #[must_use]
+    pub fn undecoded(self, empty: fn() -> Output) -> Self {
+        Self { decoder: Some(Undecoded(empty)), ..self }
     }
 
     /// The clocks at the reply that has just come, at `received`.
@@ -157,8 +178,12 @@ impl Intercept for ReplyTap {
         &self,
         context: &mut BeforeDeserializationInterceptorContextMut<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let is_answered = context.response().status().is_success();
+        if let Some(decoder) = self.decoder.filter(|_| is_answered) {
+            config.interceptor_state().store_put(SharedResponseDeserializer::new(decoder));
+        }
         let body = context.response_mut().body_mut();
         let whole = std::mem::replace(body, SdkBody::taken());
         *body = SdkBody::from_body_1_x(Limited::new(whole, self.cap));
@@ -178,6 +203,12 @@ impl Intercept for ReplyTap {
         let body = context.response().body().bytes().map(<[u8]>::to_vec);
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = body;
         Ok(())
+    }
+}
+
+impl DeserializeResponse for Undecoded {
+    fn deserialize_nonstreaming(&self, _: &HttpResponse) -> Result<Output, OrchestratorError<context::Error>> {
+        Ok((self.0)())
     }
 }
 

@@ -87,7 +87,7 @@ fn why(snapshot: &Snapshot) -> String {
 /// is none: two such files could not lie side by side.
 fn at_rest(snapshot: &Snapshot) -> String {
     if exit_code(snapshot) != NOT_RUN {
-        return String::from_utf8_lossy(publish::encode_at_rest(snapshot).text()).into_owned();
+        return String::from_utf8_lossy(&publish::encode_at_rest(snapshot).text()).into_owned();
     }
     String::new()
 }

@@ -158,7 +158,7 @@ impl AccountRun {
     ) -> Ran<T>
     where
         C: FnOnce(AccountIam, Identity) -> F,
-        F: Future<Output = (Finding, Option<T>)> + Send + 'static,
+        F: Future<Output = (Finding, Option<T>)>,
         T: Send + 'static,
     {
         let clock = self.session.caller().clock();
@@ -208,22 +208,20 @@ impl AccountRun {
         ends_at.map_or(deadline, |at| deadline.min(at.since(now)))
     }
 
-    /// A run has a task of its own, so that its panic ends it and nothing else.
-    async fn watch_over<T: Send + 'static>(
+    /// A panic of the run ends it and nothing else.
+    async fn watch_over<T>(
         &self,
         collector: Collector,
         deadline: Duration,
-        run: impl Future<Output = (Finding, Option<T>)> + Send + 'static,
+        run: impl Future<Output = (Finding, Option<T>)>,
     ) -> (Finding, Option<T>) {
-        let mut task = tokio::spawn(run);
-        let fault = match timeout(deadline, &mut task).await {
-            Ok(Ok(ran)) => return ran,
-            Ok(Err(_)) => {
+        let fault = match timeout(deadline, caught(run)).await {
+            Ok(Some(ran)) => return ran,
+            Ok(None) => {
                 self.own.task_panicked(collector.as_str());
                 Fault::new(FaultClass::Panicked, "the collector panicked; the log says where")
             }
             Err(_) => {
-                task.abort();
                 if self.until_the_end(Duration::MAX).is_zero() {
                     Fault::new(FaultClass::OutOfTime, "the run was cut off when the time allowed was over")
                 } else {

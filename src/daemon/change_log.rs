@@ -1,5 +1,8 @@
 //! What the log says: every change of a verdict and of a collector's fault,
 //! once, when it happens. A state that lasts is the metrics' business.
+//!
+//! That all is well from the beginning is no change: ten thousand accounts would say so
+//! in 160,000 lines. One line tells it of all of them, when each has been read.
 
 use crate::{
     metrics::UNIDENTIFIED,
@@ -13,10 +16,31 @@ use crate::{
 /// Logs how `after` differs from `before`.
 pub fn log(before: &Snapshot, after: &Snapshot) {
     log_discovery(before.discovery.fault.as_ref(), after.discovery.fault.as_ref());
+    let mut is_one_new = false;
     for (old, state) in after.changes(before).filter(|(_, state)| state.account.is_some()) {
         log_faults(old, state);
         log_verdicts(old, state);
+        is_one_new |= state.is_scanned() && state.has_run() && !old.is_some_and(AccountState::has_run);
     }
+    if is_one_new && after.initial_pass_complete() {
+        log_first_pass(after);
+    }
+}
+
+/// Sums up what was found, good or bad.
+fn log_first_pass(snapshot: &Snapshot) {
+    let verdicts = || snapshot.accounts().flat_map(AccountState::standings).map(|(_, standing)| standing.verdict);
+    let many = |status: Status| verdicts().filter(|verdict| verdict.status == status).count();
+    let is_down = |state: &&AccountState| state.health().any(|(_, health)| health.fault.is_some());
+    tracing::info!(
+        accounts = snapshot.accounts().filter(|state| state.is_scanned()).count(),
+        accounts_with_faults = snapshot.accounts().filter(is_down).count(),
+        passed = many(Status::Passed),
+        failed = many(Status::Failed),
+        not_applicable = many(Status::NotApplicable),
+        unknown = many(Status::Unknown),
+        "Every account has been read. The numbers of passed to unknown are verdicts, one for each control of an account.",
+    );
 }
 
 fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
@@ -56,6 +80,8 @@ fn log_faults(before: Option<&AccountState>, after: &AccountState) {
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
                 remedy = fault.remedy(), "A collector is down.",
             ),
+            // It was never down: it had not run before.
+            None if old.is_none_or(|(_, old)| class(old.fault.as_ref()) == Some(FaultClass::Pending)) => {}
             None => tracing::info!(account_id, collector = collector.as_str(), "A collector is up."),
         }
     }
@@ -63,7 +89,8 @@ fn log_faults(before: Option<&AccountState>, after: &AccountState) {
 
 fn log_verdicts(before: Option<&AccountState>, after: &AccountState) {
     for (control, standing) in after.standings() {
-        let was = before.map_or(Status::Unknown, |state| state.standing(control).verdict.status);
+        let old = before.map(|state| state.standing(control));
+        let was = old.map_or(Status::Unknown, |old| old.verdict.status);
         let verdict = &standing.verdict;
         let (account_id, control) = (id(after), control.as_str());
         match verdict.status {
@@ -72,6 +99,8 @@ fn log_verdicts(before: Option<&AccountState>, after: &AccountState) {
             Status::Unknown => {
                 tracing::warn!(account_id, control, %was, reason = %verdict.reason, "A control is unknown.")
             }
+            // The first that is known of it is good.
+            _ if old.is_none_or(|old| old.last_protected.is_none() && old.last_failed.is_none()) => {}
             status => tracing::info!(account_id, control, %was, reason = %verdict.reason, "A control is {status}."),
         }
     }

@@ -5,10 +5,7 @@
 //! on a beat of its own. If either stops, what was published last grows old and
 //! the server refuses to serve it; that is the whole of the dead man's switch.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -26,9 +23,12 @@ use crate::{
 /// How often time passes for the snapshot.
 pub const TICK: Duration = Duration::from_secs(1);
 
-/// So many events are folded in together at most; a new snapshot of many accounts
-/// costs more than an event.
+/// So many events are folded in together at most.
 const BATCH: usize = 1_024;
+
+/// After a fold events gather for this long, because a new snapshot of many accounts
+/// costs a hundred times as much as an event.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// An encoding takes at most one part in so many of a core's time.
 const ENCODE_SHARE: u32 = 20;
@@ -40,43 +40,39 @@ const ENCODE_LATEST: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct Keeper {
     clock: Clock,
-    snapshot: Arc<Mutex<Snapshot>>,
     events: Arc<tokio::sync::Mutex<mpsc::Receiver<Event>>>,
+    /// What was published last, which the next one is made of.
     latest: watch::Sender<Arc<Snapshot>>,
 }
 
 impl Keeper {
-    /// A keeper of `snapshot`.
+    /// A keeper of the snapshot in `latest`, which nobody else replaces.
     #[must_use]
-    pub fn new(
-        clock: Clock,
-        snapshot: Snapshot,
-        events: mpsc::Receiver<Event>,
-        latest: watch::Sender<Arc<Snapshot>>,
-    ) -> Self {
-        Self {
-            clock,
-            snapshot: Arc::new(Mutex::new(snapshot)),
-            events: Arc::new(tokio::sync::Mutex::new(events)),
-            latest,
-        }
+    pub fn new(clock: Clock, events: mpsc::Receiver<Event>, latest: watch::Sender<Arc<Snapshot>>) -> Self {
+        Self { clock, events: Arc::new(tokio::sync::Mutex::new(events)), latest }
     }
 
     /// Runs for ever, or until nobody is left to send events.
     pub async fn run(self) {
         let mut events = self.events.lock().await;
         let mut batch = Vec::new();
+        let mut gathered = Instant::now();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let received = async {
+                sleep_until(gathered).await;
+                events.recv_many(&mut batch, BATCH).await
+            };
             tokio::select! {
                 biased;
                 _ = tick.tick() => self.update(Snapshot::age),
-                received = events.recv_many(&mut batch, BATCH) => {
+                received = received => {
                     if received == 0 {
                         return;
                     }
                     self.update(|snapshot, now| batch.drain(..).for_each(|event| snapshot.fold(event, now)));
+                    gathered = Instant::now() + GATHER;
                 }
             }
         }
@@ -85,12 +81,11 @@ impl Keeper {
     /// A panic in `change` leaves the snapshot as it was, since a copy is
     /// changed; accounts are shared, so that a copy is cheap.
     fn update(&self, change: impl FnOnce(&mut Snapshot, crate::model::time::Moment)) {
-        let mut kept = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = kept.clone();
+        let kept = Arc::clone(&self.latest.borrow());
+        let mut next = Snapshot::clone(&kept);
         change(&mut next, self.clock.now());
         change_log::log(&kept, &next);
-        self.latest.send_replace(Arc::new(next.clone()));
-        *kept = next;
+        self.latest.send_replace(Arc::new(next));
     }
 }
 
@@ -108,8 +103,8 @@ pub async fn encode(
         let snapshot = snapshots.borrow().clone();
         let outdated = head.as_ref().is_none_or(|(encoded, _)| !Arc::ptr_eq(encoded, &snapshot));
         if outdated && began >= due {
-            let encoding = Arc::clone(&snapshot);
-            let half = tokio::task::spawn_blocking(move || encode_head(&encoding)).await;
+            let (encoding, before) = (Arc::clone(&snapshot), head.as_ref().map(|(_, half)| Arc::clone(half)));
+            let half = tokio::task::spawn_blocking(move || encode_head(&encoding, before.as_deref())).await;
             // A panic in there is this task's own, to be counted and restarted.
             head =
                 Some((snapshot, Arc::new(half.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))));
@@ -124,11 +119,11 @@ pub async fn encode(
     }
 }
 
-/// Encodes what is known of the accounts.
+/// Encodes what is known of the accounts, to take the place of `before`.
 #[must_use]
-pub fn encode_head(snapshot: &Snapshot) -> Half {
-    let mut encoder = Encoder::default();
-    render::render(snapshot, |family| log_refusal(encoder.family(family)));
+pub fn encode_head(snapshot: &Snapshot, before: Option<&Half>) -> Half {
+    let mut encoder = before.map_or_else(Encoder::default, Encoder::instead_of);
+    render::render(snapshot, |metric, lines| log_refusal(encoder.gauges(metric.name, metric.help, lines)));
     encoder.head()
 }
 
@@ -136,7 +131,7 @@ pub fn encode_head(snapshot: &Snapshot) -> Half {
 #[must_use]
 pub fn encode_at_rest(snapshot: &Snapshot) -> Half {
     let mut encoder = Encoder::default();
-    render::render_at_rest(snapshot, |family| log_refusal(encoder.family(family)));
+    render::render_at_rest(snapshot, |metric, lines| log_refusal(encoder.gauges(metric.name, metric.help, lines)));
     encoder.head()
 }
 

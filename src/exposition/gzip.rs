@@ -1,10 +1,10 @@
-//! One gzip member out of two halves compressed at different times.
+//! One gzip member out of pieces compressed at different times.
 //!
 //! Two members one after the other would be simpler, and Prometheus reads them;
 //! `curl --compressed` does not. A deflate stream, though, may be cut wherever a
-//! full flush has aligned it to a byte and reset its window, so the head is
-//! compressed once, flushed, and any tail may follow. The checksum of the whole
-//! is computed from those of the halves.
+//! full flush has aligned it to a byte and reset its window, so a piece is
+//! compressed once, flushed, and any other may follow. The checksum of the whole
+//! is computed from those of the pieces.
 
 use std::sync::Arc;
 
@@ -19,26 +19,41 @@ const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// and time is what an encoding of ten thousand accounts is short of.
 const SMALL: usize = 256 << 10;
 
-/// A piece of a raw deflate stream, and the checksum of what it holds.
+/// Pieces of a raw deflate stream, and the checksum of what they hold.
 #[derive(Clone, Debug)]
 pub(super) struct Deflated {
-    bytes: Bytes,
+    pieces: Vec<Bytes>,
     crc: Arc<Crc>,
 }
 
 impl Deflated {
     /// A piece that another may follow.
     pub(super) fn open(plain: &[u8]) -> Self {
-        Self::new(plain, FlushCompress::Full)
+        Self::new(plain, level(plain), FlushCompress::Full)
+    }
+
+    /// The same, in as little time as possible whatever its size, because it is one of
+    /// many.
+    pub(super) fn quickly(plain: &[u8]) -> Self {
+        Self::new(plain, 1, FlushCompress::Full)
     }
 
     /// A piece that ends the stream.
     pub(super) fn finished(plain: &[u8]) -> Self {
-        Self::new(plain, FlushCompress::Finish)
+        Self::new(plain, level(plain), FlushCompress::Finish)
     }
 
-    fn new(plain: &[u8], flush: FlushCompress) -> Self {
-        let level = if plain.len() <= SMALL { 4 } else { 1 };
+    /// Pieces one after the other.
+    pub(super) fn joined<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
+        let (mut pieces, mut crc) = (Vec::new(), Crc::new());
+        for part in all {
+            pieces.extend_from_slice(&part.pieces);
+            crc.combine(&part.crc);
+        }
+        Self { pieces, crc: Arc::new(crc) }
+    }
+
+    fn new(plain: &[u8], level: u32, flush: FlushCompress) -> Self {
         let mut stream = Compress::new(Compression::new(level), false);
         let mut bytes = Vec::with_capacity(plain.len() / 8 + 64);
         loop {
@@ -55,17 +70,21 @@ impl Deflated {
         let mut crc = Crc::new();
         crc.update(plain);
         bytes.shrink_to_fit();
-        Self { bytes: bytes.into(), crc: Arc::new(crc) }
+        Self { pieces: vec![bytes.into()], crc: Arc::new(crc) }
     }
 }
 
-/// The gzip member that holds `head` and then `tail`.
-pub(super) fn member(head: &Deflated, tail: &Deflated) -> [Bytes; 4] {
-    let mut crc = Crc::new();
-    crc.combine(&head.crc);
-    crc.combine(&tail.crc);
-    let trailer = [crc.sum().to_le_bytes(), crc.amount().to_le_bytes()].concat();
-    [Bytes::from_static(HEADER), head.bytes.clone(), tail.bytes.clone(), trailer.into()]
+fn level(plain: &[u8]) -> u32 {
+    if plain.len() <= SMALL { 4 } else { 1 }
+}
+
+/// The gzip member that holds all of `stream`, which is finished.
+pub(super) fn member(stream: &Deflated) -> Vec<Bytes> {
+    let trailer = [stream.crc.sum().to_le_bytes(), stream.crc.amount().to_le_bytes()].concat();
+    let mut frames = vec![Bytes::from_static(HEADER)];
+    frames.extend_from_slice(&stream.pieces);
+    frames.push(trailer.into());
+    frames
 }
 
 #[cfg(test)]
@@ -80,7 +99,7 @@ mod tests {
             // Neither constant nor random: both are special cases of deflate.
             let plain: Vec<u8> = (0..size).map(|n: usize| (n * n / 7 % 251) as u8).collect();
             let (head, tail) = plain.split_at(size / 3);
-            let member = member(&Deflated::open(head), &Deflated::finished(tail)).concat();
+            let member = member(&Deflated::joined([&Deflated::open(head), &Deflated::finished(tail)])).concat();
             let mut back = Vec::new();
             let mut decoder = flate2::bufread::GzDecoder::new(&*member);
             decoder.read_to_end(&mut back).unwrap();

@@ -1,9 +1,9 @@
 //! The OpenMetrics 1.0 encoding of a family. The Prometheus crate speaks only
 //! the older text format, yet this one is what a default Prometheus asks for.
 
-use std::fmt::Write as _;
+use prometheus::proto::{Metric, MetricFamily, MetricType};
 
-use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+use crate::metrics::lines;
 
 /// Units that a name can end in; `UNIT` may only be said of those.
 const UNITS: [&str; 3] = ["seconds", "bytes", "ratio"];
@@ -16,10 +16,9 @@ pub(super) fn name(family: &MetricFamily) -> &str {
 }
 
 /// Appends `family`. Its `text` is the same in the text format, whose samples are
-/// copied where the formats agree: in nearly every line there is. Writing to a
-/// string cannot fail, so results are dropped.
+/// copied where the formats agree: in nearly every line there is.
 pub(super) fn write(family: &MetricFamily, text: &str, out: &mut String) {
-    head(family, out);
+    comments(name(family), family.get_field_type(), family.help(), out);
     if agrees(family) {
         out.push_str(samples(text));
     } else {
@@ -27,14 +26,14 @@ pub(super) fn write(family: &MetricFamily, text: &str, out: &mut String) {
     }
 }
 
-fn head(family: &MetricFamily, out: &mut String) {
-    let name = name(family);
-    let _ = writeln!(out, "# TYPE {name} {}", spelling(family.get_field_type()));
+/// Appends what is said of a family before its samples.
+pub(super) fn comments(name: &str, kind: MetricType, help: &str, out: &mut String) {
+    out.extend(["# TYPE ", name, " ", spelling(kind), "\n"]);
     if let Some(unit) = UNITS.iter().find(|unit| name.strip_suffix(**unit).is_some_and(|stem| stem.ends_with('_'))) {
-        let _ = writeln!(out, "# UNIT {name} {unit}");
+        out.extend(["# UNIT ", name, " ", unit, "\n"]);
     }
-    let _ = write!(out, "# HELP {name} ");
-    escape(family.help(), out);
+    out.extend(["# HELP ", name, " "]);
+    lines::escape(out, help, true);
     out.push('\n');
 }
 
@@ -92,48 +91,16 @@ fn histogram(out: &mut String, name: &str, metric: &Metric) {
 }
 
 fn line(out: &mut String, name: &[&str], metric: &Metric, bound: Option<&str>, value: f64) {
-    name.iter().for_each(|part| out.push_str(part));
-    labels(out, metric.get_label(), bound);
-    let _ = if value.is_finite() { writeln!(out, " {value}") } else { writeln!(out, " {}", not_finite(value)) };
-}
-
-fn labels(out: &mut String, pairs: &[LabelPair], bound: Option<&str>) {
-    let own = pairs.iter().map(|pair| (pair.name(), pair.value()));
-    let mut separator = '{';
-    for (name, value) in own.chain(bound.map(|bound| ("le", bound))) {
-        let _ = write!(out, "{separator}{name}=\"");
-        escape(value, out);
-        out.push('"');
-        separator = ',';
-    }
-    if separator == ',' {
-        out.push('}');
-    }
+    out.extend(name.iter().copied());
+    let own = metric.get_label().iter().map(|pair| (pair.name(), pair.value()));
+    let separator = lines::labels(out, '{', own.chain(bound.map(|bound| ("le", bound))));
+    lines::end(out, separator, value);
 }
 
 /// The canonical spelling of a bucket's bound: a float, always.
 fn number(value: f64) -> String {
     let text = value.to_string();
     if text.contains(['.', 'e']) { text } else { text + ".0" }
-}
-
-fn not_finite(value: f64) -> &'static str {
-    match value {
-        value if value.is_nan() => "NaN",
-        value if value > 0.0 => "+Inf",
-        _ => "-Inf",
-    }
-}
-
-fn escape(text: &str, out: &mut String) {
-    for char in text.chars() {
-        match char {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            _ => out.push(char),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -24,14 +24,14 @@ use super::{
     paths::Page,
     refusal::Refusal,
 };
-use crate::exposition::{Encoding, Exposition};
+use crate::exposition::{Body, Encoding, Exposition};
 
 /// A body whose bytes all exist already, and whose seat is told when all are handed over.
 #[derive(Debug, Default)]
 pub struct Frames {
-    frames: [Bytes; 4],
+    /// What of it is left has this length.
+    body: Body,
     next: usize,
-    left: u64,
     seat: Option<Arc<Seat>>,
 }
 
@@ -216,7 +216,7 @@ fn scrape(exposition: &Exposition, headers: &HeaderMap) -> Response<Frames> {
     let choice = negotiate::Choice::of(values(ACCEPT));
     let encoding = negotiate::encoding(values(ACCEPT_ENCODING));
     let body = exposition.body(choice.format, encoding);
-    let frames = Frames { frames: body.frames.clone(), next: 0, left: body.length, seat: None };
+    let frames = Frames { body: body.clone(), next: 0, seat: None };
     let mut response = Response::new(frames);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(choice.content_type()));
@@ -233,8 +233,7 @@ pub(super) fn text(status: StatusCode, words: impl Into<String>) -> Response<Fra
 }
 
 fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Frames> {
-    let left = body.len() as u64;
-    let frames = Frames { frames: [body, Bytes::new(), Bytes::new(), Bytes::new()], next: 0, left, seat: None };
+    let frames = Frames { body: body.into(), next: 0, seat: None };
     let mut response = Response::new(frames);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -252,22 +251,18 @@ impl http_body::Body for Frames {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        while let Some(frame) = self.frames.get(self.next).cloned() {
-            self.next += 1;
-            if !frame.is_empty() {
-                self.left -= frame.len() as u64;
-                return Poll::Ready(Some(Ok(Frame::data(frame))));
-            }
-        }
-        Poll::Ready(None)
+        let Some(frame) = self.body.frames.get(self.next).cloned() else { return Poll::Ready(None) };
+        self.next += 1;
+        self.body.length -= frame.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.body.length == 0
     }
 
     /// Exact, so that every answer has a length. A HEAD's is that of the GET.
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        SizeHint::with_exact(self.body.length)
     }
 }

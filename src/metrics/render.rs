@@ -1,7 +1,8 @@
-//! From a snapshot to metric families.
+//! From a snapshot to the samples of each family, as lines.
 //!
-//! Families are built and handed on one at a time: at ten thousand accounts all
-//! of them together would be half a million samples of the data model.
+//! Lines are written directly: at ten thousand accounts the Prometheus library's data
+//! model of them would be half a million samples, each with an allocation a label. A
+//! property test holds them against the library's own. All families here are gauges.
 //!
 //! The rule of the house is written here for good: a *fact* has no sample while
 //! it is unknown, a *verdict* always has all four.
@@ -14,8 +15,6 @@ mod rows;
 mod users;
 
 use std::sync::LazyLock;
-
-use prometheus::proto::MetricFamily;
 
 use super::{Kind, Metric, UNIDENTIFIED};
 use crate::model::{
@@ -46,9 +45,9 @@ enum Form {
 
 enum Sample {
     /// Of one account after the other; the label `account_id` comes first, and is given already.
-    Account(fn(&View<'_>, &mut Rows<'_>)),
+    Account(fn(&View<'_>, &mut Rows)),
     /// Of all accounts together.
-    Snapshot(fn(&Snapshot, &mut Rows<'_>)),
+    Snapshot(fn(&Snapshot, &mut Rows)),
 }
 
 /// One account, as it is seen at the snapshot's tick.
@@ -70,21 +69,21 @@ pub(super) fn metrics() -> impl Iterator<Item = Metric> {
     FAMILIES.iter().map(|family| family.metric)
 }
 
-/// Renders every family that is served and has a sample, by name.
-pub fn render(snapshot: &Snapshot, family: impl FnMut(&MetricFamily)) {
+/// Renders every family that is served and has a sample, by name: its lines.
+pub fn render(snapshot: &Snapshot, family: impl FnMut(&Metric, String)) {
     render_but(Form::AtRest, snapshot, family);
 }
 
 /// Renders what stays true in a file, as of the time that stands in it. Each sample is
 /// of an account, so that the files of several accounts can lie side by side.
-pub fn render_at_rest(snapshot: &Snapshot, family: impl FnMut(&MetricFamily)) {
+pub fn render_at_rest(snapshot: &Snapshot, family: impl FnMut(&Metric, String)) {
     render_but(Form::Served, snapshot, family);
 }
 
-fn render_but(unwanted: Form, snapshot: &Snapshot, mut family: impl FnMut(&MetricFamily)) {
+fn render_but(unwanted: Form, snapshot: &Snapshot, mut family: impl FnMut(&Metric, String)) {
     for row in FAMILIES.iter().filter(|row| row.form != unwanted) {
-        if let Some(rendered) = row.render(snapshot) {
-            family(&rendered);
+        if let Some(lines) = row.render(snapshot) {
+            family(&row.metric, lines);
         }
     }
 }
@@ -98,7 +97,7 @@ impl Family {
         Self { metric, sample, form }
     }
 
-    fn render(&self, snapshot: &Snapshot) -> Option<MetricFamily> {
+    fn render(&self, snapshot: &Snapshot) -> Option<String> {
         let mut rows = Rows::of(&self.metric);
         match self.sample {
             Sample::Snapshot(sample) => sample(snapshot, &mut rows),
@@ -109,7 +108,7 @@ impl Family {
                 }
             }
         }
-        rows.into_family(&self.metric)
+        rows.into_lines()
     }
 }
 
@@ -117,7 +116,7 @@ const fn of_account(
     name: &'static str,
     labels: &'static [&'static str],
     help: &'static str,
-    sample: fn(&View<'_>, &mut Rows<'_>),
+    sample: fn(&View<'_>, &mut Rows),
 ) -> Family {
     Family {
         metric: Metric { name, help, kind: Kind::Gauge, labels },
@@ -130,7 +129,7 @@ const fn of_snapshot(
     name: &'static str,
     labels: &'static [&'static str],
     help: &'static str,
-    sample: fn(&Snapshot, &mut Rows<'_>),
+    sample: fn(&Snapshot, &mut Rows),
 ) -> Family {
     Family {
         metric: Metric { name, help, kind: Kind::Gauge, labels },

@@ -204,9 +204,7 @@ impl Snapshot {
     /// the program started.
     #[must_use]
     pub fn initial_pass_complete(&self) -> bool {
-        let mut health = self.accounts().flat_map(AccountState::health);
-        let has_run = |health: &Health| health.last_attempt.is_some_and(|at| !at.is_before_start());
-        !self.accounts.is_empty() && health.all(|(_, health)| has_run(health))
+        !self.accounts.is_empty() && self.accounts().all(AccountState::has_run)
     }
 
     /// Whether the ambient account is the only one there can be.

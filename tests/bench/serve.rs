@@ -42,11 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let clock = Clock::new();
     let snapshot = snapshot(&clock, accounts.parse()?)?;
     let rounds = if address == "encode" { 10 } else { 1 };
-    let mut head = publish::encode_head(&snapshot);
+    let mut head = publish::encode_head(&snapshot, None);
     let mut took = Vec::new();
     for _ in 0..rounds {
         let began = Instant::now();
-        head = publish::encode_head(&snapshot);
+        head = publish::encode_head(&snapshot, None);
         took.push(began.elapsed());
     }
     took.sort();

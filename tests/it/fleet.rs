@@ -65,6 +65,17 @@ fn complete(exporter: &Exporter) -> Samples {
 }
 
 #[test]
+fn a_first_pass_that_finds_all_well_is_told_in_one_line() {
+    let sim = Sim::start(organization((0..5).map(|n| good(&member_id(n))).collect())).unwrap();
+    let exporter = watching(&sim);
+    complete(&exporter);
+    exporter.wait_for("its line", SOON, |_| exporter.log().contains("Every account has been read."));
+    let log = exporter.log();
+    assert!(!log.contains("A control is passed") && !log.contains("A collector is up"), "{log}");
+    assert_eq!(log.matches("Every account has been read.").count(), 1, "{log}");
+}
+
+#[test]
 fn an_organization_is_listed_to_its_last_page_and_each_account_is_read_as_itself() {
     let accounts = (0..44).map(|n| if n % 2 == 0 { good(&member_id(n)) } else { bad(&member_id(n)) }).collect();
     let sim = Sim::start(organization(accounts)).unwrap();

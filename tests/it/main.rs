@@ -66,6 +66,8 @@ mod support;
 mod textfile;
 /// TLS and passwords, the server alone.
 mod tls;
+/// What the SDK does not decode is read as the SDK would read it.
+mod undecoded;
 /// Users: histories, properties and budgets on a clock of their own, and every case
 /// with the real binary.
 mod users;

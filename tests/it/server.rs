@@ -201,7 +201,7 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
         users: None,
     };
     let snapshot = Snapshot::new(plan, clock.now());
-    let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
+    let (latest, snapshots) = watch::channel(Arc::new(snapshot));
     let (published, exposition) = watch::channel(None);
     let (events, inbox) = tokio::sync::mpsc::channel(8);
     let identity = Identity::parse("arn:aws:iam::111111111111:user/a", "111111111111").unwrap();
@@ -217,7 +217,7 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
         changes: Changes::default(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.spawn(Keeper::new(clock, snapshot, inbox, latest).run());
+    runtime.spawn(Keeper::new(clock, inbox, latest).run());
     runtime.spawn(encode(snapshots, published, ExporterMetrics::new(true).unwrap()));
     let account = identity.account;
     events.blocking_send(Event::Identified { identity, at: clock.now() }).unwrap();
@@ -254,11 +254,11 @@ fn a_frozen_encoder_or_keeper_ends_in_503() {
     };
     let clock = Clock::new();
     let snapshot = Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None }, clock.now());
-    let (latest, snapshots) = watch::channel(Arc::new(snapshot.clone()));
+    let (latest, snapshots) = watch::channel(Arc::new(snapshot));
     let (published, exposition) = watch::channel(None);
     let (_events, inbox) = tokio::sync::mpsc::channel(8);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let keeper = runtime.spawn(Keeper::new(clock, snapshot, inbox, latest).run());
+    let keeper = runtime.spawn(Keeper::new(clock, inbox, latest).run());
     let encoder = || runtime.spawn(encode(snapshots.clone(), published.clone(), ExporterMetrics::new(true).unwrap()));
     let first = encoder();
     let setting = Setting { max_age: Duration::from_secs(4), ..Setting::default() };

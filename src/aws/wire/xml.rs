@@ -48,8 +48,9 @@ pub fn result<T>(
     if response.name().strip_suffix("Response") != Some(operation) {
         return Err(ReplyError::Malformed);
     }
-    let mut results = response.elements().filter(|element| element.name().strip_suffix("Result") == Some(operation));
-    read(results.next().ok_or(ReplyError::Malformed)?)
+    // It comes first, as the SDK wants it too.
+    let first = response.elements().next().filter(|first| first.name().strip_suffix("Result") == Some(operation));
+    read(first.ok_or(ReplyError::Malformed)?)
 }
 
 /// The code of an error, `<ErrorResponse><Error><Code>…`, and its message.

@@ -1,49 +1,46 @@
-//! Samples of one family, on their way to the Prometheus data model.
+//! Samples of one family, written one after the other.
 
 use std::iter::zip;
 
-use prometheus::proto::{Gauge, LabelPair, MetricFamily, MetricType};
-
-use crate::metrics::Metric;
+use crate::metrics::{Metric, lines};
 
 /// The samples of one metric, in the order in which they are exported.
-pub(super) struct Rows<'a> {
+pub(super) struct Rows {
+    metric: Metric,
+    /// What each line begins with: the name, and the account's label where there is one.
+    start: String,
+    /// What comes next in a line.
+    separator: char,
+    /// The labels that each sample gives.
     labels: &'static [&'static str],
-    account: Option<&'a str>,
-    rows: Vec<prometheus::proto::Metric>,
+    lines: String,
 }
 
-impl<'a> Rows<'a> {
+impl Rows {
     pub(super) fn of(metric: &Metric) -> Self {
-        Self { labels: metric.labels, account: None, rows: Vec::new() }
+        let (start, lines) = (metric.name.to_owned(), String::new());
+        Self { metric: *metric, start, separator: '{', labels: metric.labels, lines }
     }
 
     /// What is added from now on is of this account: the value of the first label.
-    pub(super) fn begin_account(&mut self, id: &'a str) {
-        self.account = Some(id);
+    pub(super) fn begin_account(&mut self, id: &str) {
+        let (first, rest) = self.metric.labels.split_first().expect("a row of an account has its label");
+        self.start.truncate(self.metric.name.len());
+        self.separator = lines::labels(&mut self.start, '{', [(*first, id)]);
+        self.labels = rest;
     }
 
     /// Adds a sample. `values` stand in the order of the metric's labels, without
     /// that of the account.
     pub(super) fn push(&mut self, values: &[&str], value: impl Into<f64>) {
-        let values = self.account.iter().chain(values);
-        debug_assert_eq!(values.clone().count(), self.labels.len(), "a sample has a value for each label");
-        let mut row = prometheus::proto::Metric::from_label(zip(self.labels, values).map(label).collect());
-        let mut gauge = Gauge::default();
-        gauge.set_value(value.into());
-        row.set_gauge(gauge);
-        self.rows.push(row);
+        debug_assert_eq!(values.len(), self.labels.len(), "a sample has a value for each label");
+        self.line(zip(self.labels, values).map(|(name, value)| (*name, *value)), value.into());
     }
 
     /// Adds a sample with labels of its own beside the account's, whose names a
     /// configuration gives.
     pub(super) fn push_labelled<'l>(&mut self, labels: impl Iterator<Item = (&'l str, &'l str)>) {
-        let account = zip(self.labels, &self.account).map(label);
-        let mut row = prometheus::proto::Metric::from_label(account.chain(labels.map(pair)).collect());
-        let mut gauge = Gauge::default();
-        gauge.set_value(1.0);
-        row.set_gauge(gauge);
-        self.rows.push(row);
+        self.line(labels, 1.0);
     }
 
     /// Adds a sample, if there is a value.
@@ -53,28 +50,15 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The family; `None` when it has no sample, because an empty family is only
-    /// noise in the exposition.
-    pub(super) fn into_family(self, metric: &Metric) -> Option<MetricFamily> {
-        if self.rows.is_empty() {
-            return None;
-        }
-        let mut family = MetricFamily::default();
-        family.set_name(metric.name.to_owned());
-        family.set_help(metric.help.to_owned());
-        family.set_field_type(MetricType::GAUGE);
-        family.set_metric(self.rows);
-        Some(family)
+    fn line<'l>(&mut self, labels: impl Iterator<Item = (&'l str, &'l str)>, value: f64) {
+        self.lines.push_str(&self.start);
+        let separator = lines::labels(&mut self.lines, self.separator, labels);
+        lines::end(&mut self.lines, separator, value);
     }
-}
 
-fn label((name, value): (&&str, &&str)) -> LabelPair {
-    pair((name, value))
-}
-
-fn pair((name, value): (&str, &str)) -> LabelPair {
-    let mut pair = LabelPair::default();
-    pair.set_name(name.to_owned());
-    pair.set_value(value.to_owned());
-    pair
+    /// The lines; `None` when there is no sample, because an empty family is only
+    /// noise in the exposition.
+    pub(super) fn into_lines(self) -> Option<String> {
+        Some(self.lines).filter(|lines| !lines.is_empty())
+    }
 }

@@ -112,6 +112,6 @@ pub(super) const FAMILIES: &[Family] = &[
 ];
 
 /// A count, if it is known of every user.
-fn push(view: &View<'_>, rows: &mut Rows<'_>, of: impl FnOnce(&UserCounts) -> Option<u32>) {
+fn push(view: &View<'_>, rows: &mut Rows, of: impl FnOnce(&UserCounts) -> Option<u32>) {
     rows.push_known(&[], view.state.user_counts().and_then(of));
 }

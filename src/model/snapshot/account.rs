@@ -212,6 +212,12 @@ impl AccountState {
         self.health.iter().map(|(collector, health)| (*collector, health))
     }
 
+    /// Whether each collector has run since the program started.
+    #[must_use]
+    pub fn has_run(&self) -> bool {
+        self.health.values().all(|health| health.last_attempt.is_some_and(|at| !at.is_before_start()))
+    }
+
     /// The controls and what is said of them; of an account that is not scanned,
     /// nothing, nor of users where nobody collects them.
     pub fn standings(&self) -> impl Iterator<Item = (Control, &Standing)> {

@@ -27,6 +27,10 @@ mod modules {
         pub mod reply;
         pub mod wire;
     }
+    pub mod metrics {
+        //! How a sample is written.
+        pub mod lines;
+    }
     pub mod collect {
         //! What replies become.
         pub mod iam;

@@ -1,0 +1,221 @@
+//! The SDK decodes no summary (`aws/wire`), so it is no second opinion on one either.
+//! What is held instead: no reply is read that the SDK would refuse, and none differently.
+//!
+//! `PROPTEST_CASES=1000000 cargo test --test it undecoded` looks for longer.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use aws_mfa_exporter::{
+    aws::{reply, wire::xml},
+    model::facts::Summary,
+};
+use aws_sdk_iam::{
+    operation::get_account_summary::{GetAccountSummary, GetAccountSummaryOutput},
+    types::SummaryKeyType,
+};
+use aws_smithy_runtime_api::{
+    client::{
+        orchestrator::HttpResponse,
+        runtime_plugin::RuntimePlugin as _,
+        ser_de::{DeserializeResponse as _, SharedResponseDeserializer},
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+use proptest::{prelude::*, test_runner::Config};
+
+/// What the SDK reads in the body of a reply.
+fn by_the_sdk(body: &[u8]) -> Option<HashMap<SummaryKeyType, i32>> {
+    let config = ConfigBag::of_layers([]);
+    let layer = GetAccountSummary::new().config().unwrap();
+    let decoder = layer.load::<SharedResponseDeserializer>().unwrap();
+    let response = HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::from(body));
+    let output = decoder.deserialize_nonstreaming_with_config(&response, &config).ok()?;
+    output.downcast::<GetAccountSummaryOutput>().unwrap().summary_map
+}
+
+fn by_us(body: &[u8]) -> Option<Summary> {
+    xml::result(body, "GetAccountSummary", reply::summary).ok()
+}
+
+/// Holds one reading against the other; tells whether there is one.
+fn is_read(body: &[u8]) -> bool {
+    let Some(summary) = by_us(body) else { return false };
+    let text = String::from_utf8_lossy(body);
+    let map = by_the_sdk(body).unwrap_or_else(|| panic!("the SDK refuses: {text}"));
+    let number = |key: &str| map.get(&SummaryKeyType::from(key)).map(|n| u32::try_from(*n).unwrap());
+    let present = |key: &str| number(key).map(|n| n > 0);
+    let expected = Summary {
+        mfa_enabled: present("AccountMFAEnabled"),
+        password: present("AccountPasswordPresent"),
+        access_keys: present("AccountAccessKeysPresent"),
+        signing_certificates: present("AccountSigningCertificatesPresent"),
+        users: number("Users"),
+        mfa_devices: number("MFADevices"),
+        mfa_devices_in_use: number("MFADevicesInUse"),
+    };
+    assert_eq!(summary, expected, "{text}");
+    true
+}
+
+/// A reply as AWS sends it.
+fn honest() -> String {
+    let entry = |(key, value): (&str, u32)| format!("<entry>\n<key>{key}</key>\n<value>{value}</value>\n</entry>\n");
+    let entries: String = [
+        ("Users", 27),
+        ("AccountMFAEnabled", 1),
+        ("GroupsQuota", 100),
+        ("MFADevices", 9),
+        ("MFADevicesInUse", 8),
+        ("AccountPasswordPresent", 1),
+        ("AccountAccessKeysPresent", 0),
+        ("AccountSigningCertificatesPresent", 0),
+    ]
+    .map(entry)
+    .concat();
+    format!(
+        "<GetAccountSummaryResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\n<GetAccountSummaryResult>\n\
+         <SummaryMap>\n{entries}</SummaryMap>\n</GetAccountSummaryResult>\n<ResponseMetadata>\n\
+         <RequestId>7a62c49f</RequestId>\n</ResponseMetadata>\n</GetAccountSummaryResponse>\n"
+    )
+}
+
+/// What readers quarrel about.
+const PARTS: [&str; 44] = [
+    "",
+    " ",
+    "\n",
+    "\r",
+    "\t",
+    "\u{feff}",
+    "0",
+    "1",
+    "-1",
+    "+1",
+    "2147483647",
+    "2147483648",
+    "4294967295",
+    "1.0",
+    "&#49;",
+    "&#x31;",
+    "&#x1;",
+    "&amp;",
+    "&lt;",
+    "&unknown;",
+    "&",
+    "<!-- 1 -->",
+    "<![CDATA[1]]>",
+    "<?xml version=\"1.0\"?>",
+    "<?a b?>",
+    "<!DOCTYPE a>",
+    "<a/>",
+    "<a>",
+    "</a>",
+    "a:",
+    "xmlns:a=\"b\"",
+    " a=\"b\"",
+    "<key>Users</key>",
+    "<value>1</value>",
+    "<value>x</value>",
+    "<entry><key>Users</key><value>1</value></entry>",
+    "<entry><key>a</key><value>x</value></entry>",
+    "<entry><key>a</key><value>-5</value></entry>",
+    "<entry/>",
+    "<SummaryMap/>",
+    "<SummaryMap>",
+    "</SummaryMap>",
+    "<GetAccountSummaryResult/>",
+    "\u{fffd}",
+];
+
+/// Changes a part between two places: another stands there, or what stands elsewhere.
+#[derive(Clone, Debug)]
+enum Change {
+    Part(prop::sample::Index, usize, &'static str),
+    Text(prop::sample::Index, usize, String),
+    Copy([prop::sample::Index; 3]),
+    /// At a place where elements meet.
+    Joint(prop::sample::Index, &'static str),
+    Drop(prop::sample::Index, prop::sample::Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let part = || prop::sample::select(&PARTS[..]);
+    let place = any::<prop::sample::Index>;
+    prop_oneof![
+        (place(), 0..12usize, part()).prop_map(|(at, many, part)| Change::Part(at, many, part)),
+        (place(), 0..4usize, ".{0,3}").prop_map(|(at, many, text)| Change::Text(at, many, text)),
+        [place(), place(), place()].prop_map(Change::Copy),
+        (place(), part()).prop_map(|(at, part)| Change::Joint(at, part)),
+        (place(), place()).prop_map(|(from, to)| Change::Drop(from, to)),
+    ]
+}
+
+impl Change {
+    /// The text is ASCII at first, and characters that are cut end as something else.
+    fn apply(&self, text: &mut Vec<u8>) {
+        let joints: Vec<_> = (0..text.len()).filter(|at| text[*at] == b'<').collect();
+        let joint = |at: &prop::sample::Index| if joints.is_empty() { 0 } else { *at.get(&joints) };
+        let place = |at: &prop::sample::Index| at.index(text.len() + 1);
+        let (from, to, new) = match self {
+            Self::Part(at, many, part) => (place(at), place(at) + many, part.as_bytes().to_vec()),
+            Self::Text(at, many, new) => (place(at), place(at) + many, new.as_bytes().to_vec()),
+            Self::Copy([from, to, at]) => {
+                let (from, to) = (joint(from).min(joint(to)), joint(from).max(joint(to)));
+                (joint(at), joint(at), text[from..to].to_vec())
+            }
+            Self::Joint(at, part) => (joint(at), joint(at), part.as_bytes().to_vec()),
+            Self::Drop(from, to) => (joint(from).min(joint(to)), joint(from).max(joint(to)), Vec::new()),
+        };
+        text.splice(from..to.min(text.len()), new);
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn no_summary_is_read_that_the_sdk_would_refuse_or_read_otherwise(
+        changes in prop::collection::vec(change(), 1..5),
+    ) {
+        let mut text = honest().into_bytes();
+        changes.iter().for_each(|change| change.apply(&mut text));
+        is_read(&text);
+    }
+}
+
+/// Were each changed reply refused, nothing would be held.
+#[test]
+fn of_the_parts_that_readers_quarrel_about_some_are_read_and_some_are_not() {
+    let honest = honest();
+    let places = honest.match_indices(['<', '>']).map(|(at, sign)| if sign == "<" { at } else { at + 1 });
+    let mut read = [0, 0];
+    for (at, part) in places.flat_map(|at| PARTS.map(|part| (at, part))) {
+        let text = format!("{}{part}{}", &honest[..at], &honest[at..]);
+        read[usize::from(is_read(text.as_bytes()))] += 1;
+    }
+    assert!(is_read(honest.as_bytes()) && read.iter().all(|many| *many > 500), "{read:?}");
+}
+
+#[test]
+fn what_fuzzing_has_kept_of_replies_is_read_alike() {
+    for target in ["reply", "reply_written"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
+        for file in fs::read_dir(folder).unwrap() {
+            is_read(&fs::read(file.unwrap().path()).unwrap());
+        }
+    }
+}
+
+/// Both are refused by the SDK, and were read without it.
+#[test]
+fn a_value_that_is_no_number_or_too_large_refuses_the_whole_summary() {
+    for (from, to) in
+        [("<value>100<", "<value>x<"), ("<value>27<", "<value>2147483648<"), ("<value>100<", "<value> 1<")]
+    {
+        let text = honest().replace(from, to);
+        assert!(by_us(text.as_bytes()).is_none() && by_the_sdk(text.as_bytes()).is_none(), "{to}");
+    }
+    let late = honest().replace("<GetAccountSummaryResult>", "<Other/><GetAccountSummaryResult>");
+    assert!(by_us(late.as_bytes()).is_none() && by_the_sdk(late.as_bytes()).is_none());
+}
