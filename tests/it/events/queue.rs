@@ -116,6 +116,8 @@ pub enum Answer {
 struct Inner {
     answer: Answer,
     messages: VecDeque<String>,
+    /// What was received last.
+    received: VecDeque<String>,
     /// What there is no end of.
     flood: Option<String>,
 }
@@ -131,7 +133,7 @@ impl OwnQueue {
     pub fn start(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let inner = Inner { answer, messages: VecDeque::new(), flood: None };
+        let inner = Inner { answer, messages: VecDeque::new(), received: VecDeque::new(), flood: None };
         let queue = Self { address, inner: Arc::new((Mutex::new(inner), Condvar::new())) };
         let serving = queue.clone();
         std::thread::spawn(move || {
@@ -201,6 +203,7 @@ impl OwnQueue {
             }
             Answer::Raw(text) => (200, text),
             Answer::KeepAll if head.contains("DeleteMessageBatch") => {
+                self.change(|inner| inner.messages.append(&mut inner.received.clone()));
                 let failed = json!([{ "Id": "0", "SenderFault": true, "Code": "ReceiptHandleIsInvalid" }]);
                 (200, json!({ "Failed": failed }).to_string())
             }
@@ -217,6 +220,7 @@ impl OwnQueue {
         let flood: Vec<_> = inner.flood.iter().cycle().take(10).cloned().collect();
         let few = inner.messages.len().min(10);
         let waiting: Vec<_> = inner.messages.drain(..few).collect();
+        inner.received = waiting.iter().cloned().collect();
         let all = if flood.is_empty() { waiting } else { flood };
         if all.is_empty() {
             return json!({});
