@@ -467,6 +467,26 @@ mod tests {
     }
 
     #[test]
+    fn events_come_from_queues_and_each_is_there_once() {
+        let url = "https://sqs.us-east-1.amazonaws.com/111111111111/q";
+        let role = "arn:aws:iam::222222222222:role/events";
+        let events = parse(&format!("events: [{{queue_url: {url}, role_arn: {role}}}]\n")).unwrap().events;
+        assert_eq!(events[0].queue.url(), url);
+        assert!(matches!(&events[0].access, Access::Role { role: entered, .. } if entered.arn == role), "of any account");
+        let error = parse(&format!(
+            "events:\n- queue_url: {url}\n- queue_url: {url}\n  external_id: x1\n- queue_url: sqs\n- role_arn: {role}\n"
+        ));
+        assert!(error.unwrap_err().contains("queue_url"), "it is needed");
+        let error = parse(&format!(
+            "events:\n- queue_url: {url}\n- queue_url: {url}\n  external_id: x1\n- queue_url: sqs\n"
+        ))
+        .unwrap_err();
+        for (place, what) in [("3:14", "is here twice"), ("4:16", "needs role_arn"), ("5:14", "aws sqs get-queue-url")] {
+            assert!(error.contains(&format!("x.yml:{place}: ")) && error.contains(what), "{place}: {error}");
+        }
+    }
+
+    #[test]
     fn a_unit_is_named_by_its_id_its_path_or_the_names_of_its_path() {
         let text =
             "organization:\n  role_name: x\n  include:\n    ous: [r-abcd, ou-abcd-11111111, A/B, [A, B/C], [r-abcd]]\n";
