@@ -472,16 +472,19 @@ mod tests {
         let role = "arn:aws:iam::222222222222:role/events";
         let events = parse(&format!("events: [{{queue_url: {url}, role_arn: {role}}}]\n")).unwrap().events;
         assert_eq!(events[0].queue.url(), url);
-        assert!(matches!(&events[0].access, Access::Role { role: entered, .. } if entered.arn == role), "of any account");
+        assert!(
+            matches!(&events[0].access, Access::Role { role: entered, .. } if entered.arn == role),
+            "of any account"
+        );
         let error = parse(&format!(
             "events:\n- queue_url: {url}\n- queue_url: {url}\n  external_id: x1\n- queue_url: sqs\n- role_arn: {role}\n"
         ));
         assert!(error.unwrap_err().contains("queue_url"), "it is needed");
-        let error = parse(&format!(
-            "events:\n- queue_url: {url}\n- queue_url: {url}\n  external_id: x1\n- queue_url: sqs\n"
-        ))
-        .unwrap_err();
-        for (place, what) in [("3:14", "is here twice"), ("4:16", "needs role_arn"), ("5:14", "aws sqs get-queue-url")] {
+        let error =
+            parse(&format!("events:\n- queue_url: {url}\n- queue_url: {url}\n  external_id: x1\n- queue_url: sqs\n"))
+                .unwrap_err();
+        for (place, what) in [("3:14", "is here twice"), ("4:16", "needs role_arn"), ("5:14", "aws sqs get-queue-url")]
+        {
             assert!(error.contains(&format!("x.yml:{place}: ")) && error.contains(what), "{place}: {error}");
         }
     }

@@ -58,7 +58,8 @@ fn who_reads_a_queue_is_allowed_to_and_only_that_queue() {
     assert!(own.contains("\"arn:aws:sqs:us-east-1:111111111111:q\""), "{own}");
     assert!(printed(&[&flag]).contains("sqs:ReceiveMessage"), "the one account's credentials are the exporter's own");
     assert!(!printed(&["--organization.role-name=x", &flag]).contains("sqs:"), "a member's role reads no queue");
-    let entered = printed_for(&format!("events: [{{queue_url: {url}, role_arn: 'arn:aws:iam::222222222222:role/e'}}]\n"));
+    let entered =
+        printed_for(&format!("events: [{{queue_url: {url}, role_arn: 'arn:aws:iam::222222222222:role/e'}}]\n"));
     assert!(entered.contains("arn:aws:iam::222222222222:role/e") && !entered.contains("sqs:"), "{entered}");
 }
 
