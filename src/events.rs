@@ -3,14 +3,18 @@
 //!
 //! Whoever may send to the queue can write what they like into a message. So nothing
 //! else is read of it, nothing of it is kept or logged, and it proves nothing: it only
-//! has the account read, which it is sooner or later anyway. The form is that of
+//! has the account read, which it is sooner or later anyway. Its time is measured, and
+//! nothing is judged by it. The form is that of
 //! Amazon EventBridge (EventBridge User Guide, "AWS service event metadata").
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::model::account::AccountId;
+use crate::model::{account::AccountId, time::Timestamp};
 
 /// That something happened in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +23,15 @@ pub struct Notice {
     pub account: AccountId,
     /// What, roughly.
     pub kind: Kind,
+    /// When, as the event has it.
+    pub time: Option<Timestamp>,
 }
 
 /// What happened, roughly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// The exporter's own read of the account has come back: the way of events works.
+    Echo,
     /// A call of IAM: of users, devices, passwords, keys or policies.
     Iam,
     /// A sign-in, or a password that was recovered.
@@ -49,22 +57,25 @@ pub enum Refusal {
 
 impl Kind {
     /// Every kind, in the order they are exported.
-    pub const ALL: [Self; 3] = [Self::Iam, Self::Other, Self::SignIn];
+    pub const ALL: [Self; 4] = [Self::Echo, Self::Iam, Self::Other, Self::SignIn];
 
     /// The label value.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Echo => "echo",
             Self::Iam => "iam",
             Self::SignIn => "sign_in",
             Self::Other => "other",
         }
     }
 
-    fn of(source: &str) -> Self {
-        match source {
-            "aws.iam" => Self::Iam,
-            "aws.signin" => Self::SignIn,
+    /// Only the exporter's own calls of this name are sent by the rule for echoes.
+    fn of(source: &str, call: &str) -> Self {
+        match (source, call) {
+            ("aws.iam", ECHOED) => Self::Echo,
+            ("aws.iam", _) => Self::Iam,
+            ("aws.signin", _) => Self::SignIn,
             _ => Self::Other,
         }
     }
@@ -103,6 +114,9 @@ impl Refusal {
     }
 }
 
+/// The call that every heartbeat makes.
+const ECHOED: &str = "GetAccountSummary";
+
 /// All that is read of an event. A field that stands twice makes it none.
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -110,8 +124,19 @@ struct Envelope<'a> {
     account: Option<Cow<'a, str>>,
     #[serde(borrow)]
     source: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    time: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    detail: Option<Detail<'a>>,
     #[serde(rename = "TopicArn")]
     topic: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail<'a> {
+    #[serde(borrow)]
+    event_name: Option<Cow<'a, str>>,
 }
 
 /// What the body of a message says. Whether the account is watched, others know.
@@ -125,10 +150,16 @@ pub fn read(body: &str) -> Result<Notice, Refusal> {
         (None, _) if envelope.topic.is_some() => Err(Refusal::SnsEnvelope),
         (Some(account), Some(source)) => {
             let account = account.parse().map_err(|_| Refusal::NotAnEvent)?;
-            Ok(Notice { account, kind: Kind::of(&source) })
+            let call = envelope.detail.and_then(|detail| detail.event_name).unwrap_or_default();
+            Ok(Notice { account, kind: Kind::of(&source, &call), time: envelope.time.and_then(|text| time(&text)) })
         }
         _ => Err(Refusal::NotAnEvent),
     }
+}
+
+fn time(text: &str) -> Option<Timestamp> {
+    let since: Duration = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok().map(Timestamp::from_millis)
 }
 
 #[cfg(test)]
@@ -145,6 +176,11 @@ mod tests {
         };
         let kinds = ["aws.iam", "aws.signin", "aws.account"].map(|source| read(&event(source)).unwrap().kind);
         assert_eq!(kinds, [Kind::Iam, Kind::SignIn, Kind::Other]);
+        let echo = event("aws.iam").replace("DeactivateMFADevice", "GetAccountSummary");
+        assert_eq!(read(&echo).unwrap().kind, Kind::Echo);
+        assert_eq!(read(&event("aws.iam")).unwrap().time, None);
+        let timed = event("aws.iam").replacen('{', r#"{"time":"2026-11-27T05:00:00Z","#, 1);
+        assert_eq!(read(&timed).unwrap().time, Some(Timestamp::from_millis(1_795_755_600_000)));
         assert_eq!(read(&event("aws.iam")).unwrap().account.as_str(), "012345678901");
     }
 

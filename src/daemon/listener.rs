@@ -17,7 +17,7 @@ use crate::{
     },
     cli::settings::Settings,
     config::{Access, queue::EventSource},
-    events::{self, Refusal},
+    events::{self, Kind, Refusal},
     limit::Learner,
     metrics::exporter_metrics::ExporterMetrics,
     model::facts::Fault,
@@ -75,6 +75,9 @@ impl Listener {
                 }
                 is_kept
             });
+            if wanted.is_empty() {
+                self.metrics.events.expect_echoes(BTreeSet::new());
+            }
             for source in wanted {
                 if !ears.iter().any(|(known, _)| *known == source) {
                     let task = self.listen(&source);
@@ -121,6 +124,7 @@ impl Ear {
                 Ok(messages) => {
                     failures = 0;
                     self.metrics.events.answered(&self.name, self.inbox.now().wall);
+                    self.metrics.events.expect_echoes(self.wakes.accounts());
                     self.take(&messages, &mut told).await;
                     self.tell(&mut told, None);
                 }
@@ -148,8 +152,16 @@ impl Ear {
 
     fn heed(&self, message: &Message) -> Result<(), Refusal> {
         let notice = events::read(&message.body)?;
-        if !self.wakes.wake(notice.account) {
+        let is_echo = notice.kind == Kind::Echo;
+        if !(if is_echo { self.wakes.knows(notice.account) } else { self.wakes.wake(notice.account) }) {
             return Err(Refusal::Unwatched);
+        }
+        let now = self.inbox.now().wall;
+        if is_echo {
+            self.metrics.events.echoed(notice.account, now);
+        }
+        if let Some(time) = notice.time {
+            self.metrics.events.delayed(&self.name, now.since(time).unwrap_or_default());
         }
         self.metrics.events.received(&self.name, notice.kind);
         Ok(())

@@ -1,7 +1,7 @@
 //! Which account runs there are to be woken by an event.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -28,6 +28,21 @@ impl Wakes {
         wake.inspect(|wake| wake.notify_one()).is_some()
     }
 
+    /// Whether the account runs.
+    #[must_use]
+    pub fn knows(&self, account: AccountId) -> bool {
+        self.with(|known| known.get(&account).is_some_and(|wake| wake.strong_count() > 0))
+    }
+
+    /// The accounts that run. Forgets those that have ended.
+    #[must_use]
+    pub fn accounts(&self) -> BTreeSet<AccountId> {
+        self.with(|known| {
+            known.retain(|_, wake| wake.strong_count() > 0);
+            known.keys().copied().collect()
+        })
+    }
+
     fn with<T>(&self, of: impl FnOnce(&mut BTreeMap<AccountId, Weak<Notify>>) -> T) -> T {
         of(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -42,8 +57,9 @@ mod tests {
         let (wakes, wake, account) = (Wakes::default(), Arc::new(Notify::new()), "111111111111".parse().unwrap());
         assert!(!wakes.wake(account), "nobody runs yet");
         wakes.enlist(account, &wake);
-        assert!(wakes.wake(account));
+        assert!(wakes.wake(account) && wakes.knows(account));
         drop(wake);
+        assert!(!wakes.knows(account) && wakes.accounts().is_empty());
         assert!(!wakes.wake(account), "the run has ended");
     }
 }

@@ -8,8 +8,8 @@ mod events;
 use std::time::Duration;
 
 use prometheus::{
-    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, Result, core::Collector,
-    proto::MetricFamily,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, Result,
+    core::Collector, proto::MetricFamily,
 };
 
 pub use events::EventMetrics;
@@ -348,6 +348,11 @@ impl Rows {
     fn histogram(&mut self, name: Text, buckets: &[f64], help: Text) -> Result<Histogram> {
         let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
         self.add(Metric { name, help, kind: Kind::Histogram, labels: &[] }, histogram)
+    }
+
+    fn histograms(&mut self, name: Text, labels: &'static [Text], buckets: &[f64], help: Text) -> Result<HistogramVec> {
+        let histograms = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?;
+        self.add(Metric { name, help, kind: Kind::Histogram, labels }, histograms)
     }
 
     fn add<C: Collector + Clone + 'static>(&mut self, metric: Metric, collector: C) -> Result<C> {

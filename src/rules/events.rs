@@ -6,8 +6,8 @@ use super::{
     rule::{EXPORTER_OF_JOB, Rule, Severity},
 };
 
-pub(super) fn alerts(kit: &Kit<'_>) -> [Rule; 2] {
-    [down(kit), not_events()]
+pub(super) fn alerts(kit: &Kit<'_>) -> [Rule; 3] {
+    [down(kit), not_events(), silent()]
 }
 
 fn down(kit: &Kit<'_>) -> Rule {
@@ -40,5 +40,32 @@ fn not_events() -> Rule {
             "A queue of aws-mfa-exporter receives messages that are not events.",
             "Messages of {{ $labels.queue }} within the last hour that are no events of EventBridge ({{ $labels.reason }}): \
              {{ $value | humanize }}. Either a rule or a topic is set up wrongly, or somebody else can send to this queue.",
+        )
+}
+
+/// How old the last echo of an account may be, in seconds: an account without root
+/// credentials is read every five minutes, and AWS may take its time.
+const ECHO_AGE: u32 = 1_800;
+
+fn silent() -> Rule {
+    Rule::alert("AwsMfaEventsSilent", Severity::Warning, EXPORTER_OF_JOB)
+        .about(
+            "Only where the rule for echoes is set up, which is where an echo of any account has come within the last day. An
+            account that cannot be read has no echo; other alerts tell of it.",
+        )
+        .expr(format!(
+            "count by (job) (
+               time() - min by (job, account_id) (aws_mfa_events_last_echo_timestamp_seconds) > {ECHO_AGE}
+               and on (job, account_id) aws_mfa_collector_up{{collector=\"root\"}} == 1
+               and on (job) max by (job) (max_over_time(aws_mfa_events_last_echo_timestamp_seconds[1d])) > 0
+             )"
+        ))
+        .wait("15m")
+        .keep("10m")
+        .says(
+            "Events of AWS accounts do not arrive, so changes in these accounts show later.",
+            "Accounts of job {{ $labels.job }} from which no event has come back for half an hour, although the exporter has \
+             read them: {{ $value }}. A trail, a rule, its role or the queue does not work. The exporter reads every account \
+             at the usual intervals.",
         )
 }

@@ -41,7 +41,7 @@ def board():
     made.line(10, (12, requests()), (12, failures()))
     made.line(8, (12, latency()), (12, operations()))
     made.row("Events")
-    made.line(7, (8, events.queues()), (8, events.messages()), (8, events.reads()))
+    made.line(7, (6, events.queues()), (6, events.messages()), (6, events.reads()), (6, events.echoes()))
     made.row("Scrapes")
     made.line(7, (8, scrape_duration()), (8, samples()), (8, http()))
     made.row("Process")

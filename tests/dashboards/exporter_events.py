@@ -37,6 +37,30 @@ def messages():
     )
 
 
+def echoes():
+    """How late the slowest account's echo is."""
+    return graph(
+        "Age of the oldest echo, and delay of events",
+        "How long ago the exporter's own call last came back as an event, in the account where that is longest; only accounts"
+        " with an echo. And how late 90 % of the events are, estimated from the histogram's buckets.",
+        [
+            query(
+                f"max(time() - (aws_mfa_events_last_echo_timestamp_seconds{SCOPE} > 0))",
+                "oldest echo",
+            ),
+            query(
+                "histogram_quantile(0.9, sum by (le)"
+                f" (rate(aws_mfa_events_delay_seconds_bucket{SCOPE}[$__rate_interval]))) >= 0",
+                "delay, 90 %",
+            ),
+        ],
+        unit="s",
+        points=400,
+        overrides=[paint("oldest echo", "orange"), paint("delay, 90 %", "blue")],
+        empty="no event came",
+    )
+
+
 def reads():
     """What events have read."""
     return graph(

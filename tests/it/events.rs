@@ -174,6 +174,37 @@ fn a_queue_that_denies_or_breaks_is_a_fault_of_the_queue_alone() {
     }
 }
 
+/// The exporter's own call comes back: it starts no read, or there would be no end of it.
+#[test]
+fn an_echo_shows_that_events_arrive_and_how_late_and_starts_no_read() {
+    let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
+    let exporter = exporter(&sim, &queue.endpoint(), &SLOW);
+    settled(&exporter);
+    let echo = |samples: &Samples| {
+        samples.value(&format!("aws_mfa_events_last_echo_timestamp_seconds{{account_id=\"{ID}\"}}"))
+    };
+    let is_expected = |samples: &Samples| echo(samples) == Some(0.0);
+    exporter.wait_for("an account without an echo", SOON, is_expected);
+    let before = sim.count(ID, "GetAccountSummary");
+    let late = humantime::format_rfc3339_seconds(std::time::SystemTime::now() - Duration::from_secs(20)).to_string();
+    queue.send(&event(ID, "GetAccountSummary").replace("2026-11-27T05:00:00Z", &late));
+    queue.send(&event("999999999999", "GetAccountSummary"));
+    let came = exporter.wait_for("the echo", SOON, |samples| {
+        metric(samples, "received_total", "kind=\"echo\"") == 1.0
+            && metric(samples, "dropped_total", "reason=\"unwatched\"") == 1.0
+    });
+    let tick = came.value("aws_mfa_exporter_snapshot_timestamp_seconds").unwrap();
+    assert!((echo(&came).unwrap() - tick).abs() < 10.0, "{came}");
+    let bucket = |le: &str| {
+        came.value(&format!("aws_mfa_events_delay_seconds_bucket{{queue=\"{}\",le=\"{le}\"}}", queue::ARN)).unwrap()
+    };
+    assert_eq!([bucket("10"), bucket("30")], [0.0, 1.0], "twenty seconds late");
+    assert_eq!(came.names().filter(|name| name.starts_with("aws_mfa_events_last_echo")).count(), 1, "not of others");
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(sim.count(ID, "GetAccountSummary"), before);
+    assert_eq!(exporter.metrics().value("aws_mfa_events_reads_total"), Some(0.0));
+}
+
 /// They come again and again, which costs reads within their bound; nobody is told that
 /// all is well.
 #[test]

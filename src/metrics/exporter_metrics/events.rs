@@ -1,20 +1,33 @@
 //! What is counted of the queues that events come from. Nothing of it is exported
 //! where there is no queue.
 
-use prometheus::{GaugeVec, IntCounterVec, Result};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use prometheus::{GaugeVec, HistogramVec, IntCounterVec, Result};
 
 use super::Rows;
 use crate::{
     events::{Kind, Refusal},
-    model::{facts::FaultClass, time::Timestamp},
+    model::{account::AccountId, facts::FaultClass, time::Timestamp},
 };
 
 const UNLABELLED: [&str; 0] = [];
 
+/// In seconds: most events come within a minute, and some when AWS tries again.
+const DELAYS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0];
+
 /// What the exporter counts of events, by queue.
 #[derive(Clone, Debug)]
 pub struct EventMetrics {
+    delay: HistogramVec,
     dropped: IntCounterVec,
+    echoes: GaugeVec,
+    /// The accounts that have a sample in `echoes`.
+    echoing: Arc<Mutex<BTreeSet<AccountId>>>,
     fault: GaugeVec,
     last_success: GaugeVec,
     reads: IntCounterVec,
@@ -25,6 +38,18 @@ pub struct EventMetrics {
 impl EventMetrics {
     pub(super) fn register(rows: &mut Rows) -> Result<Self> {
         Ok(Self {
+            delay: rows.histograms(
+                "aws_mfa_events_delay_seconds",
+                &["queue"],
+                &DELAYS,
+                "How late events of watched accounts were received: from the time in the event, which is to the second and by the clock of AWS, to the clock of this host. No verdict depends on it.",
+            )?,
+            echoes: rows.gauges(
+                "aws_mfa_events_last_echo_timestamp_seconds",
+                &["account_id"],
+                "When a GetAccountSummary of the exporter itself last came back as an event, which shows that events of this account arrive. 0 before the first time; absent without a queue. Needs the rule for echoes.",
+            )?,
+            echoing: Arc::default(),
             dropped: rows.counters(
                 "aws_mfa_events_dropped_total",
                 &["queue", "reason"],
@@ -48,7 +73,7 @@ impl EventMetrics {
             received: rows.counters(
                 "aws_mfa_events_received_total",
                 &["queue", "kind"],
-                "Events of watched accounts that the exporter has received, by kind: iam, sign_in, other. An event is no evidence: it starts a read.",
+                "Events of watched accounts that the exporter has received, by kind: echo, iam, sign_in, other. An event is no evidence: it starts a read, and an echo not even that.",
             )?,
             up: rows.gauges(
                 "aws_mfa_events_up",
@@ -68,8 +93,32 @@ impl EventMetrics {
             self.dropped.with_label_values(&[queue, reason.as_str()]);
         }
         self.reads.with_label_values(&UNLABELLED);
+        self.delay.with_label_values(&[queue]);
         self.last_success.with_label_values(&[queue]).set(0.0);
         self.is_down(queue, Some(FaultClass::Pending));
+    }
+
+    /// An echo of this account came at this time.
+    pub fn echoed(&self, account: AccountId, at: Timestamp) {
+        self.echoing.lock().unwrap_or_else(PoisonError::into_inner).insert(account);
+        self.echoes.with_label_values(&[account.as_str()]).set(at.as_seconds());
+    }
+
+    /// Says of each of these accounts when its last echo came, and of no other.
+    pub fn expect_echoes(&self, accounts: BTreeSet<AccountId>) {
+        let mut known = self.echoing.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in known.difference(&accounts) {
+            let _ = self.echoes.remove_label_values(&[gone.as_str()]);
+        }
+        for new in accounts.difference(&known) {
+            self.echoes.with_label_values(&[new.as_str()]).set(0.0);
+        }
+        *known = accounts;
+    }
+
+    /// An event was received so long after its own time.
+    pub fn delayed(&self, queue: &str, delay: Duration) {
+        self.delay.with_label_values(&[queue]).observe(delay.as_secs_f64());
     }
 
     /// Has nothing more to say of a queue.
@@ -81,6 +130,7 @@ impl EventMetrics {
             let _ = self.dropped.remove_label_values(&[queue, reason.as_str()]);
         }
         let _ = self.up.remove_label_values(&[queue]);
+        let _ = self.delay.remove_label_values(&[queue]);
         let _ = self.last_success.remove_label_values(&[queue]);
         self.explain(queue, None);
     }
