@@ -19,6 +19,7 @@ pub mod organizations;
 pub mod reply;
 pub mod session;
 mod source;
+pub mod sqs;
 mod transport;
 mod users;
 pub mod wire;

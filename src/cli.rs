@@ -15,6 +15,7 @@ use crate::{
     config::{
         CHECK_MAX_RATE, MAX_RATE, Rates,
         collectors::Collectors,
+        queue::Queue,
         value::{HOUR, SECOND, duration, rate, role_name},
     },
     http::{
@@ -122,6 +123,11 @@ pub struct Flags {
     /// Leave out metrics about the exporter itself (process_* and *_http_*).
     #[arg(long = "web.disable-exporter-metrics", help_heading = "Web")]
     pub disable_exporter_metrics: bool,
+
+    /// SQS queue from which to receive EventBridge events; an event starts a read. Repeatable. The exporter's own
+    /// credentials read the queue, unless the --config.file names others for it.
+    #[arg(long = "events.queue-url", global = true, value_name = "URL", value_parser = Queue::parse, help_heading = "Events")]
+    pub queues: Vec<Queue>,
 
     /// Most requests a second to IAM of one account. The exporter starts at a quarter of this rate, raises it while AWS
     /// answers, and halves it when AWS throttles (default: 40; for check 100).

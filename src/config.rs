@@ -8,6 +8,7 @@
 pub mod collectors;
 pub mod file;
 pub mod mistake;
+pub mod queue;
 pub mod value;
 pub mod yaml;
 
@@ -25,6 +26,7 @@ use crate::model::{
     organization::UnitRef,
 };
 use collectors::Collectors;
+use queue::EventSource;
 
 /// How often the accounts of an organization are listed where nothing else is said.
 pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -46,6 +48,8 @@ pub struct Config {
     pub organization: Option<Organization>,
     /// Accounts that are watched whatever an organization lists.
     pub accounts: Vec<StaticAccount>,
+    /// The queues that events come from.
+    pub events: Vec<EventSource>,
     /// What is collected, where no flag says otherwise.
     pub collectors: Collectors,
     /// How fast AWS may be asked, where no flag says otherwise.

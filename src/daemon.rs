@@ -5,6 +5,7 @@ pub mod account_run;
 pub mod change_log;
 pub mod descriptors;
 pub mod fleet;
+pub mod listener;
 pub mod notify;
 pub mod publish;
 mod reaper;
@@ -12,6 +13,7 @@ pub mod reload;
 pub mod roster;
 pub mod signals;
 pub mod supervise;
+pub mod wakes;
 
 use std::{fmt, io, net::TcpListener, path::PathBuf, sync::Arc};
 
@@ -29,10 +31,12 @@ use crate::{
     clock::Clock,
     daemon::{
         fleet::Fleet,
+        listener::Listener,
         publish::Keeper,
         reload::{Digest, Reloader},
         signals::Signals,
         supervise::forever,
+        wakes::Wakes,
     },
     http::{
         self, Limits, MAX_EXPOSITION_AGE, Pages, Site,
@@ -124,9 +128,12 @@ impl Bound {
             publish::encode(encoding.clone(), published.clone(), counted.clone())
         }));
         let recalled = self.snapshot.clone();
-        let (caller, counted) = (caller(metrics.clone(), self.clock), metrics.clone());
+        let (caller, counted, wakes) = (caller(metrics.clone(), self.clock), metrics.clone(), Wakes::default());
+        let listener = Listener::new(caller.clone(), metrics.clone(), wakes.clone());
+        let of_listener = settings.clone();
+        tasks.spawn(forever("listener", metrics.clone(), move || listener.clone().run(of_listener.clone())));
         tasks.spawn(forever("fleet", metrics, move || {
-            let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone());
+            let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone()).woken_by(wakes.clone());
             fleet.expecting(&recalled).run(settings.clone())
         }));
         tasks.spawn(forever("reaper", self.metrics.clone(), reaper::reap));

@@ -16,6 +16,7 @@ pub mod collect;
 pub mod command;
 pub mod config;
 pub mod daemon;
+pub mod events;
 pub mod exposition;
 pub mod http;
 pub mod limit;

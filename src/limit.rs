@@ -35,6 +35,13 @@ impl Bucket {
         if self.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-self.tokens / self.rate) }
     }
 
+    /// How long after `now` there is a token that nobody has taken yet.
+    #[must_use]
+    pub fn wait(&mut self, now: Duration) -> Duration {
+        self.fill(now);
+        if self.tokens >= 1.0 { Duration::ZERO } else { Duration::from_secs_f64((1.0 - self.tokens) / self.rate) }
+    }
+
     /// From `now` on fills at another rate, up to another burst. A debt lasts as long
     /// as it would have, or who comes next would overtake who waits.
     fn adjust(&mut self, rate: f64, burst: f64, now: Duration) {

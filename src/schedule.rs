@@ -30,6 +30,14 @@ pub fn retry_delay(tries: u32) -> Duration {
     ceiling.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
+/// How long to wait before a queue is asked again that has failed `failures` times in a
+/// row: doubled each time from two seconds, up to a minute.
+#[must_use]
+pub fn reconnection(failures: u32) -> Duration {
+    let seconds = 2_u64.saturating_pow(failures.max(1)).min(60);
+    jittered(Duration::from_secs(seconds))
+}
+
 /// How long to leave an account alone that has denied its last `denials` runs:
 /// doubled each time from the collector's own interval, up to half an hour. The
 /// verdict is unknown all the while, and says so.

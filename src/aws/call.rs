@@ -143,7 +143,7 @@ impl Caller {
         F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let Operation { service, name, .. } = *operation;
+        let Operation { service, name, is_waiting, .. } = *operation;
         self.wait_for_leave().await;
         let place = self.places.acquire().await.expect("the semaphore is never closed");
         self.metrics.request_sent(service, name);
@@ -160,6 +160,7 @@ impl Caller {
         let result = answer.and_then(|answer| read(answer).map_err(|error| fault::of_reply(name, &error)));
         let took = received.mono.since(sent.mono);
         self.learn(sent_at, result.as_ref().err().map(|fault| fault.class));
+        let took = (!is_waiting).then_some(took);
         self.metrics.request_ended(service, name, took, result.as_ref().err().map(|fault| fault.class));
         result
     }

@@ -123,13 +123,20 @@ where
 /// spell them; then the status for what has no known code.
 fn of_answer(status: StatusCode, code: &str, clocks: Option<Clocks>) -> FaultClass {
     match code {
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "ForbiddenException" => {
-            FaultClass::AccessDenied
-        }
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "ForbiddenException"
+        | "KMS.AccessDeniedException"
+        | "KmsAccessDenied" => FaultClass::AccessDenied,
         "Throttling"
         | "ThrottlingException"
         | "ThrottledException"
         | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "KMS.ThrottlingException"
+        | "KmsThrottled"
+        | "OverLimit"
         | "TooManyRequestsException"
         | "SlowDown" => FaultClass::Throttled,
         "RequestExpired" | "RequestTimeTooSkewed" => FaultClass::ClockSkew,
@@ -177,6 +184,14 @@ fn remedy(code: &str) -> Option<&'static str> {
              partition (AWS_REGION, or region in the profile)"
         }
         "RegionDisabledException" => "activate STS in this region in the account's IAM settings, or set another region",
+        "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" => {
+            "check the URL of the queue: there is no such queue in this account and region, or the credentials are of an \
+             account that the queue's policy does not name"
+        }
+        code if code.starts_with("KMS.") || code.starts_with("Kms") => {
+            "the queue is encrypted with a KMS key: allow kms:Decrypt on that key to the credentials that read the queue, \
+             in the key's policy too, and check that the key is enabled"
+        }
         "AWSOrganizationsNotInUseException" => {
             "give the exporter credentials of an account of the organization that is to be watched; if there is none, \
              leave organization (--organization.role-name) out: the exporter then watches the account of its credentials"

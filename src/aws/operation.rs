@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::de::DeserializeOwned;
 
-use super::wire::{BODY_CAP, Dates, REPORT_CAP, ReplyError, ReplyTap, xml::Element};
+use super::wire::{BODY_CAP, Dates, MESSAGES_CAP, REPORT_CAP, ReplyError, ReplyTap, xml::Element};
 use crate::model::time::Moment;
 
 /// An error that is an answer: its status and its code.
@@ -26,6 +26,9 @@ pub(super) struct Operation {
     pub name: &'static str,
     /// No honest reply is larger, in bytes.
     pub cap: usize,
+    /// Whether AWS may take its time with the answer, which then says nothing of how
+    /// long answers take.
+    pub is_waiting: bool,
     refusals: &'static [Refusal],
 }
 
@@ -56,7 +59,7 @@ pub(super) struct Only {
     pub tap: ReplyTap,
 }
 
-/// Into the builder of each service, which are three types with the same functions.
+/// Into the builder of each service, which are types with the same functions.
 macro_rules! only {
     ($($sdk:ident)*) => {$(
         impl From<Only> for $sdk::config::Builder {
@@ -66,14 +69,14 @@ macro_rules! only {
         }
     )*};
 }
-only!(aws_sdk_iam aws_sdk_organizations aws_sdk_sts);
+only!(aws_sdk_iam aws_sdk_organizations aws_sdk_sqs aws_sdk_sts);
 
 // === impl Operation ===
 
 impl Operation {
     /// An operation of IAM.
     pub const fn iam(name: &'static str) -> Self {
-        Self { service: "iam", name, cap: BODY_CAP, refusals: &[] }
+        Self { service: "iam", name, cap: BODY_CAP, is_waiting: false, refusals: &[] }
     }
 
     /// An operation of Organizations.
@@ -84,6 +87,16 @@ impl Operation {
     /// An operation of STS.
     pub const fn sts(name: &'static str) -> Self {
         Self { service: "sts", ..Self::iam(name) }
+    }
+
+    /// An operation of SQS.
+    pub const fn sqs(name: &'static str) -> Self {
+        Self { service: "sqs", cap: MESSAGES_CAP, ..Self::iam(name) }
+    }
+
+    /// The same, and AWS answers when there is something to say.
+    pub const fn waiting(self) -> Self {
+        Self { is_waiting: true, ..self }
     }
 
     /// The same, and these errors are answers to it.

@@ -45,6 +45,10 @@ use crate::model::time::{MOST_SKEW, Moment, Timestamp, Uptime};
 /// No honest reply of the operations in use comes near this, a report aside.
 pub const BODY_CAP: usize = 8 << 20;
 
+/// Ten messages are the most in one reply, of at most 1 MiB each, in which JSON escapes
+/// half of the letters.
+pub const MESSAGES_CAP: usize = 24 << 20;
+
 /// Nor does a credential report: five thousand users make one of two megabytes.
 pub const REPORT_CAP: usize = 64 << 20;
 

@@ -3,11 +3,15 @@
 //! A flag goes before the file. A file that cannot be used changes nothing: the
 //! settings stay what they were, and that shows in the metrics and the log.
 
-use std::{fmt, fs, io, path::PathBuf};
+use std::{collections::BTreeSet, fmt, fs, io, path::PathBuf};
 
 use crate::{
     cli::Flags,
-    config::{Config, Organization, as_text, file::FileError},
+    config::{
+        Access, Config, Organization, as_text,
+        file::FileError,
+        queue::{EventSource, Queue},
+    },
     model::{
         shard::{Shard, ShardError, ordinal_of_pod},
         snapshot::Plan,
@@ -81,7 +85,8 @@ impl Settings {
         };
         let plan = flags.collectors.plan(&config.collectors, flags.asks_for_names());
         let max_rate = flags.max_rate(config.rates);
-        let settings = Self { plan, max_rate, config: with_role(config, flags), shard: shard(flags)? };
+        let settings =
+            Self { plan, max_rate, config: with_queues(with_role(config, flags), flags), shard: shard(flags)? };
         let is_idle = flags.external_id.is_some() && settings.config.organization.is_none();
         if is_idle { Err(SettingsError::IdleExternalId) } else { Ok(settings) }
     }
@@ -94,6 +99,20 @@ fn with_role(mut config: Config, flags: &Flags) -> Config {
     }
     if let (Some(organization), Some(external_id)) = (&mut config.organization, &flags.external_id) {
         organization.external_id = Some(external_id.clone());
+    }
+    config
+}
+
+/// Where flags name queues, they name all of them; the file may say how to enter one.
+fn with_queues(mut config: Config, flags: &Flags) -> Config {
+    if !flags.queues.is_empty() {
+        let queues: BTreeSet<_> = flags.queues.iter().cloned().collect();
+        let entered = |queue: Queue| {
+            let known = config.events.iter().find(|source| source.queue == queue);
+            let access = known.map_or(Access::Ambient, |source| source.access.clone());
+            EventSource { queue, access }
+        };
+        config.events = queues.into_iter().map(entered).collect();
     }
     config
 }

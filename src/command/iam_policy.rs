@@ -35,6 +35,10 @@ pub const fn actions(collector: Collector) -> &'static [&'static str] {
 /// resources based on tags".)
 const ASSUME: [&str; 2] = ["sts:AssumeRole", "sts:TagSession"];
 
+/// What it takes to receive events. `sqs:DeleteMessage` is also what deletes several at
+/// once. (Service Authorization Reference, "Actions defined by Amazon SQS".)
+const QUEUE: [&str; 2] = ["sqs:DeleteMessage", "sqs:ReceiveMessage"];
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Policy {
@@ -68,7 +72,12 @@ pub fn policy(principal: Principal, settings: &Settings) -> Option<String> {
             let generates = settings.plan.users.is_some_and(|users| users.generate_report);
             let all = settings.plan.collectors().flat_map(actions).copied();
             let action = all.filter(|action| generates || *action != "iam:GenerateCredentialReport").collect();
-            vec![Statement::allow("AwsMfaExporterReads", action, vec!["*".to_owned()])]
+            let mut statements = vec![Statement::allow("AwsMfaExporterReads", action, vec!["*".to_owned()])];
+            // Then the account's credentials are the exporter's own.
+            if settings.config.is_single_account() {
+                statements.extend(of_queues(&settings.config));
+            }
+            statements
         }
         Principal::Exporter => of_exporter(&settings.config),
     };
@@ -95,8 +104,10 @@ fn of_exporter(config: &Config) -> Vec<Statement> {
         statements.push(Statement::allow("AwsMfaExporterLists", action, vec!["*".to_owned()]));
         roles.push(format!("arn:*:iam::*:role/{}", organization.role_name));
     }
-    for account in &config.accounts {
-        if let Access::Role { profile: None, role } = &account.access {
+    statements.extend(of_queues(config));
+    let queues = config.events.iter().map(|source| &source.access);
+    for access in config.accounts.iter().map(|account| &account.access).chain(queues) {
+        if let Access::Role { profile: None, role } = access {
             roles.push(role.arn.clone());
         }
     }
@@ -104,4 +115,11 @@ fn of_exporter(config: &Config) -> Vec<Statement> {
         statements.push(Statement::allow("AwsMfaExporterAssumes", ASSUME.to_vec(), roles));
     }
     statements
+}
+
+/// What it takes to receive events with the exporter's own credentials.
+fn of_queues(config: &Config) -> Option<Statement> {
+    let own = config.events.iter().filter(|source| source.access == Access::Ambient);
+    let queues: Vec<_> = own.map(|source| source.queue.arn()).collect();
+    (!queues.is_empty()).then(|| Statement::allow("AwsMfaExporterReceives", QUEUE.to_vec(), queues))
 }

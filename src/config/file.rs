@@ -19,6 +19,7 @@ use super::{
     Access, Config, DISCOVERY_INTERVAL, Filter, Organization, Rates, Role, SESSION_NAME, StaticAccount,
     collectors::{Collectors, Section},
     mistake::{Mistake, Mistakes},
+    queue::{EventSource, Queue},
     value::{date, duration, is_word, rate, role_name},
     yaml::{Given, Quoting, read},
 };
@@ -43,6 +44,7 @@ struct File {
     accounts: Given<Vec<FileAccount>>,
     collectors: Given<Section>,
     aws: Given<FileAws>,
+    events: Given<Vec<FileQueue>>,
     exemptions: Given<Vec<FileExemption>>,
 }
 
@@ -106,6 +108,28 @@ struct FileAccount {
     session_name: Given<Text>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileQueue {
+    queue_url: Text,
+    #[serde(default)]
+    profile: Given<Text>,
+    #[serde(default)]
+    role_arn: Given<Text>,
+    #[serde(default)]
+    external_id: Given<Text>,
+    #[serde(default)]
+    session_name: Given<Text>,
+}
+
+/// How to come by credentials, wherever that stands.
+struct FileAccess {
+    profile: Option<Text>,
+    role_arn: Option<Text>,
+    external_id: Option<Text>,
+    session_name: Option<Text>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileAws {
@@ -147,6 +171,7 @@ impl Config {
             accounts: check.accounts(file.accounts.0.unwrap_or_default()),
             collectors: Collectors::of_section(&section, |at, what| check.wrong_at(at, what)),
             rates: check.rates(file.aws.0.unwrap_or_default()),
+            events: check.events(file.events.0.unwrap_or_default()),
             exemptions: check.exemptions(file.exemptions.0.unwrap_or_default()).into(),
         };
         if check.0.is_empty() { Ok(config) } else { Err(wrong(check.0)) }
@@ -230,29 +255,57 @@ impl Validator {
             if accounts.iter().any(|known| known.id == id) {
                 self.wrong(&file.id, format_args!("account {id} is here twice: remove one of the two"));
             }
-            let name = file.name.0.clone();
-            accounts.push(StaticAccount { id, name, access: self.access(id, file) });
+            let access = FileAccess {
+                profile: file.profile.0,
+                role_arn: file.role_arn.0,
+                external_id: file.external_id.0,
+                session_name: file.session_name.0,
+            };
+            accounts.push(StaticAccount { id, name: file.name.0, access: self.access(Some(id), access) });
         }
         accounts
     }
 
-    fn access(&mut self, id: AccountId, file: FileAccount) -> Access {
-        let profile = file.profile.0.map(|profile| profile.value);
-        let Some(arn) = file.role_arn.0 else {
-            for idle in [&file.external_id.0, &file.session_name.0].into_iter().flatten() {
-                self.wrong(idle, "this needs role_arn: the account has none");
+    fn events(&mut self, files: Vec<FileQueue>) -> Vec<EventSource> {
+        let mut sources: Vec<EventSource> = Vec::new();
+        for file in files {
+            let access = FileAccess {
+                profile: file.profile.0,
+                role_arn: file.role_arn.0,
+                external_id: file.external_id.0,
+                session_name: file.session_name.0,
+            };
+            let access = self.access(None, access);
+            let Some(queue) = self.read("events.queue_url", &file.queue_url, Queue::parse) else { continue };
+            if sources.iter().any(|known| known.queue.arn() == queue.arn()) {
+                self.wrong(&file.queue_url, "this queue is here twice: remove one of the two");
+            }
+            sources.push(EventSource { queue, access });
+        }
+        sources
+    }
+
+    /// How to come by credentials, of `owner` where it is said whose they are to be.
+    fn access(&mut self, owner: Option<AccountId>, file: FileAccess) -> Access {
+        let profile = file.profile.map(|profile| profile.value);
+        let Some(arn) = file.role_arn else {
+            for idle in [&file.external_id, &file.session_name].into_iter().flatten() {
+                self.wrong(idle, "this needs role_arn: there is none here");
             }
             return profile.map_or(Access::Ambient, Access::Profile);
         };
         match Identity::of_arn(&arn.value) {
-            Ok(identity) if identity.account != id => {
-                self.wrong(&arn, format_args!("the role belongs to account {}, not to {id}", identity.account));
+            Ok(Identity { account, .. }) if owner.is_some_and(|owner| owner != account) => {
+                let owner = owner.map(|owner| owner.to_string()).unwrap_or_default();
+                self.wrong(&arn, format_args!("the role belongs to account {account}, not to {owner}"));
             }
             Ok(_) if arn.value.split(':').nth(5).is_some_and(|resource| resource.starts_with("role/")) => {}
-            _ => self.wrong(&arn, format_args!("not the ARN of a role: write arn:aws:iam::{id}:role/NAME")),
+            _ => {
+                let owner = owner.map_or_else(|| "ACCOUNT".to_owned(), |owner| owner.to_string());
+                self.wrong(&arn, format_args!("not the ARN of a role: write arn:aws:iam::{owner}:role/NAME"));
+            }
         }
-        let (external_id, session_name) =
-            (self.external_id(file.external_id.0), self.session_name(file.session_name.0));
+        let (external_id, session_name) = (self.external_id(file.external_id), self.session_name(file.session_name));
         Access::Role { profile, role: Role { arn: arn.value, session_name, external_id } }
     }
 
@@ -411,6 +464,29 @@ mod tests {
         let error = parse("aws:\n  max_rate: 0\n  check_max_rate: fast\n").unwrap_err();
         assert!(error.contains("x.yml:2:13: aws.max_rate: no rate: write how many requests a second"), "{error}");
         assert!(error.contains("x.yml:3:19: aws.check_max_rate: "), "{error}");
+    }
+
+    #[test]
+    fn events_come_from_queues_and_each_is_there_once() {
+        let url = "https://sqs.us-east-1.amazonaws.com/111111111111/q";
+        let role = "arn:aws:iam::222222222222:role/events";
+        let events = parse(&format!("events: [{{queue_url: {url}, role_arn: {role}}}]\n")).unwrap().events;
+        assert_eq!(events[0].queue.url(), url);
+        assert!(
+            matches!(&events[0].access, Access::Role { role: entered, .. } if entered.arn == role),
+            "of any account"
+        );
+        let error = parse(&format!(
+            "events:\n- queue_url: {url}\n- queue_url: {url}\n  external_id: x1\n- queue_url: sqs\n- role_arn: {role}\n"
+        ));
+        assert!(error.unwrap_err().contains("queue_url"), "it is needed");
+        let error =
+            parse(&format!("events:\n- queue_url: {url}\n- queue_url: {url}\n  external_id: x1\n- queue_url: sqs\n"))
+                .unwrap_err();
+        for (place, what) in [("3:14", "is here twice"), ("4:16", "needs role_arn"), ("5:14", "aws sqs get-queue-url")]
+        {
+            assert!(error.contains(&format!("x.yml:{place}: ")) && error.contains(what), "{place}: {error}");
+        }
     }
 
     #[test]

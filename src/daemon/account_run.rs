@@ -10,23 +10,31 @@
 
 mod inventory;
 mod knowledge;
+mod series;
 mod trigger;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{Notify, mpsc, watch},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use crate::{
     aws::{Session, iam::AccountIam},
     collect::{self, Finding, progress::Only, root::Doubt},
-    daemon::supervise::caught,
+    daemon::{supervise::caught, wakes::Wakes},
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::Identity,
-        facts::{Confirmation, Fault, FaultClass, RootReading, Summary},
+        facts::{Confirmation, Fault, FaultClass, Fingerprint, RootReading, Summary},
         snapshot::{Collector, Event, News, Outcome, Plan},
         time::Moment,
     },
@@ -34,6 +42,7 @@ use crate::{
 };
 
 pub use knowledge::Knowledge;
+use series::Series;
 pub use trigger::Trigger;
 
 /// A heartbeat that takes longer than this is cut off: confirmation, retries
@@ -48,6 +57,11 @@ pub struct AccountRun {
     events: mpsc::Sender<Event>,
     own: ExporterMetrics,
     wake: Arc<Notify>,
+    /// Whether the next inventory settles the users too, due or not.
+    wants_users: Arc<AtomicBool>,
+    /// What an event wakes: the heartbeat.
+    by_event: Arc<Notify>,
+    wakes: Wakes,
     beats: watch::Sender<Option<(Moment, Summary)>>,
     knowledge: Knowledge,
     /// Where its collectors run once.
@@ -83,8 +97,16 @@ impl AccountRun {
         own: ExporterMetrics,
         knowledge: Knowledge,
     ) -> Self {
-        let (wake, beats) = (Arc::new(Notify::new()), watch::Sender::new(None));
-        Self { session, plan, events, own, wake, beats, knowledge, only: None }
+        let (wake, by_event, wants_users) = <(Arc<Notify>, Arc<Notify>, Arc<AtomicBool>)>::default();
+        let (wakes, beats) = (Wakes::default(), watch::Sender::new(None));
+        Self { session, plan, events, own, wake, wants_users, by_event, wakes, beats, knowledge, only: None }
+    }
+
+    /// The same, and whoever wakes the account by `wakes` has it read.
+    #[must_use]
+    pub fn woken_by(self, wakes: Wakes) -> Self {
+        self.session.wanted().into_iter().for_each(|account| wakes.enlist(account, &self.by_event));
+        Self { wakes, ..self }
     }
 
     /// Runs each collector once.
@@ -115,7 +137,7 @@ impl AccountRun {
         let mut last: Option<RootReading> = None;
         // Only the run just before this one can confirm it; a gap starts anew.
         let mut before: Option<RootReading> = None;
-        let mut denials = 0;
+        let (mut denials, mut series, start) = (0, Series::default(), Instant::now());
         loop {
             let began = Instant::now();
             // Boxed, so that between two runs an account is small.
@@ -128,8 +150,37 @@ impl AccountRun {
                 }
                 last = before;
             }
+            let fingerprint = before.and_then(|reading| reading.summary.fingerprint());
+            if series.read(began - start, fingerprint) {
+                self.wants_users.store(true, Ordering::Relaxed);
+                self.wake.notify_one();
+            }
             let interval = last.map_or(self.plan.cadence.root, |reading| self.plan.cadence.heartbeat(&reading));
-            sleep(self.next(interval, denials).saturating_sub(began.elapsed())).await;
+            let due = began + self.next(interval, denials);
+            if denials > 0 {
+                // Who is denied is asked less often, whatever happens in the account.
+                sleep_until(due).await;
+            } else {
+                self.wait(due, &mut series, trigger.seen(), start).await;
+            }
+        }
+    }
+
+    /// Waits until `due`, or until an event wants the account read before.
+    async fn wait(&self, due: Instant, series: &mut Series, seen: Option<Fingerprint>, start: Instant) {
+        loop {
+            let early = series.due(start.elapsed()).map(|time| start + time).filter(|early| *early < due);
+            tokio::select! {
+                biased;
+                () = sleep_until(early.unwrap_or(due)) => {
+                    if early.is_some() {
+                        series.pay(start.elapsed());
+                        self.own.events.read_early();
+                    }
+                    return;
+                }
+                () = self.by_event.notified() => series.event(seen, start.elapsed()),
+            }
         }
     }
 
@@ -181,6 +232,9 @@ impl AccountRun {
         };
         let account = verified.identity.account;
         self.knowledge.is_of(&verified.identity);
+        if self.session.wanted().is_none() {
+            self.wakes.enlist(account, &self.by_event);
+        }
         self.tell(Event::Identified { identity: verified.identity.clone(), at: asked }).await;
         let begun = clock.now();
         let started = since.unwrap_or(begun);

@@ -27,6 +27,7 @@ use crate::{
         account_run::{AccountRun, Knowledge},
         roster::{Listing, Roster, Watched},
         supervise::{caught, forever},
+        wakes::Wakes,
     },
     limit::Learner,
     metrics::exporter_metrics::ExporterMetrics,
@@ -65,6 +66,7 @@ pub struct Fleet {
     caller: Caller,
     events: mpsc::Sender<Event>,
     metrics: ExporterMetrics,
+    wakes: Wakes,
     /// The exporter's own credentials, and those of the profiles that assume roles.
     bases: BTreeMap<Option<String>, Session>,
     roster: Roster,
@@ -86,8 +88,14 @@ impl Fleet {
     /// A fleet of nobody. All calls are made through `caller`'s clients.
     #[must_use]
     pub fn new(caller: Caller, events: mpsc::Sender<Event>, metrics: ExporterMetrics) -> Self {
-        let (bases, roster, runs) = (BTreeMap::new(), Roster::default(), BTreeMap::new());
-        Self { caller, events, metrics, bases, roster, runs, knowledge: BTreeMap::new() }
+        let (wakes, bases, roster, runs) = (Wakes::default(), BTreeMap::new(), Roster::default(), BTreeMap::new());
+        Self { caller, events, metrics, wakes, bases, roster, runs, knowledge: BTreeMap::new() }
+    }
+
+    /// The same, and whoever wakes an account by `wakes` has it read.
+    #[must_use]
+    pub fn woken_by(self, wakes: Wakes) -> Self {
+        Self { wakes, ..self }
     }
 
     /// The same, and the first list of an organization is held against the accounts
@@ -248,6 +256,7 @@ impl Fleet {
         };
         let knowledge = self.knowledge.entry(id).or_default().clone();
         AccountRun::new(session, settings.plan, self.events.clone(), self.metrics.clone(), knowledge)
+            .woken_by(self.wakes.clone())
     }
 
     /// The credentials that assume roles: one session, whoever they are for.

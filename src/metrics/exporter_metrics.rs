@@ -3,12 +3,16 @@
 //!
 //! The row of a metric stands where the metric is made, in [`ExporterMetrics::new`].
 
+mod events;
+
 use std::time::Duration;
 
 use prometheus::{
-    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry, Result, core::Collector,
-    proto::MetricFamily,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, Result,
+    core::Collector, proto::MetricFamily,
 };
+
+pub use events::EventMetrics;
 
 use super::{Kind, Metric};
 use crate::{
@@ -37,6 +41,8 @@ const REQUEST_FAULTS: [FaultClass; 10] = [
 /// What the exporter counts of itself, and of its requests to AWS.
 #[derive(Clone, Debug)]
 pub struct ExporterMetrics {
+    /// What is counted of events.
+    pub events: EventMetrics,
     registry: Registry,
     aws_request_duration: Histogram,
     aws_request_failures: IntCounterVec,
@@ -93,11 +99,12 @@ impl ExporterMetrics {
         )?;
         build_info.with_label_values(&[BUILD.version, BUILD.revision, BUILD.rustc, BUILD.os, BUILD.arch]).set(1.0);
         Ok(Self {
+            events: EventMetrics::register(rows)?,
             registry: rows.registry.clone(),
             aws_request_duration: rows.histogram(
                 "aws_mfa_exporter_aws_request_duration_seconds",
                 &REQUEST_BUCKETS,
-                "Duration of requests to AWS, from sending to the last byte or the failure.",
+                "Duration of requests to AWS, from sending to the last byte or the failure. Without ReceiveMessage, which waits for messages.",
             )?,
             aws_request_failures: rows.counters(
                 "aws_mfa_exporter_aws_request_failures_total",
@@ -116,7 +123,7 @@ impl ExporterMetrics {
             aws_requests: rows.counters(
                 "aws_mfa_exporter_aws_requests_total",
                 &["service", "operation"],
-                "Requests sent to AWS, retries included. Each is an event in CloudTrail.",
+                "Requests sent to AWS, retries included. Each is an event in CloudTrail, except those to SQS.",
             )?,
             aws_requests_waiting: rows.gauge(
                 "aws_mfa_exporter_aws_requests_waiting",
@@ -197,9 +204,11 @@ impl ExporterMetrics {
         sent.inc();
     }
 
-    /// Counts how a request to AWS ended.
-    pub fn request_ended(&self, service: &str, operation: &str, took: Duration, fault: Option<FaultClass>) {
-        self.aws_request_duration.observe(took.as_secs_f64());
+    /// Counts how a request to AWS ended; how long it took, unless it was to wait.
+    pub fn request_ended(&self, service: &str, operation: &str, took: Option<Duration>, fault: Option<FaultClass>) {
+        if let Some(took) = took {
+            self.aws_request_duration.observe(took.as_secs_f64());
+        }
         if let Some(fault) = fault {
             self.aws_request_failures.with_label_values(&[service, operation, fault.as_str()]).inc();
         }
@@ -341,6 +350,11 @@ impl Rows {
         self.add(Metric { name, help, kind: Kind::Histogram, labels: &[] }, histogram)
     }
 
+    fn histograms(&mut self, name: Text, labels: &'static [Text], buckets: &[f64], help: Text) -> Result<HistogramVec> {
+        let histograms = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?;
+        self.add(Metric { name, help, kind: Kind::Histogram, labels }, histograms)
+    }
+
     fn add<C: Collector + Clone + 'static>(&mut self, metric: Metric, collector: C) -> Result<C> {
         self.metrics.push(metric);
         self.registry.register(Box::new(collector.clone()))?;
@@ -366,7 +380,7 @@ mod tests {
         assert_eq!(failures(&metrics), [0.0; 0]);
         metrics.request_sent("iam", "GetAccountSummary");
         assert_eq!(failures(&metrics), [0.0; REQUEST_FAULTS.len()]);
-        metrics.request_ended("iam", "GetAccountSummary", Duration::ZERO, Some(FaultClass::Throttled));
+        metrics.request_ended("iam", "GetAccountSummary", Some(Duration::ZERO), Some(FaultClass::Throttled));
         assert_eq!(failures(&metrics).iter().sum::<f64>(), 1.0);
     }
 }

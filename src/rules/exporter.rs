@@ -1,7 +1,7 @@
 //! Alerts on the exporter itself: whether it is there, and whether it can work.
 
 use super::{
-    accounts,
+    accounts, events,
     kit::Kit,
     memory,
     rule::{ACCOUNT, EXPORTER, EXPORTER_OF_JOB, Group, Rule, Severity},
@@ -20,6 +20,7 @@ pub(super) fn group(kit: &Kit<'_>) -> Group {
     rules.extend([down(kit), tick_stopped(), control_unknown(kit), collector_stale(kit)]);
     rules.extend([throttled(kit), reload_failed(), web_reload_failed(), certificate_expires()]);
     rules.extend([state_not_written(), panicked()]);
+    rules.extend(events::alerts(kit));
     Group { name: "aws-mfa-exporter", interval: "30s", rules }
 }
 

@@ -15,6 +15,7 @@ from exporter_calls import (
     samples,
     scrape_duration,
 )
+import exporter_events as events
 from kit import cells, mapping, now, query, steps
 from panels import graph, stat, table
 from promql import JOB, OWN, SCOPE
@@ -39,6 +40,8 @@ def board():
     made.row("Requests to AWS")
     made.line(10, (12, requests()), (12, failures()))
     made.line(8, (12, latency()), (12, operations()))
+    made.row("Events")
+    made.line(7, (6, events.queues()), (6, events.messages()), (6, events.reads()), (6, events.echoes()))
     made.row("Scrapes")
     made.line(7, (8, scrape_duration()), (8, samples()), (8, http()))
     made.row("Process")

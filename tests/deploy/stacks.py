@@ -1,14 +1,16 @@
-"""The CloudFormation templates, deployed in moto: what their roles trust, for every choice of parameters. moto knows neither
+"""The CloudFormation templates, deployed in moto: what their roles trust, for every choice of parameters, and who may send events. moto knows neither
 StackSets nor EKS, and passes over these."""
 
 import contextlib
 import io
+import json
 import os
 import warnings
 
 os.environ |= {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
 
 import boto3
+import yaml
 from moto import mock_aws
 
 from organization import IAM
@@ -94,3 +96,70 @@ def mistakes():
         found = trust(template, **parameters)
         if found != wanted:
             yield f"{template} with {parameters} trusts {found}, not {wanted}"
+    yield from mistakes_of_events()
+
+
+QUEUE = "arn:aws:sqs:us-east-1:{}:aws-mfa-exporter-events"
+HERE, ELSEWHERE = "123456789012", "111111111111"
+
+
+def deployed(template, **parameters):
+    """Deploys a template; inside of moto alone."""
+    boto3.client("cloudformation").create_stack(
+        StackName=template.split(".")[0],
+        TemplateBody=(IAM / template).read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+    )
+
+
+class Plain(yaml.SafeLoader):
+    """A template whose functions stay the texts that they have."""
+
+
+Plain.add_multi_constructor("!", lambda loader, suffix, node: getattr(node, "value", None))
+
+
+def senders():
+    """Who may send to the queue, each with the conditions: as it stands there, since moto knows no policies of queues."""
+    template = yaml.load((IAM / "events-queue.yaml").read_text(), Plain)
+    policy = template["Resources"]["QueuePolicy"]["Properties"]["PolicyDocument"]
+    allowed = [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
+    return [(json.dumps(statement["Principal"]), statement["Condition"]) for statement in allowed]
+
+
+def rules(queue_account, reader):
+    """The rules of an account by name: state, sources, and whether a role sends."""
+    with mock_aws(), warnings.catch_warnings(action="ignore"):
+        deployed("events-rule.yaml", QueueArn=QUEUE.format(queue_account), ReaderRoleName=reader)
+        events, found = boto3.client("events"), {}
+        for rule in events.list_rules()["Rules"]:
+            targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+            sources = json.loads(rule["EventPattern"])["source"]
+            found[rule["Name"]] = (rule["State"], sources, [(one["Arn"], bool(one.get("RoleArn"))) for one in targets])
+        return found
+
+
+def mistakes_of_events():
+    """A queue that others may send to, a rule that forged events pass, a role where none may be."""
+    rule = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/${RuleName}"
+    wanted = [
+        (
+            '{"AWS": "*"}',
+            {
+                "StringEquals": {"aws:PrincipalOrgID": "OrganizationId"},
+                "ArnLike": {"aws:PrincipalArn": "arn:${AWS::Partition}:iam::*:role/${RuleName}"},
+            },
+        ),
+        ('{"Service": "events.amazonaws.com"}', {"ArnEquals": {"aws:SourceArn": [rule, f"{rule}-echo"]}}),
+    ]
+    if (found := senders()) != wanted:
+        yield f"events-queue.yaml lets {found} send, not {wanted}"
+    for account, reader in [(HERE, ""), (ELSEWHERE, ""), (ELSEWHERE, "audit/mfa"), (HERE, "audit/mfa")]:
+        target = [(QUEUE.format(account), account == ELSEWHERE)]
+        of_changes = ("ENABLED", ["aws.iam", "aws.signin"], target)
+        of_echoes = ("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", ["aws.iam"], target)
+        echo = {"aws-mfa-exporter-events-echo": of_echoes} if reader else {}
+        wanted = {"aws-mfa-exporter-events": of_changes} | echo
+        if (found := rules(account, reader)) != wanted:
+            yield f"events-rule.yaml for a queue of {account} and reader {reader!r} makes {found}, not {wanted}"

@@ -15,6 +15,8 @@ mod credentials;
 mod dashboards;
 /// What is packed, and the demo stack.
 mod deploy;
+/// Events that have an account read before its time.
+mod events;
 /// Which accounts filters name.
 mod filters;
 /// Many accounts: an organization, roles, a file, shards.

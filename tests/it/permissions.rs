@@ -47,6 +47,22 @@ fn actions(policy: &str) -> BTreeMap<String, Vec<String>> {
     statements.map(|one| (one["Sid"].as_str().unwrap().to_owned(), texts(&one["Action"]))).collect()
 }
 
+/// Where the queue's reader is a role, the exporter only assumes it.
+#[test]
+fn who_reads_a_queue_is_allowed_to_and_only_that_queue() {
+    let url = "https://sqs.us-east-1.amazonaws.com/111111111111/q";
+    let flag = format!("--events.queue-url={url}");
+    let own = printed(&["--of=exporter", "--organization.role-name=x", &flag]);
+    let statement = &actions(&own)["AwsMfaExporterReceives"];
+    assert_eq!(statement, &["sqs:DeleteMessage", "sqs:ReceiveMessage"]);
+    assert!(own.contains("\"arn:aws:sqs:us-east-1:111111111111:q\""), "{own}");
+    assert!(printed(&[&flag]).contains("sqs:ReceiveMessage"), "the one account's credentials are the exporter's own");
+    assert!(!printed(&["--organization.role-name=x", &flag]).contains("sqs:"), "a member's role reads no queue");
+    let entered =
+        printed_for(&format!("events: [{{queue_url: {url}, role_arn: 'arn:aws:iam::222222222222:role/e'}}]\n"));
+    assert!(entered.contains("arn:aws:iam::222222222222:role/e") && !entered.contains("sqs:"), "{entered}");
+}
+
 // === one table ===
 
 /// The policies that Terraform reads are what the program prints, byte for byte.

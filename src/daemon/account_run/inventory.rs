@@ -1,7 +1,7 @@
 //! The loop that takes inventory: it lists the virtual devices and, by what that has
 //! shown, settles the users.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -85,7 +85,8 @@ impl AccountRun {
                 self.await_beat(&mut beats).await;
             }
             let users_due = inventory.users_due.is_none_or(|due| due <= Instant::now());
-            let with_users = users_due || inventory.has_changed(&self.knowledge.changes.get());
+            let is_wanted = self.wants_users.swap(false, Ordering::Relaxed);
+            let with_users = is_wanted || users_due || inventory.has_changed(&self.knowledge.changes.get());
             let turn = Turn { beat: *beats.borrow_and_update(), with_users };
             // Boxed, so that between two runs an account is small.
             pause = Box::pin(self.take_inventory(&mut inventory, turn)).await;

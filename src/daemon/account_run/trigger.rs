@@ -15,6 +15,12 @@ impl Trigger {
     pub fn beat(&mut self, fingerprint: Option<Fingerprint>) -> bool {
         fingerprint.is_some_and(|fingerprint| self.seen.replace(fingerprint) != Some(fingerprint))
     }
+
+    /// The last fingerprint that a heartbeat has read.
+    #[must_use]
+    pub fn seen(&self) -> Option<Fingerprint> {
+        self.seen
+    }
 }
 
 #[cfg(test)]

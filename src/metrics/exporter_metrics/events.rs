@@ -1,0 +1,172 @@
+//! What is counted of the queues that events come from. Nothing of it is exported
+//! where there is no queue.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use prometheus::{GaugeVec, HistogramVec, IntCounterVec, Result};
+
+use super::Rows;
+use crate::{
+    events::{Kind, Refusal},
+    model::{account::AccountId, facts::FaultClass, time::Timestamp},
+};
+
+const UNLABELLED: [&str; 0] = [];
+
+/// In seconds: most events come within a minute, and some when AWS tries again.
+const DELAYS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0];
+
+/// What the exporter counts of events, by queue.
+#[derive(Clone, Debug)]
+pub struct EventMetrics {
+    delay: HistogramVec,
+    dropped: IntCounterVec,
+    echoes: GaugeVec,
+    /// The accounts that have a sample in `echoes`.
+    echoing: Arc<Mutex<BTreeSet<AccountId>>>,
+    fault: GaugeVec,
+    last_success: GaugeVec,
+    reads: IntCounterVec,
+    received: IntCounterVec,
+    up: GaugeVec,
+}
+
+impl EventMetrics {
+    pub(super) fn register(rows: &mut Rows) -> Result<Self> {
+        Ok(Self {
+            delay: rows.histograms(
+                "aws_mfa_events_delay_seconds",
+                &["queue"],
+                &DELAYS,
+                "How late events of watched accounts were received: from the time in the event, which is to the second and by the clock of AWS, to the clock of this host. No verdict depends on it.",
+            )?,
+            echoes: rows.gauges(
+                "aws_mfa_events_last_echo_timestamp_seconds",
+                &["account_id"],
+                "When a GetAccountSummary of the exporter itself last came back as an event, which shows that events of this account arrive. 0 before the first time; absent without a queue. Needs the rule for echoes.",
+            )?,
+            echoing: Arc::default(),
+            dropped: rows.counters(
+                "aws_mfa_events_dropped_total",
+                &["queue", "reason"],
+                "Messages of the queue that start no read, by reason: not_an_event, not_json, sns_envelope, unwatched. The last is an event of an account that this exporter does not watch, for example of another shard.",
+            )?,
+            fault: rows.gauges(
+                "aws_mfa_events_fault",
+                &["queue", "fault"],
+                "Why the queue was down at the last attempt. Always 1; absent while the queue is up.",
+            )?,
+            last_success: rows.gauges(
+                "aws_mfa_events_last_success_timestamp_seconds",
+                &["queue"],
+                "When SQS last answered a request for messages of the queue, also if there were none. 0 before the first time.",
+            )?,
+            reads: rows.counters(
+                "aws_mfa_events_reads_total",
+                &[],
+                "Runs of the root collector that an event has started before their time, in all accounts. Absent without a queue.",
+            )?,
+            received: rows.counters(
+                "aws_mfa_events_received_total",
+                &["queue", "kind"],
+                "Events of watched accounts that the exporter has received, by kind: echo, iam, sign_in, other. An event is no evidence: it starts a read, and an echo not even that.",
+            )?,
+            up: rows.gauges(
+                "aws_mfa_events_up",
+                &["queue"],
+                "Whether the exporter could receive and delete messages of the queue at the last attempt. If not, changes show at the usual intervals.",
+            )?,
+        })
+    }
+
+    /// Begins with a queue: what is counted of it counts from 0, or the first of a kind
+    /// would be no increase as Prometheus sees it.
+    pub fn begin(&self, queue: &str) {
+        for kind in Kind::ALL {
+            self.received.with_label_values(&[queue, kind.as_str()]);
+        }
+        for reason in Refusal::ALL {
+            self.dropped.with_label_values(&[queue, reason.as_str()]);
+        }
+        self.reads.with_label_values(&UNLABELLED);
+        self.delay.with_label_values(&[queue]);
+        self.last_success.with_label_values(&[queue]).set(0.0);
+        self.is_down(queue, Some(FaultClass::Pending));
+    }
+
+    /// An echo of this account came at this time.
+    pub fn echoed(&self, account: AccountId, at: Timestamp) {
+        self.echoing.lock().unwrap_or_else(PoisonError::into_inner).insert(account);
+        self.echoes.with_label_values(&[account.as_str()]).set(at.as_seconds());
+    }
+
+    /// Says of each of these accounts when its last echo came, and of no other.
+    pub fn expect_echoes(&self, accounts: BTreeSet<AccountId>) {
+        let mut known = self.echoing.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in known.difference(&accounts) {
+            let _ = self.echoes.remove_label_values(&[gone.as_str()]);
+        }
+        for new in accounts.difference(&known) {
+            self.echoes.with_label_values(&[new.as_str()]).set(0.0);
+        }
+        *known = accounts;
+    }
+
+    /// An event was received so long after its own time.
+    pub fn delayed(&self, queue: &str, delay: Duration) {
+        self.delay.with_label_values(&[queue]).observe(delay.as_secs_f64());
+    }
+
+    /// Has nothing more to say of a queue.
+    pub fn end(&self, queue: &str) {
+        for kind in Kind::ALL {
+            let _ = self.received.remove_label_values(&[queue, kind.as_str()]);
+        }
+        for reason in Refusal::ALL {
+            let _ = self.dropped.remove_label_values(&[queue, reason.as_str()]);
+        }
+        let _ = self.up.remove_label_values(&[queue]);
+        let _ = self.delay.remove_label_values(&[queue]);
+        let _ = self.last_success.remove_label_values(&[queue]);
+        self.explain(queue, None);
+    }
+
+    /// The queue has answered at this time.
+    pub fn answered(&self, queue: &str, at: Timestamp) {
+        self.last_success.with_label_values(&[queue]).set(at.as_seconds());
+    }
+
+    /// Says how the queue is: up, or down for this reason.
+    pub fn is_down(&self, queue: &str, fault: Option<FaultClass>) {
+        self.up.with_label_values(&[queue]).set(f64::from(u8::from(fault.is_none())));
+        self.explain(queue, fault);
+    }
+
+    fn explain(&self, queue: &str, fault: Option<FaultClass>) {
+        for other in FaultClass::ALL.into_iter().filter(|class| Some(*class) != fault) {
+            let _ = self.fault.remove_label_values(&[queue, other.as_str()]);
+        }
+        if let Some(fault) = fault {
+            self.fault.with_label_values(&[queue, fault.as_str()]).set(1.0);
+        }
+    }
+
+    /// Counts an event of an account that is watched.
+    pub fn received(&self, queue: &str, kind: Kind) {
+        self.received.with_label_values(&[queue, kind.as_str()]).inc();
+    }
+
+    /// Counts a message that wakes nobody.
+    pub fn dropped(&self, queue: &str, reason: Refusal) {
+        self.dropped.with_label_values(&[queue, reason.as_str()]).inc();
+    }
+
+    /// Counts a read that an event has brought forward.
+    pub fn read_early(&self) {
+        self.reads.with_label_values(&UNLABELLED).inc();
+    }
+}
