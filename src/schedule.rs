@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::facts::SealKey;
+
 /// A delay between nothing and `spread`, so that what was started together does
 /// not run together for ever.
 #[must_use]
@@ -28,6 +30,14 @@ pub fn renewal(lifetime: Duration) -> Duration {
 pub fn retry_delay(tries: u32) -> Duration {
     let ceiling = Duration::from_millis(200) * 2u32.saturating_pow(tries.saturating_sub(1)).min(32);
     ceiling.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// A key that nobody can guess, for what is hashed so as not to be read.
+#[must_use]
+pub fn key() -> SealKey {
+    let mut key = [0; 16];
+    aws_lc_rs::rand::fill(&mut key).expect("the operating system has random numbers");
+    SealKey(key)
 }
 
 /// How long to leave an account alone that has denied its last `denials` runs:

@@ -84,6 +84,7 @@ impl AccountRun {
         knowledge: Knowledge,
     ) -> Self {
         let (wake, beats) = (Arc::new(Notify::new()), watch::Sender::new(None));
+        knowledge.changes.seal_with(schedule::key());
         Self { session, plan, events, own, wake, beats, knowledge, only: None }
     }
 

@@ -14,8 +14,10 @@ use std::{
 
 mod account;
 mod plan;
+mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
+pub use root_devices::RootDevicesMemory;
 pub use plan::{Collector, Plan, UsersPlan};
 
 use crate::model::{
