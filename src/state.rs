@@ -397,13 +397,8 @@ mod tests {
         );
         snapshot.fold(Event::Identified { identity, at: now(2) }, now(2));
         let summary = Summary { mfa_enabled: Some(true), password: Some(true), ..Summary::default() };
-        let list = VirtualDevices {
-            root_owned: 0,
-            unowned: 0,
-            others: None,
-            roots: None,
-            fingerprint: summary.fingerprint(),
-        };
+        let list =
+            VirtualDevices { root_owned: 0, unowned: 0, others: None, roots: None, fingerprint: summary.fingerprint() };
         let reading = RootReading { summary, confirmation: Confirmation::NotNeeded };
         let fault = Some(Fault::new(FaultClass::Throttled, "ListVirtualMFADevices: throttled"));
         for (collector, news, fault) in

@@ -35,7 +35,8 @@ mod tests {
         let of = |devices: &[RootDevice]| seal(SealKey([1; 16]), devices.to_vec()).unwrap();
         let both = of(&[device("a", 1), device("b", 2)]);
         assert_eq!(both, of(&[device("b", 2), device("a", 1)]));
-        for other in [&[device("a", 1)][..], &[device("a", 2), device("b", 2)], &[device("a", 1), device("c", 2)], &[]] {
+        for other in [&[device("a", 1)][..], &[device("a", 2), device("b", 2)], &[device("a", 1), device("c", 2)], &[]]
+        {
             assert!(both.differs(&of(other)), "{other:?}");
         }
     }

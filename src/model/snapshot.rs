@@ -17,8 +17,8 @@ mod plan;
 mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
-pub use root_devices::RootDevicesMemory;
 pub use plan::{Collector, Plan, UsersPlan};
+pub use root_devices::RootDevicesMemory;
 
 use crate::model::{
     account::{Account, AccountId, Identity},

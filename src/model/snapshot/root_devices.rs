@@ -89,12 +89,7 @@ impl RootDevices {
     /// What the next process should know.
     #[must_use]
     pub fn memory(&self) -> RootDevicesMemory {
-        RootDevicesMemory {
-            any: self.any.now,
-            listed: self.listed.now,
-            others: self.others.now,
-            changed: self.changed,
-        }
+        RootDevicesMemory { any: self.any.now, listed: self.listed.now, others: self.others.now, changed: self.changed }
     }
 
     /// When the devices were last seen to be others than before.
