@@ -186,7 +186,7 @@ fn on_after_failure(kit: &Kit<'_>) -> Rule {
         )
         .expr(format!("{} > time() - 7 * 86400\n{}", came_on(kit), kit.unless_control_exempt("IAM.9")))
         .says(
-            "The root user of an AWS account was without MFA and has an MFA device again: whose is it?",
+            "The root user of an AWS account was without MFA and has an MFA device now.",
             format!(
                 "{}: somebody registered an MFA device for the root user after {{{{ $value | humanizeTimestamp }}}}, when it was \
                  last seen without one. Find out who, then silence this alert.",
