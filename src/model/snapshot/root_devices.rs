@@ -26,8 +26,6 @@ pub struct RootDevices {
     listed: Seen<Seal>,
     others: Seen<u32>,
     changed: Option<Moment>,
-    /// Until when a replica may answer of before the change.
-    lagging: Option<Uptime>,
 }
 
 /// What outlives the process.
@@ -48,24 +46,27 @@ pub struct RootDevicesMemory {
 struct Seen<T> {
     now: Option<T>,
     before: Option<T>,
+    /// Until when a replica may answer of before the change between the two.
+    lagging: Option<Uptime>,
 }
 
 impl<T> Default for Seen<T> {
     fn default() -> Self {
-        Self { now: None, before: None }
+        Self { now: None, before: None, lagging: None }
     }
 }
 
 impl<T: Copy> Seen<T> {
     /// Takes a look in, and tells whether it shows a change. Nothing that is returned to
     /// is believed while a replica may lag.
-    fn look(&mut self, seen: T, differs: impl Fn(T, T) -> bool, may_lag: bool) -> bool {
+    fn look(&mut self, seen: T, differs: impl Fn(T, T) -> bool, asked: Moment, come: Uptime) -> bool {
+        let may_lag = self.lagging.is_some_and(|until| asked.mono < until);
         let is_other = self.now.is_some_and(|now| differs(now, seen));
         if is_other && may_lag && self.before.is_some_and(|before| !differs(before, seen)) {
             return false;
         }
         if is_other {
-            self.before = self.now;
+            (self.before, self.lagging) = (self.now, Some(come.plus(SETTLE)));
         }
         self.now = Some(seen);
         is_other
@@ -76,13 +77,11 @@ impl RootDevices {
     /// What an earlier process knew.
     #[must_use]
     pub fn remember(memory: RootDevicesMemory) -> Self {
-        let seen = |now| Seen { now, before: None };
         Self {
-            any: seen(memory.any),
-            listed: Seen { now: memory.listed, before: None },
-            others: Seen { now: memory.others, before: None },
+            any: Seen { now: memory.any, ..Seen::default() },
+            listed: Seen { now: memory.listed, ..Seen::default() },
+            others: Seen { now: memory.others, ..Seen::default() },
             changed: memory.changed,
-            lagging: memory.changed.map(|at| at.mono.plus(SETTLE)),
         }
     }
 
@@ -107,36 +106,28 @@ impl RootDevices {
     /// Takes a heartbeat in that was asked for at `asked` and had come at `come`.
     pub(super) fn beat(&mut self, reading: &RootReading, asked: Moment, come: Uptime) {
         let is_believed = matches!(reading.confirmation, Confirmation::Agreed | Confirmation::NotNeeded);
-        let may_lag = self.may_lag(asked);
         let Some(any) = reading.summary.mfa_enabled.filter(|_| is_believed) else { return };
-        let is_other = self.any.look(any, |one, other| one != other, may_lag);
-        self.tell(is_other, asked, come);
+        let is_other = self.any.look(any, |one, other| one != other, asked, come);
+        self.tell(is_other, asked);
     }
 
     /// Takes a list of virtual devices in, unless an entry of it may be root's and is
     /// not known to be.
     pub(super) fn list(&mut self, list: &VirtualDevices, asked: Moment, come: Uptime) {
-        let may_lag = self.may_lag(asked);
         let Some(seal) = list.roots.filter(|_| list.unowned == 0) else { return };
-        let is_other = self.listed.look(seal, |one: Seal, other| one.differs(&other), may_lag);
-        self.tell(is_other, asked, come);
+        let is_other = self.listed.look(seal, |one: Seal, other| one.differs(&other), asked, come);
+        self.tell(is_other, asked);
     }
 
     /// Takes in how many devices there are that are not virtual.
     pub(super) fn count(&mut self, others: u32, asked: Moment) {
-        let may_lag = self.may_lag(asked);
-        let is_other = self.others.look(others, |one, other| one != other, may_lag);
-        self.tell(is_other, asked, asked.mono);
+        let is_other = self.others.look(others, |one, other| one != other, asked, asked.mono);
+        self.tell(is_other, asked);
     }
 
-    fn may_lag(&self, asked: Moment) -> bool {
-        self.lagging.is_some_and(|until| asked.mono < until)
-    }
-
-    fn tell(&mut self, is_other: bool, asked: Moment, come: Uptime) {
+    fn tell(&mut self, is_other: bool, asked: Moment) {
         if is_other {
             self.changed = Some(self.changed.map_or(asked, |changed| changed.latest(asked)));
-            self.lagging = Some(come.plus(SETTLE));
         }
     }
 }
