@@ -9,6 +9,7 @@ pub mod pages;
 pub mod progress;
 pub mod report;
 pub mod root;
+pub mod seal;
 pub mod users;
 
 use crate::model::facts::{Fault, FaultClass, Summary};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::facts::SealKey;
+
 /// A delay between nothing and `spread`, so that what was started together does
 /// not run together for ever.
 #[must_use]
@@ -36,6 +38,14 @@ pub fn retry_delay(tries: u32) -> Duration {
 pub fn reconnection(failures: u32) -> Duration {
     let seconds = 2_u64.saturating_pow(failures.max(1)).min(60);
     jittered(Duration::from_secs(seconds))
+}
+
+/// A key that nobody can guess, for what is hashed so as not to be read.
+#[must_use]
+pub fn key() -> SealKey {
+    let mut key = [0; 16];
+    aws_lc_rs::rand::fill(&mut key).expect("the operating system has random numbers");
+    SealKey(key)
 }
 
 /// How long to leave an account alone that has denied its last `denials` runs:

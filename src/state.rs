@@ -20,15 +20,18 @@ use users::FileUsers;
 use crate::model::{
     account::{Account, AccountId, AccountStatus, Partition},
     exemption::Bindings,
-    facts::{Changes, Fault, FaultClass, Known, RootReading, Summary, VirtualDevices},
+    facts::{Changes, Fault, FaultClass, Known, RootReading, Seal, Summary, VirtualDevices},
     judge::Control,
     shard::Shard,
-    snapshot::{AccountState, Collector, Health, Memory, Snapshot},
+    snapshot::{AccountState, Collector, Health, Memory, RootDevicesMemory, Snapshot},
     time::{Moment, STEP_TOLERANCE, Timestamp},
 };
 
 /// The version of the file's form. A file of a newer one is not read.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+
+/// The oldest version that is read. What it does not have is not known.
+const OLDEST: u32 = 2;
 
 /// Why a file is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +82,9 @@ struct FileAccount {
     devices: Option<Dated<VirtualDevices>>,
     users: Option<Dated<FileUsers>>,
     changes: FileChanges,
+    /// Since version 3.
+    #[serde(default)]
+    root_devices: FileRootDevices,
     exemptions: Bindings,
     collectors: BTreeMap<String, FileHealth>,
     controls: BTreeMap<String, FilePast>,
@@ -98,6 +104,17 @@ struct FileChanges {
     began: Option<i64>,
     last: Option<i64>,
     departure: Option<i64>,
+}
+
+/// Root's devices: a hash of those whose serial numbers are known, and no serial number.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct FileRootDevices {
+    any: Option<bool>,
+    #[serde(deserialize_with = "Seal::read")]
+    listed: Option<Seal>,
+    others: Option<u32>,
+    changed: Option<i64>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -163,7 +180,7 @@ pub fn read(text: &str, shard: Shard, is_single_account: bool, now: Moment) -> R
     }
     let damaged = |error: serde_json::Error| StateError::Damaged { line: error.line(), column: error.column() };
     let Versioned { version } = serde_json::from_str(text).map_err(damaged)?;
-    if version != VERSION {
+    if !(OLDEST..=VERSION).contains(&version) {
         return Err(StateError::Version(version));
     }
     let file: File = serde_json::from_str(text).map_err(damaged)?;
@@ -216,7 +233,7 @@ impl<T> Dated<T> {
 
 impl FileAccount {
     fn of(memory: Memory, clock: Clock) -> Self {
-        let Memory { account, reading, devices, users, changes, bindings, health, past } = memory;
+        let Memory { account, reading, devices, users, changes, root_devices, bindings, health, past } = memory;
         let past = past.into_iter().map(|(control, (last_protected, last_failed))| {
             let [last_protected, last_failed] = [last_protected, last_failed].map(|at| at.map(Timestamp::as_millis));
             (control.as_str().to_owned(), FilePast { last_protected, last_failed })
@@ -233,6 +250,7 @@ impl FileAccount {
             users: users
                 .map(|known| Dated { as_of: clock.fact(known.as_of), value: FileUsers::of(&known.value, clock) }),
             changes: FileChanges::of(changes, clock),
+            root_devices: FileRootDevices::of(root_devices, clock),
             exemptions: bindings,
             collectors: health
                 .into_iter()
@@ -272,6 +290,7 @@ impl FileAccount {
             devices: self.devices.map(|known| known.known(clock)),
             users: self.users.map(|file| Known::new(Arc::new(file.value.reading(clock)), clock.recall(file.as_of))),
             changes: self.changes.changes(clock),
+            root_devices: self.root_devices.memory(clock),
             bindings: self.exemptions,
             health: health.collect(),
             past: past.collect(),
@@ -299,7 +318,21 @@ impl FileChanges {
             departure: at(self.departure),
             // It is the account's list of devices, which stands beside this.
             listed: None,
+            // Each seal has its own beside it.
+            key: None,
         }
+    }
+}
+
+impl FileRootDevices {
+    fn of(memory: RootDevicesMemory, clock: Clock) -> Self {
+        let RootDevicesMemory { any, listed, others, changed } = memory;
+        Self { any, listed, others, changed: changed.map(|at| clock.change(at)) }
+    }
+
+    fn memory(self, clock: Clock) -> RootDevicesMemory {
+        let Self { any, listed, others, changed } = self;
+        RootDevicesMemory { any, listed, others, changed: changed.map(|millis| clock.recall(millis)) }
     }
 }
 
@@ -364,7 +397,8 @@ mod tests {
         );
         snapshot.fold(Event::Identified { identity, at: now(2) }, now(2));
         let summary = Summary { mfa_enabled: Some(true), password: Some(true), ..Summary::default() };
-        let list = VirtualDevices { root_owned: 0, unowned: 0, fingerprint: summary.fingerprint() };
+        let list =
+            VirtualDevices { root_owned: 0, unowned: 0, others: None, roots: None, fingerprint: summary.fingerprint() };
         let reading = RootReading { summary, confirmation: Confirmation::NotNeeded };
         let fault = Some(Fault::new(FaultClass::Throttled, "ListVirtualMFADevices: throttled"));
         for (collector, news, fault) in
@@ -417,8 +451,8 @@ mod tests {
         assert_eq!(read(&text, other, false, later(0)), Err(StateError::Shard(0, 1)));
         assert!(matches!(read(&text, Shard::WHOLE, true, later(0)), Err(StateError::Scope(_))));
         assert_eq!(
-            read(&text.replace(r#""version":2"#, r#""version":3"#), Shard::WHOLE, false, later(0)),
-            Err(StateError::Version(3))
+            read(&text.replace(r#""version":3"#, r#""version":1"#), Shard::WHOLE, false, later(0)),
+            Err(StateError::Version(1))
         );
         assert_eq!(read(r#"{"version":4,"new":[]}"#, Shard::WHOLE, false, later(0)), Err(StateError::Version(4)));
         for damage in ["", "{}", "[]", "null", "\0\0\0", "{\"version\":2}", &text[..text.len() / 2], &text[1..]] {

@@ -9,7 +9,7 @@ use super::wire::{
     xml::{Element, Page},
 };
 use crate::{
-    collect::iam::{DevicePage, ListedUser, Making, Owner, ReportReply, UserPage},
+    collect::iam::{DevicePage, ListedUser, Making, Owner, ReportReply, RootDevice, UserPage},
     model::{account::Identity, facts::Summary, time::Uptime},
 };
 
@@ -56,16 +56,21 @@ pub fn summary(result: Element<'_>) -> Result<Summary, ReplyError> {
 /// # Errors
 /// When it is not as it must be.
 pub fn virtual_devices(result: Element<'_>, identity: &Identity, dates: &Dates) -> Result<DevicePage, ReplyError> {
-    let (mut owners, mut serials) = (Vec::new(), Serials::new());
+    let (mut owners, mut roots, mut serials) = (Vec::new(), Vec::new(), Serials::new());
     for device in result.members("VirtualMFADevices")? {
-        let since = dates.since(device.optional_instant("EnableDate")?);
+        let enabled = device.optional_instant("EnableDate")?;
+        let since = dates.since(enabled);
         serial(device, since, &mut serials)?;
-        owners.push(match device.optional("User") {
+        let owner = match device.optional("User") {
             Some(user) => owner(user, identity, since)?,
             None => None,
-        });
+        };
+        if owner.as_ref().is_some_and(|owner| owner.arn == identity.root_arn()) {
+            roots.push(RootDevice { serial: device.text("SerialNumber")?.to_owned(), enabled });
+        }
+        owners.push(owner);
     }
-    Ok(DevicePage { owners, next: next(result)? })
+    Ok(DevicePage { owners, roots, next: next(result)? })
 }
 
 /// Adds a device's serial number, which no other has.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{
-    facts::{Changes, Summary, VirtualDevices},
+    facts::{Changes, SealKey, Summary, VirtualDevices},
     time::Moment,
 };
 
@@ -16,6 +16,11 @@ impl SharedChanges {
     #[must_use]
     pub fn new(changes: Changes) -> Self {
         Self(Arc::new(Mutex::new(changes)))
+    }
+
+    /// Has root's devices hashed with `key`, if they are not yet with another.
+    pub fn seal_with(&self, key: SealKey) {
+        self.with(|changes| _ = changes.key.get_or_insert(key));
     }
 
     /// What is known by now.
@@ -47,7 +52,7 @@ impl SharedChanges {
 
     /// Forgets everything: this is another account.
     pub fn forget(&self) {
-        self.with(|changes| *changes = Changes::default());
+        self.with(|changes| *changes = Changes { key: changes.key, ..Changes::default() });
     }
 
     fn with<T>(&self, of: impl FnOnce(&mut Changes) -> T) -> T {

@@ -30,6 +30,7 @@ use super::{
     iam::{DevicePage, Iam},
     pages,
     root::summary,
+    seal::seal,
 };
 use crate::model::{
     facts::{Fault, FaultClass, Summary, UserId, VirtualDevices, user::Virtual},
@@ -108,7 +109,9 @@ async fn between(
     before: Summary,
     changes: &SharedChanges,
 ) -> Result<(VirtualDevices, Listed), Fault> {
-    let mut devices = VirtualDevices { root_owned: 0, unowned: 0, fingerprint: before.fingerprint() };
+    let fingerprint = before.fingerprint();
+    let mut devices = VirtualDevices { root_owned: 0, unowned: 0, others: None, roots: None, fingerprint };
+    let mut roots = Vec::new();
     let mut listed = Listed { at: iam.now(), summary: before, assigned: 0, owners: BTreeMap::new() };
     pages(
         "ListVirtualMFADevices",
@@ -122,10 +125,13 @@ async fn between(
                     None => devices.unowned += 1,
                 }
             }
+            roots.extend(page.roots);
             page.next
         },
     )
     .await?;
+    devices.others = before.mfa_devices_in_use.and_then(|all| all.checked_sub(listed.assigned));
+    devices.roots = changes.get().key.and_then(|key| seal(key, roots));
     // Of the devices that exist, and of those in use, these are a part.
     let most = [before.mfa_devices, before.mfa_devices_in_use].into_iter().flatten().min();
     let is_possible = most.is_none_or(|most| listed.assigned <= most);

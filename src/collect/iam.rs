@@ -103,8 +103,19 @@ pub struct UserDevices {
 pub struct DevicePage {
     /// Each device's owner; `None` where it cannot be told.
     pub owners: Vec<Option<Owner>>,
+    /// Those of them that are root's.
+    pub roots: Vec<RootDevice>,
     /// Where the list goes on; `None` when the reply said that it does not.
     pub next: Option<String>,
+}
+
+/// A virtual device of root.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RootDevice {
+    /// The serial number: a new device may get that of an old one.
+    pub serial: String,
+    /// `EnableDate`, which tells the two apart.
+    pub enabled: Option<Timestamp>,
 }
 
 /// Whose a device is.

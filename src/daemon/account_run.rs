@@ -99,6 +99,7 @@ impl AccountRun {
     ) -> Self {
         let (wake, by_event, wants_users) = <(Arc<Notify>, Arc<Notify>, Arc<AtomicBool>)>::default();
         let (wakes, beats) = (Wakes::default(), watch::Sender::new(None));
+        knowledge.changes.seal_with(schedule::key());
         Self { session, plan, events, own, wake, wants_users, by_event, wakes, beats, knowledge, only: None }
     }
 

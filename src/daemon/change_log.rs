@@ -20,6 +20,7 @@ pub fn log(before: &Snapshot, after: &Snapshot) {
     for (old, state) in after.changes(before).filter(|(_, state)| state.account.is_some()) {
         log_faults(old, state);
         log_verdicts(old, state);
+        log_root_devices(old, state);
         is_one_new |= state.is_scanned() && state.has_run() && !old.is_some_and(AccountState::has_run);
     }
     if is_one_new && after.initial_pass_complete() {
@@ -103,6 +104,13 @@ fn log_verdicts(before: Option<&AccountState>, after: &AccountState) {
             _ if old.is_none_or(|old| old.last_protected.is_none() && old.last_failed.is_none()) => {}
             status => tracing::info!(account_id, control, %was, reason = %verdict.reason, "A control is {status}."),
         }
+    }
+}
+
+fn log_root_devices(before: Option<&AccountState>, after: &AccountState) {
+    let changed = AccountState::root_devices_changed;
+    if before.is_some_and(|before| changed(before) != changed(after)) && changed(after).is_some() {
+        tracing::warn!(account_id = id(after), "The MFA devices of the root user have changed.");
     }
 }
 

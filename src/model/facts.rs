@@ -8,6 +8,7 @@ pub mod changes;
 pub mod device;
 pub mod fault;
 pub mod report;
+pub mod seal;
 pub mod user;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::model::time::{Moment, Uptime};
 pub use changes::Changes;
 pub use device::{DeviceKind, Devices};
 pub use fault::{Fault, FaultClass};
+pub use seal::{Seal, SealKey};
 pub use user::{UserFacts, UserId, UsersReading};
 
 /// A value and the moment it was true of AWS.
@@ -116,6 +118,14 @@ pub struct VirtualDevices {
     /// Entries that came without an owner although only assigned devices were
     /// asked for; any of them could be root's.
     pub unowned: u32,
+    /// How many devices are in use that are not virtual, root's and users' together, by
+    /// the account summary and this list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<u32>,
+    /// The virtual devices of root, as a set that can be compared; `None` where one of
+    /// them came without the date that tells it from its successor of the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "Seal::read")]
+    pub roots: Option<Seal>,
     /// The fingerprint that the account had both before and after the list was
     /// read; `None` when the summary lacked a key of it.
     pub fingerprint: Option<Fingerprint>,
@@ -225,5 +235,14 @@ impl VirtualDevices {
     #[must_use]
     pub fn is_of(&self, summary: &Summary) -> bool {
         self.fingerprint.is_some() && self.fingerprint == summary.fingerprint()
+    }
+
+    /// Whether the devices of this list are certainly not those of `other`.
+    #[must_use]
+    pub fn differs(&self, other: &Self) -> bool {
+        let counts = |list: &Self| (list.root_owned, list.unowned);
+        let others = self.others.zip(other.others).is_some_and(|(one, other)| one != other);
+        let roots = self.roots.zip(other.roots).is_some_and(|(one, other)| one.differs(&other));
+        counts(self) != counts(other) || others || roots
     }
 }

@@ -14,9 +14,11 @@ use std::{
 
 mod account;
 mod plan;
+mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
 pub use plan::{Collector, Plan, UsersPlan};
+pub use root_devices::RootDevicesMemory;
 
 use crate::model::{
     account::{Account, AccountId, Identity},

@@ -3,7 +3,7 @@
 
 use super::{
     Set, Settings,
-    memory::LABELS,
+    memory::{LABELS, ROOT_DEVICES},
     rule::{ACCOUNT, Group, Kind},
 };
 
@@ -121,6 +121,32 @@ impl<'a> Kit<'a> {
     /// The accounts of which root's MFA was ever known.
     pub(super) fn was_root_known(&self) -> String {
         format!("(\n    {}\n    or {}\n  )", self.protected("IAM.9"), self.failed("IAM.9"))
+    }
+
+    /// When root's devices were last seen to be others than before, by account.
+    pub(super) fn root_devices_changed(&self) -> String {
+        match self.settings.set {
+            Set::Full => ROOT_DEVICES.to_owned(),
+            Set::Simple => {
+                format!("max by (account_id) (last_over_time(aws_mfa_root_devices_changed_timestamp_seconds[{GAP}]))")
+            }
+        }
+    }
+
+    /// The accounts in which root has MFA, its devices changed within an hour of the last
+    /// answer by which it had none, and when that was.
+    pub(super) fn came_on_after_failure(&self) -> String {
+        let (failed, protected, changed) = (self.failed("IAM.9"), self.protected("IAM.9"), self.root_devices_changed());
+        format!(
+            "max by (account_id) (
+              {failed}
+              < {protected}
+            )
+            and on (account_id)
+              abs({changed} - on (account_id) {failed}) <= 3600
+            and on (account_id)
+              max by (account_id) (last_over_time(aws_mfa_root_mfa_enabled[{SHORT_GAP}])) == 1"
+        )
     }
 
     // === texts ===

@@ -23,6 +23,11 @@ const NEWEST_OUTAGE: &str = "organization:aws_mfa_root_mfa_outage_timestamp_seco
 const NEWEST: &str = "organization:aws_mfa_account_last_seen_timestamp_seconds:last";
 const MANAGEMENT: &str = "account:aws_mfa_management_account_info:group";
 
+/// When root's devices were last seen to be others.
+pub(super) const ROOT_DEVICES: &str = "account:aws_mfa_root_devices_changed_timestamp_seconds:max";
+/// When root's MFA was last seen off, where it came on after that.
+pub(super) const ON_AFTER_FAILURE: &str = "account:aws_mfa_root_mfa_on_after_failure_timestamp_seconds:last";
+
 /// The controls that an exemption is for.
 pub(super) const EXEMPT: &str = "account_control:aws_mfa_control_exemption_info:max";
 /// The labels of each account.
@@ -44,7 +49,7 @@ pub(super) fn of_accounts(kit: &Kit<'_>) -> Vec<Rule> {
     rules.extend([info(kit), management(kit), exempt(kit)]);
     rules.extend(labels(kit));
     rules.extend(["last_protected", "last_failed"].map(|what| control(kit, what)));
-    rules.extend([failed(), credential(kit), root_unknown(kit)]);
+    rules.extend([failed(), credential(kit), root_devices_changed(kit), root_on_after_failure(kit), root_unknown(kit)]);
     rules.extend(outages(kit));
     rules
 }
@@ -263,6 +268,37 @@ fn credential(kit: &Kit<'_>) -> Rule {
         format!(
             "max by (account_id, credential) (aws_mfa_root_credential_present)\nor\n(\n  {}\n  and on (account_id) {SEEN}\n)",
             kit.last(NAME)
+        ),
+    )
+}
+
+fn root_devices_changed(kit: &Kit<'_>) -> Rule {
+    Rule::record(
+        ROOT_DEVICES,
+        "When root's MFA devices were last seen to be others than before.",
+        format!(
+            "max by (account_id) (aws_mfa_root_devices_changed_timestamp_seconds)\nor\n(\n  {}\n  and on (account_id) {SEEN}\n)",
+            kit.last(ROOT_DEVICES)
+        ),
+    )
+}
+
+fn root_on_after_failure(kit: &Kit<'_>) -> Rule {
+    Rule::record(
+        ON_AFTER_FAILURE,
+        "The accounts in which root's MFA came on after it was off, and when it was last seen off. A later change of the
+        devices does not end it; that MFA is off again does.",
+        format!(
+            "{}
+            or
+            (
+              {}
+              and on (account_id) {SEEN}
+              unless on (account_id) {}
+            )",
+            kit.came_on_after_failure(),
+            kit.last(ON_AFTER_FAILURE),
+            kit.is_failed("IAM.9"),
         ),
     )
 }

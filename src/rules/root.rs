@@ -11,6 +11,7 @@ pub(super) fn group(kit: &Kit<'_>) -> Group {
     rules.extend([regressed(kit), key_appeared(kit)]);
     rules.extend(new_and_off(kit));
     rules.extend(unknown(kit));
+    rules.extend([on_after_failure(kit), devices_changed(kit), single_device(kit)]);
     rules.extend([off(kit), key_present(kit), password_used(kit), hardware_missing(kit)]);
     Group { name: "aws-mfa-root", interval: "30s", rules }
 }
@@ -170,6 +171,74 @@ fn off(kit: &Kit<'_>) -> Rule {
             kit.account()
         ),
     )
+}
+
+/// The accounts in which MFA came on after it was off.
+fn came_on(kit: &Kit<'_>) -> String {
+    if kit.is_full() { memory::ON_AFTER_FAILURE.to_owned() } else { format!("({})", kit.came_on_after_failure()) }
+}
+
+fn on_after_failure(kit: &Kit<'_>) -> Rule {
+    Rule::alert("AwsMfaRootMfaOnAfterFailure", Severity::Critical, ACCOUNT)
+        .about(
+            "AWS makes whoever signs in as root register a device, an intruder too. So the page does not end because MFA is on:
+            somebody has to say whose device it is, and silence it. It ends by itself after a week.",
+        )
+        .expr(format!("{} > time() - 7 * 86400\n{}", came_on(kit), kit.unless_control_exempt("IAM.9")))
+        .says(
+            "The root user of an AWS account was without MFA and has an MFA device now.",
+            format!(
+                "{}: somebody registered an MFA device for the root user after {{{{ $value | humanizeTimestamp }}}}, when it was \
+                 last seen without one. Find out who, then silence this alert.",
+                kit.account()
+            ),
+        )
+}
+
+/// While root's MFA is off, and after that, other alerts say so. A root user without
+/// credentials needs no device.
+fn devices_changed(kit: &Kit<'_>) -> Rule {
+    Rule::alert("AwsMfaRootDevicesChanged", Severity::Critical, ACCOUNT)
+        .expr(format!(
+            "{changed} > time() - 86400
+             unless on (account_id) {failed}
+             unless on (account_id) {on}
+             unless on (account_id) last_over_time(aws_mfa_control_status{{control=\"IAM.9\",status=\"not_applicable\"}}[5m]) == 1
+             {exempt}",
+            changed = kit.root_devices_changed(),
+            failed = kit.is_failed("IAM.9"),
+            on = came_on(kit),
+            exempt = kit.unless_control_exempt("IAM.9"),
+        ))
+        .says(
+            "The MFA devices of the root user of an AWS account have changed.",
+            format!(
+                "{}: the root user has other MFA devices than before. The exporter first saw them at \
+                 {{{{ $value | humanizeTimestamp }}}}. This alert ends by itself a day after that.",
+                kit.account()
+            ),
+        )
+}
+
+fn single_device(kit: &Kit<'_>) -> Rule {
+    Rule::alert("AwsMfaRootSingleDevice", Severity::Warning, ACCOUNT)
+        .about("Only where all of root's devices are known: what is not virtual may be a user's.")
+        .expr(format!(
+            "sum by (account_id) (max by (account_id, kind) (last_over_time(aws_mfa_root_devices[1h]))) == 1
+             and on (account_id) last_over_time(aws_mfa_root_devices{{kind=\"not_virtual\"}}[1h])
+             and on (account_id) last_over_time(aws_mfa_root_mfa_enabled[1h]) == 1
+             {}",
+            kit.unless_control_exempt("IAM.9")
+        ))
+        .wait("1h")
+        .says(
+            "The root user of an AWS account has a single MFA device.",
+            format!(
+                "{}: the root user has one MFA device. If it is lost, nobody can sign in as root without AWS Support. AWS \
+                 recommends two or more.",
+                kit.account()
+            ),
+        )
 }
 
 fn key_present(kit: &Kit<'_>) -> Rule {

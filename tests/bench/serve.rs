@@ -107,7 +107,13 @@ fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
             mfa_devices: Some(100),
             mfa_devices_in_use: Some(101),
         };
-        let list = VirtualDevices { root_owned: u32::from(n % 3 == 0), unowned: 0, fingerprint: summary.fingerprint() };
+        let list = VirtualDevices {
+            root_owned: u32::from(n % 3 == 0),
+            unowned: 0,
+            others: None,
+            roots: None,
+            fingerprint: summary.fingerprint(),
+        };
         let reading = RootReading { summary, confirmation: Confirmation::Agreed };
         let users = News::Users(Arc::new(users(n, clock)));
         for (collector, news) in [

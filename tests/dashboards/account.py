@@ -22,6 +22,7 @@ def board():
     made.line(4, (8, name()), (5, verdict("IAM.9")), (4, verdict("IAM.6")), (4, verdict("IAM.4")), (3, last_read()))
     made.row("Root user")
     made.line(4, *root_facts())
+    made.line(4, *root_devices())
     made.row("Controls")
     made.line(8, (24, controls()))
     made.line(5, (24, history("IAM.9")))
@@ -57,6 +58,44 @@ def one_code(control):
     """The verdict as a number; a single account needs no grouping."""
     weighted = [f"{CODES[verdict]} * {status(control, verdict, MORE)}" for verdict in VERDICTS]
     return f"max({' or '.join(weighted)})"
+
+
+def root_devices():
+    """How many devices root has, and when they changed."""
+    changed = f"max(aws_mfa_root_devices_changed_timestamp_seconds{THIS_ACCOUNT})"
+    total = (
+        f"sum(max by (kind) (aws_mfa_root_devices{THIS_ACCOUNT}))"
+        f' and count(aws_mfa_root_devices{{{ONE},kind="not_virtual"}})'
+    )
+    return [
+        (
+            12,
+            stat(
+                "MFA devices of root",
+                "How many MFA devices root has, of any kind. AWS recommends two or more. Unknown while the exporter cannot"
+                " tell root's security keys from those of users, and for a minute after a change.",
+                [now(f"({total}) or 0 * {WATCHED} - 1")],
+                steps("orange", (2, "green")),
+                mappings=mapping(_m1=("unknown", "purple")),
+                decimals=0,
+                empty=ABSENT,
+            ),
+        ),
+        (
+            12,
+            stat(
+                "Root's devices changed",
+                "How long ago root's MFA devices were last seen to be others than before. Whoever signs in as root has to"
+                " register a device, an intruder too.",
+                [now(f"time() - {changed} or 0 * {WATCHED} - 1")],
+                steps("red", (86400, "orange"), (604800, "text")),
+                unit="s",
+                decimals=0,
+                mappings=mapping(_m1=("no change seen", "green")),
+                empty=ABSENT,
+            ),
+        ),
+    ]
 
 
 def verdict(control):

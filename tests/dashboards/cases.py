@@ -286,6 +286,23 @@ CASES = [
         {("account", "MFA", 0): {"": 0}},
     ),
     (
+        "all of root's devices are known, and they changed",
+        [
+            *one("aws_mfa_root_devices", FIRST, 1, account_id=A, kind="virtual"),
+            *one("aws_mfa_root_devices", FIRST, 1, account_id=A, kind="not_virtual"),
+            *one("aws_mfa_root_devices_changed_timestamp_seconds", FIRST, 1000, account_id=A),
+        ],
+        {("account", "MFA devices of root", 0): {"": 2}},
+    ),
+    (
+        "it is not known how many security keys of an account are root's",
+        [
+            *one("aws_mfa_control_status", FIRST, 0, account_id=A, control="IAM.9", status="unknown"),
+            *one("aws_mfa_root_devices", FIRST, 1, account_id=A, kind="virtual"),
+        ],
+        {("account", "MFA devices of root", 0): {"": -1}, ("account", "Root's devices changed", 0): {"": -1}},
+    ),
+    (
         "AWS has no record that root's password was used",
         [*one("aws_mfa_root_password_used", FIRST, 0, account_id=A)],
         {("account", "Password last used", 0): {"": -1}},

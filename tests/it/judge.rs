@@ -86,7 +86,13 @@ impl Row {
         account.management = self.management;
         let reading = RootReading { summary: self.summary(self.in_use_now), confirmation: self.confirmation };
         let fingerprint = self.summary(self.in_use_then).fingerprint();
-        let list = VirtualDevices { root_owned: self.root_owned, unowned: self.unowned, fingerprint };
+        let list = VirtualDevices {
+            root_owned: self.root_owned,
+            unowned: self.unowned,
+            others: None,
+            roots: None,
+            fingerprint,
+        };
         let reading = Known::new(reading, at(NOW - self.reading_age));
         let list = Known::new(list, at(NOW - self.list_age));
         let evidence = RootEvidence {

@@ -52,6 +52,8 @@ mod properties;
 mod replies;
 /// Credential reports that cannot be.
 mod reports;
+/// Root's devices and their changes: swaps, users, replicas that lag.
+mod root_devices;
 /// The rules, their cases and their runbooks.
 mod rules;
 /// What the AWS SDK must not do behind our back.

@@ -96,10 +96,15 @@ fn root_mfa_goes_off(chain: &Chain, which: &str) {
 /// while later in one more, and in the management account.
 fn it_comes_back_and_aws_denies(chain: &Chain, which: &str) {
     let (one, webhook) = (MEMBERS[0], &chain.webhook);
-    let fido = chain.sim.account(one).root_fido_serial("key");
+    // Whoever it is that signs in, AWS makes them register a device.
+    let fido = chain.sim.account(one).root_fido_serial("nobody-knows");
     chain.sim.edit(one, |account| account.root.devices.push(fido));
     let is_on = |samples: &Samples| samples.status_of(one, "IAM.9") == "passed";
     chain.exporters[0].wait_for("MFA on again", Duration::from_secs(25), is_on);
+    let began = Instant::now();
+    let page = chain.wait_for("AwsMfaRootMfaOnAfterFailure", one);
+    say(&format!("{which}: from an unknown device to the page of the change: {:?}", page - began));
+    assert_eq!(webhook.of("AwsMfaRootMfaOnAfterFailure", "firing")[0].receiver, "pager");
     let began = Instant::now();
     MEMBERS.into_iter().for_each(|account| _ = chain.sim.fault(account, None, Fault::AccessDenied));
     let unknown = chain.wait_for("AwsMfaRootMfaUnknown", one);
@@ -195,6 +200,8 @@ fn no_page_came_twice_and_none_was_taken_back(chain: &Chain) {
     };
     assert_eq!(sent("AwsMfaRootMfaRegressed", "firing"), 3, "no page twice");
     assert_eq!(sent("AwsMfaRootMfaRegressed", "resolved"), 1, "and none taken back but the one");
+    assert_eq!(sent("AwsMfaRootMfaOnAfterFailure", "firing"), 1, "of the account that has MFA again");
+    assert_eq!(sent("AwsMfaRootMfaOnAfterFailure", "resolved"), 0, "it waits for somebody to say whose device it is");
     assert_eq!(sent("AwsMfaRootMfaUnknown", "resolved"), 0, "nobody has looked, so nothing is resolved");
     let unknown = chain.webhook.of("AwsMfaRootMfaUnknown", "firing").len();
     assert_eq!(unknown, 2, "two outages, each told once");
@@ -204,7 +211,7 @@ fn no_page_came_twice_and_none_was_taken_back(chain: &Chain) {
     let pages = chain.webhook.notices().into_iter().filter(|notice| notice.receiver == "pager");
     let about = |notice: Notice| notice.alerts.into_iter().map(|told| told["labels"]["alertname"].to_string());
     let about: BTreeSet<_> = pages.flat_map(about).collect();
-    assert_eq!(about.len(), 6, "regressed, unknown, management, new, absent, unwatched: {about:?}");
+    assert_eq!(about.len(), 7, "regressed, on after failure, unknown, management, new, absent, unwatched: {about:?}");
 }
 
 /// The accounts that have lost their MFA for good.

@@ -200,7 +200,7 @@ impl Iam for Model {
         if beat.hide % 7 == 6 {
             owners.iter_mut().for_each(|owner| *owner = None);
         }
-        if beat.fault { Err(denied()) } else { Ok(DevicePage { owners, next }) }
+        if beat.fault { Err(denied()) } else { Ok(DevicePage { owners, roots: Vec::new(), next }) }
     }
 
     async fn pause(&self, _: Duration) {

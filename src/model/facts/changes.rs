@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::{Summary, VirtualDevices};
+use super::{SealKey, Summary, VirtualDevices};
 use crate::model::time::Moment;
 
 /// How long after a change was seen an answer may still be of before it. IAM is
@@ -25,6 +25,8 @@ pub struct Changes {
     pub shown: Summary,
     /// The last list of virtual devices, as far as it is about root.
     pub listed: Option<VirtualDevices>,
+    /// What root's devices are hashed with.
+    pub key: Option<SealKey>,
     /// When the account was first looked at.
     pub began: Option<Moment>,
     /// When it was last seen that devices or users are not what they were.
@@ -55,7 +57,7 @@ impl Changes {
     /// that lags, or two changes that undo each other.
     pub fn list(&mut self, devices: VirtualDevices, asked: Moment) {
         let before = self.listed.replace(devices);
-        if before.is_some_and(|before| before.fingerprint == devices.fingerprint && before != devices) {
+        if before.is_some_and(|before| before.fingerprint == devices.fingerprint && before.differs(&devices)) {
             self.changed(asked);
         }
     }
@@ -101,6 +103,7 @@ impl Changes {
         Self {
             shown: newer.shown.or(&self.shown),
             listed: newer.listed.or(self.listed),
+            key: newer.key.or(self.key),
             began: self.began.or(newer.began),
             last: latest(self.last, newer.last),
             departure: latest(self.departure, newer.departure),
@@ -154,7 +157,7 @@ mod tests {
         };
         let list = |root_owned, users| {
             let fingerprint = Summary { users: Some(users), ..known }.fingerprint();
-            VirtualDevices { root_owned, unowned: 0, fingerprint }
+            VirtualDevices { root_owned, unowned: 0, others: None, roots: None, fingerprint }
         };
         let mut changes = Changes::default();
         [(1, 3), (1, 3), (0, 4)]

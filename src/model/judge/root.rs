@@ -8,6 +8,10 @@
 //! Security Hub looks at the password alone: that key is single-factor access
 //! to everything.
 
+mod devices;
+
+pub use devices::RootDeviceCounts;
+
 use super::{Cadence, Control, Reason, Status, Verdict};
 use crate::model::{
     account::{Account, Partition},

@@ -18,6 +18,7 @@
 
 mod counts;
 mod instant;
+mod others;
 mod state;
 mod times;
 
@@ -25,6 +26,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use counts::{Count, UnknownUsers, UserCounts};
 use instant::Interval;
+pub use others::OtherDevices;
 pub use state::{DeviceState, UserState};
 use times::Times;
 
@@ -124,7 +126,10 @@ impl Census {
         young_report(reading, now).into_iter().for_each(|report| times.reports.add(report.generated));
         let group = Group { evidence, known, reported, states: &states };
         let (iam5, iam19) = (group.console_users(), group.all_users());
-        let counts = group.is_complete().then(|| UserCounts::of(reading, &states, is_exempt));
+        let counts = group.is_complete().then(|| UserCounts {
+            other_devices: OtherDevices::of(reading, &evidence.changes, now),
+            ..UserCounts::of(reading, &states, is_exempt)
+        });
         Self { iam5, iam19, counts, times }
     }
 

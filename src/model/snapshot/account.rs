@@ -3,14 +3,17 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{Collector, News, Outcome, Plan};
+use super::{
+    Collector, News, Outcome, Plan,
+    root_devices::{RootDevices, RootDevicesMemory},
+};
 use crate::model::{
     account::{Account, AccountStatus, Identity},
     exemption::{Bindings, Exemption},
     facts::{Changes, Fault, FaultClass, Known, RootReading, UserId, UsersReading, VirtualDevices},
     judge::{
         Control, Reason, Status, Verdict,
-        root::{self, RootEvidence},
+        root::{self, RootDeviceCounts, RootEvidence},
         users::{Census, UserCounts, UsersEvidence},
     },
     time::{Moment, Timestamp},
@@ -57,6 +60,8 @@ pub struct Memory {
     pub users: Option<Known<Arc<UsersReading>>>,
     /// When the account was last seen to have changed.
     pub changes: Changes,
+    /// What was last seen of root's devices.
+    pub root_devices: RootDevicesMemory,
     /// Which users the exemptions were for.
     pub bindings: Bindings,
     /// How the collectors were doing.
@@ -78,6 +83,7 @@ pub struct AccountState {
     pub users: Option<Known<Arc<UsersReading>>>,
     /// When the account was last seen to have changed.
     changes: Changes,
+    root_devices: RootDevices,
     /// What is said of the users, until something of it may be otherwise.
     census: Option<Taken>,
     bindings: Bindings,
@@ -161,6 +167,7 @@ impl AccountState {
             devices: None,
             users: None,
             changes: Changes::default(),
+            root_devices: RootDevices::default(),
             census: None,
             bindings: Bindings::default(),
             health,
@@ -178,6 +185,7 @@ impl AccountState {
         }
         (state.reading, state.devices, state.users) = (memory.reading, memory.devices, memory.users);
         (state.bindings, state.changes) = (memory.bindings, memory.changes);
+        state.root_devices = RootDevices::remember(memory.root_devices);
         for (control, standing) in Control::ALL.into_iter().zip(&mut state.standings) {
             if let Some((last_protected, last_failed)) = memory.past.get(&control) {
                 (standing.last_protected, standing.last_failed) = (*last_protected, *last_failed);
@@ -201,6 +209,7 @@ impl AccountState {
             devices: self.devices.clone(),
             users: self.users.clone(),
             changes: self.changes,
+            root_devices: self.root_devices.memory(),
             bindings: self.bindings.clone(),
             health: self.health.clone(),
             past: Control::ALL.into_iter().zip(self.standings.iter().map(past)).collect(),
@@ -249,6 +258,7 @@ impl AccountState {
         if account.partition.replace(identity.partition.clone()).is_some_and(|old| old != identity.partition) {
             (self.reading, self.devices, self.users) = (None, None, None);
             (self.changes, self.census) = (Changes::default(), None);
+            self.root_devices = RootDevices::default();
         }
     }
 
@@ -309,10 +319,17 @@ impl AccountState {
             health.last_success = Some(outcome.started);
         }
         health.fault = outcome.fault;
+        let come = outcome.started.mono.plus(outcome.duration);
         match outcome.news {
             News::None => {}
-            News::Root(reading) => self.reading = Some(Known::new(reading, outcome.started)),
-            News::Devices(devices) => self.devices = Some(Known::new(devices, outcome.started)),
+            News::Root(reading) => {
+                self.root_devices.beat(&reading, outcome.started, come);
+                self.reading = Some(Known::new(reading, outcome.started));
+            }
+            News::Devices(devices) => {
+                self.root_devices.list(&devices, outcome.started, come);
+                self.devices = Some(Known::new(devices, outcome.started));
+            }
             News::Users(users) => {
                 self.users = Some(Known::new(users, outcome.started));
                 self.census = None;
@@ -357,7 +374,8 @@ impl AccountState {
     #[must_use]
     pub fn knowledge(&self) -> (Option<Known<Arc<UsersReading>>>, Changes) {
         let listed = self.devices.as_ref().map(|known| known.value);
-        (self.users.clone(), Changes { listed: self.changes.listed.or(listed), ..self.changes })
+        let key = self.changes.key.or(self.root_devices.listed().map(|seal| seal.key));
+        (self.users.clone(), Changes { listed: self.changes.listed.or(listed), key, ..self.changes })
     }
 
     /// Whether a change of users or devices would have been seen: the last heartbeat
@@ -367,9 +385,25 @@ impl AccountState {
         heartbeat.is_some_and(|reading| reading.value.summary.shows_users_and_devices())
     }
 
+    /// When root's devices were last seen to be others than before.
+    #[must_use]
+    pub fn root_devices_changed(&self) -> Option<Moment> {
+        self.root_devices.changed()
+    }
+
+    /// How many devices root has, as far as that is known.
+    #[must_use]
+    pub fn root_device_counts(&self, plan: &Plan, now: Moment) -> Option<Known<RootDeviceCounts>> {
+        let users = self.user_counts().map(|counts| counts.other_devices);
+        RootDeviceCounts::of(self.root_evidence(), users, &plan.cadence, now)
+    }
+
+    fn root_evidence(&self) -> RootEvidence<'_> {
+        RootEvidence { reading: self.reading.as_ref(), devices: self.devices.as_ref(), changes: self.changes }
+    }
+
     fn root_verdict(&self, control: Control, plan: &Plan, now: Moment) -> Verdict {
-        let evidence =
-            RootEvidence { reading: self.reading.as_ref(), devices: self.devices.as_ref(), changes: self.changes };
+        let evidence = self.root_evidence();
         let unread = || Verdict::unknown(Reason::NotRead);
         self.account.as_ref().map_or_else(unread, |account| root::judge(control, account, evidence, &plan.cadence, now))
     }
@@ -399,6 +433,9 @@ impl AccountState {
         }
         let users = self.census.as_ref().map(|taken| (taken.census.iam5, taken.census.iam19));
         let (iam5, iam19) = users.expect("a census has just been taken");
+        if let Some(known) = self.root_device_counts(plan, now) {
+            known.value.others.into_iter().for_each(|others| self.root_devices.count(others, known.as_of));
+        }
         for (control, place) in Control::ALL.into_iter().zip(0..) {
             let verdict = match control {
                 Control::Iam5 => iam5,

@@ -475,7 +475,7 @@ impl Iam for Model {
             since: since(person.since.virtuals, &life),
         };
         let all = world.people.iter().flat_map(|person| (0..person.virtuals).map(|_| Some(owner(person))));
-        Ok(DevicePage { owners: all.collect(), next: None })
+        Ok(DevicePage { owners: all.collect(), roots: Vec::new(), next: None })
     }
 
     async fn pause(&self, time: Duration) {

@@ -4,7 +4,7 @@
 //! need not be known whether there is a password to know that nobody is counted as
 //! "with a password and without a device"; so each number has its own condition.
 
-use super::UserState;
+use super::{OtherDevices, UserState};
 use crate::model::facts::{DeviceKind, Devices, UserFacts, UserId, UsersReading};
 
 /// How many users are what, by the newest answers on each of them. A number is
@@ -26,6 +26,8 @@ pub struct UserCounts {
     pub access_key_without_mfa: Option<Count>,
     /// Devices by kind, in the order of [`DeviceKind::ALL`].
     pub devices: [Option<u32>; DeviceKind::ALL.len()],
+    /// Devices that are not virtual, as far as they were seen.
+    pub other_devices: OtherDevices,
 }
 
 /// Of how many users something is not known.
@@ -71,6 +73,7 @@ impl UserCounts {
             console_without_mfa: counted(UserState::is_console_without_mfa),
             access_key_without_mfa: counted(|state| both(state.has_device().map(|has| !has), state.access_key)),
             devices: devices(reading, states),
+            other_devices: OtherDevices::default(),
         }
     }
 }
