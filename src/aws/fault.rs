@@ -132,6 +132,7 @@ fn of_answer(status: StatusCode, code: &str, clocks: Option<Clocks>) -> FaultCla
         | "RequestLimitExceeded"
         | "TooManyRequestsException"
         | "SlowDown" => FaultClass::Throttled,
+        "NotAuthorizedException" => FaultClass::AccessDenied,
         "RequestExpired" | "RequestTimeTooSkewed" => FaultClass::ClockSkew,
         // What was signed, or handed out, at another time than AWS's.
         "SignatureDoesNotMatch"

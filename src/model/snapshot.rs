@@ -16,12 +16,12 @@ mod account;
 mod plan;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
-pub use plan::{Collector, Plan, UsersPlan};
+pub use plan::{CognitoPlan, Collector, Plan, UsersPlan};
 
 use crate::model::{
     account::{Account, AccountId, Identity},
     exemption::Exemption,
-    facts::{Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices},
+    facts::{Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, pools::PoolsReading},
     judge::users,
     time::Moment,
 };
@@ -72,6 +72,8 @@ pub enum News {
     Devices(VirtualDevices),
     /// What there is to know of the users.
     Users(Arc<UsersReading>),
+    /// The user pools of Amazon Cognito, as far as they could be read.
+    Pools(Arc<PoolsReading>),
 }
 
 /// How a run of a collector ended. It may have learnt something *and* have a
