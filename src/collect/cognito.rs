@@ -113,7 +113,8 @@ async fn read(
     };
     let mut first = None;
     for (id, pool) in &mut pools {
-        let described = if cognito.now().mono < ends_at { cognito.user_pool(region, id).await } else { Err(out_of_time()) };
+        let described =
+            if cognito.now().mono < ends_at { cognito.user_pool(region, id).await } else { Err(out_of_time()) };
         match described {
             Ok(described) => *pool = Some(described),
             Err(fault) => first = first.or(Some(fault)),

@@ -20,8 +20,8 @@ use super::{
     yaml::{EMPTY, Given, nearest},
 };
 use crate::model::{
-    judge::Cadence,
     facts::pools::Region,
+    judge::Cadence,
     snapshot::{CognitoPlan, Plan, UsersPlan},
 };
 

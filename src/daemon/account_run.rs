@@ -95,10 +95,10 @@ impl AccountRun {
         let beat = ran.reading().map(|reading| (ran.started, reading.summary));
         let inventory = async {
             if self.plan.takes_inventory() {
-            tokio::select! {
-                () = self.take_inventory_once(beat) => {}
-                () = self.keep_watch(ran.reading()) => {}
-            }
+                tokio::select! {
+                    () = self.take_inventory_once(beat) => {}
+                    () = self.keep_watch(ran.reading()) => {}
+                }
             }
         };
         let pools = async {
@@ -271,14 +271,15 @@ mod tests {
         let (clock, own) = (crate::clock::Clock::new(), ExporterMetrics::new(true).unwrap());
         let caller = crate::aws::Caller::new(crate::aws::LazyClients::default(), own.clone(), clock);
         let (events, _) = mpsc::channel(1);
-        let plan =
-            Plan { cadence: crate::model::judge::Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT), cognito: Some(CognitoPlan::new()) };
+        let plan = Plan {
+            cadence: crate::model::judge::Cadence::DEFAULT,
+            devices: true,
+            users: Some(UsersPlan::DEFAULT),
+            cognito: Some(CognitoPlan::new()),
+        };
         let run = AccountRun::new(Session::ambient(caller), plan, events, own, Knowledge::default());
-        let sizes = [
-            size_of_val(&run.clone().heartbeat()),
-            size_of_val(&run.clone().pools()),
-            size_of_val(&run.inventory()),
-        ];
+        let sizes =
+            [size_of_val(&run.clone().heartbeat()), size_of_val(&run.clone().pools()), size_of_val(&run.inventory())];
         assert!(sizes.iter().all(|size| *size < 2_048), "{sizes:?}");
     }
 }

@@ -9,6 +9,7 @@
 mod accounts;
 mod collectors;
 mod controls;
+mod pools;
 mod root;
 mod rows;
 mod users;
@@ -59,7 +60,14 @@ struct View<'a> {
 
 /// Every row, by name.
 static FAMILIES: LazyLock<Vec<&'static Family>> = LazyLock::new(|| {
-    let subjects = [accounts::FAMILIES, collectors::FAMILIES, controls::FAMILIES, root::FAMILIES, users::FAMILIES];
+    let subjects = [
+        accounts::FAMILIES,
+        collectors::FAMILIES,
+        controls::FAMILIES,
+        pools::FAMILIES,
+        root::FAMILIES,
+        users::FAMILIES,
+    ];
     let mut families: Vec<_> = subjects.into_iter().flatten().collect();
     families.sort_unstable_by_key(|family| family.metric.name);
     families

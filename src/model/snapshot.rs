@@ -330,6 +330,7 @@ mod tests {
         cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) },
         devices: true,
         users: None,
+        cognito: None,
     };
 
     fn at(mono: u64, step: i64) -> Moment {

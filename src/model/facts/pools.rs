@@ -199,7 +199,8 @@ mod tests {
         for good in ["eu-central-1", "us-gov-west-1", "eusc-de-east-1", "ap-southeast-12", "mx-central-1"] {
             assert_eq!(Region::parse(good).map(|region| region.to_string()).as_deref(), Some(good));
         }
-        for bad in ["", "1", "eu-1", "eu-central", "EU-central-1", "eu-central-1.example.org", "eu-central-1/x", "-a-1"] {
+        for bad in ["", "1", "eu-1", "eu-central", "EU-central-1", "eu-central-1.example.org", "eu-central-1/x", "-a-1"]
+        {
             assert_eq!(Region::parse(bad), None, "{bad}");
         }
     }

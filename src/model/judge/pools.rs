@@ -205,14 +205,18 @@ mod tests {
     fn a_region_that_was_not_read_leaves_the_verdict_unknown_and_hides_no_failure() {
         let good: &[_] = &[("eu-west-1_a", pool(SignIn::Password, PoolMfa::On))];
         let bad: &[_] = &[("eu-west-1_a", pool(SignIn::Password, PoolMfa::Off))];
-        let status = |regions: &[_], now| PoolCensus::take(Some(&reading(regions)), MAX_AGE, at(now)).cognito5.status;
-        assert_eq!(status(&[("eu-west-1", Some((10, good)))], 20), Status::Passed);
-        assert_eq!(status(&[("eu-west-1", Some((10, good))), ("eu-west-2", None)], 20), Status::Unknown);
-        assert_eq!(status(&[("eu-west-1", Some((10, bad))), ("eu-west-2", None)], 20), Status::Failed);
-        assert_eq!(status(&[("eu-west-1", Some((10, &[])))], 20), Status::NotApplicable);
-        assert_eq!(status(&[], 20), Status::Unknown, "no Region is no answer");
-        assert_eq!(status(&[("eu-west-1", Some((10, good)))], 1_931), Status::Unknown, "too old");
-        assert_eq!(status(&[("eu-west-1", Some((10, bad)))], 1_931), Status::Unknown, "too old");
+        let status =
+            |known: &Known<Arc<PoolsReading>>, now| PoolCensus::take(Some(known), MAX_AGE, at(now)).cognito5.status;
+        let one = |pools| reading(&[("eu-west-1", Some((10, pools)))]);
+        let half = |pools| reading(&[("eu-west-1", Some((10, pools))), ("eu-west-2", None)]);
+        assert_eq!(status(&one(good), 20), Status::Passed);
+        assert_eq!(status(&half(good), 20), Status::Unknown);
+        assert_eq!(status(&half(bad), 20), Status::Failed);
+        assert_eq!(status(&one(&[]), 20), Status::NotApplicable);
+        assert_eq!(status(&half(&[]), 20), Status::Unknown);
+        assert_eq!(status(&reading(&[]), 20), Status::Unknown, "no Region is no answer");
+        assert_eq!(status(&one(good), 1_931), Status::Unknown, "too old");
+        assert_eq!(status(&one(bad), 1_931), Status::Unknown, "too old");
         assert_eq!(PoolCensus::take(None, MAX_AGE, at(20)).cognito5.reason, Reason::NotRead);
     }
 
@@ -235,10 +239,11 @@ mod tests {
     #[test]
     fn no_count_is_given_while_a_pool_is_not_known() {
         let on = pool(SignIn::Password, PoolMfa::On);
-        let count = |regions: &[_]| PoolCensus::take(Some(&reading(regions)), MAX_AGE, at(20)).counts();
-        assert!(count(&[("eu-west-1", Some((10, &[("eu-west-1_a", on)])))]).is_some());
-        assert!(count(&[("eu-west-1", Some((10, &[("eu-west-1_a", on), ("eu-west-1_b", None)])))]).is_none());
-        assert!(count(&[("eu-west-1", Some((10, &[("eu-west-1_a", on)]))), ("eu-west-2", None)]).is_none());
+        let (known, partly): (&[_], &[_]) = (&[("eu-west-1_a", on)], &[("eu-west-1_a", on), ("eu-west-1_b", None)]);
+        let count = |known: &Known<Arc<PoolsReading>>| PoolCensus::take(Some(known), MAX_AGE, at(20)).counts();
+        assert!(count(&reading(&[("eu-west-1", Some((10, known)))])).is_some());
+        assert!(count(&reading(&[("eu-west-1", Some((10, partly)))])).is_none());
+        assert!(count(&reading(&[("eu-west-1", Some((10, known))), ("eu-west-2", None)])).is_none());
         assert!(PoolCensus::take(None, MAX_AGE, at(20)).counts().is_none());
     }
 

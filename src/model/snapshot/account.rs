@@ -7,7 +7,9 @@ use super::{Collector, News, Outcome, Plan};
 use crate::model::{
     account::{Account, AccountStatus, Identity},
     exemption::{Bindings, Exemption},
-    facts::{Changes, Fault, FaultClass, Known, RootReading, UserId, UsersReading, VirtualDevices, pools::PoolsReading},
+    facts::{
+        Changes, Fault, FaultClass, Known, RootReading, UserId, UsersReading, VirtualDevices, pools::PoolsReading,
+    },
     judge::{
         Control, Reason, Status, Verdict,
         pools::PoolCensus,
@@ -452,7 +454,8 @@ impl AccountState {
         };
         !self.is_census_good(plan, now)
             || !self.is_pool_census_good(plan, now)
-            || self.health.iter().any(stalls) || Control::ALL.into_iter().any(differs)
+            || self.health.iter().any(stalls)
+            || Control::ALL.into_iter().any(differs)
     }
 
     pub(super) fn age(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {
