@@ -103,7 +103,18 @@ impl Exporter {
     }
 
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        // A line can come a moment after the metric that it explains.
+        let text = || self.log.lock().unwrap().clone();
+        let mut last = text();
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(300));
+            let next = text();
+            if next == last {
+                break;
+            }
+            last = next;
+        }
+        last
     }
 
     pub fn signal(&self, signal: &str) {
