@@ -157,9 +157,12 @@ mod tests {
         Moment { wall, mono: Uptime::after_start(Duration::from_secs(seconds)) }
     }
 
+    /// When a Region was read, and its pools by id.
+    type Read<'a> = (u64, &'a [(&'a str, Option<Pool>)]);
+
     /// A reading of these Regions: each with when it was read, and its pools by id.
-    fn reading(regions: &[(&str, Option<(u64, &[(&str, Option<Pool>)])>)]) -> Known<Arc<PoolsReading>> {
-        let known = |(seconds, pools): (u64, &[(&str, Option<Pool>)])| {
+    fn reading(regions: &[(&str, Option<Read<'_>>)]) -> Known<Arc<PoolsReading>> {
+        let known = |(seconds, pools): Read<'_>| {
             let pools = pools.iter().map(|(id, pool)| (PoolId::parse(id).unwrap(), *pool)).collect();
             Known::new(Arc::new(pools), at(seconds))
         };
