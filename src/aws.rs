@@ -11,6 +11,7 @@
 //! decided in [`call`], and every try is paid for from the account's rate.
 
 pub mod call;
+mod cognito;
 mod environment;
 pub mod fault;
 pub mod iam;
@@ -18,6 +19,7 @@ mod operation;
 pub mod organizations;
 pub mod reply;
 pub mod session;
+mod signed;
 mod source;
 pub mod sqs;
 mod transport;

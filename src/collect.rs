@@ -3,6 +3,7 @@
 //! A collector is a function over the reads of [`iam`] that it needs.
 
 pub mod changes;
+pub mod cognito;
 pub mod devices;
 pub mod iam;
 pub mod pages;

@@ -23,7 +23,8 @@ use crate::{
 pub use remedy::Reader;
 
 /// The controls in the order in which people ask for them.
-const CONTROLS: [Control; 5] = [Control::Iam9, Control::Iam6, Control::Iam4, Control::Iam5, Control::Iam19];
+const CONTROLS: [Control; 6] =
+    [Control::Iam9, Control::Iam6, Control::Iam4, Control::Iam5, Control::Iam19, Control::Cognito5];
 
 /// All accounts.
 #[derive(Debug)]
@@ -96,8 +97,12 @@ impl<'a> Overview<'a> {
     /// Looks at `snapshot`.
     #[must_use]
     pub fn of(snapshot: &'a Snapshot, now: Moment, reader: Reader) -> Self {
-        let has_users = snapshot.plan.users.is_some();
-        let controls: Vec<_> = CONTROLS.into_iter().filter(|control| has_users || !control.is_of_users()).collect();
+        let (has_users, has_pools) = (snapshot.plan.users.is_some(), snapshot.plan.cognito.is_some());
+        let is_judged = |control: &Control| match control {
+            Control::Cognito5 => has_pools,
+            control => has_users || !control.is_of_users(),
+        };
+        let controls: Vec<_> = CONTROLS.into_iter().filter(is_judged).collect();
         let mut rows: Vec<_> =
             snapshot.accounts().map(|state| Row::of(snapshot, state, &controls, now, reader)).collect();
         rows.sort_by_cached_key(Row::urgency);

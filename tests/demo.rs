@@ -16,7 +16,7 @@ use std::{
 };
 
 use aws_mfa_exporter::{cli::Flags, command};
-use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim, Unit, User};
+use aws_sim::{Account, Fault, Member, Organization, Pool, Role, Scenario, Sim, Unit, User};
 use clap::Parser as _;
 
 const KEY: &str = "AKIASIMULATEDEXAMPLE";
@@ -69,6 +69,9 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
             "--collector.root.interval=5s",
             "--collector.devices.interval=30s",
             "--collector.users.interval=1m",
+            "--collector.cognito",
+            "--collector.cognito.interval=1m",
+            "--collector.cognito.pools=all",
             "--log.level=error",
         ])
         .env(INNER, "1")
@@ -141,6 +144,7 @@ fn scenario(more: usize) -> Scenario {
     });
     add(3, "demo-web-production", workloads, |account| {
         software(account);
+        account.pools = vec![Pool::new("eu-west-1_Customers", "OPTIONAL"), Pool::new("eu-west-1_Partners", "ON")];
         account.users.push(console_only("support-console"));
     });
     add(4, "demo-legacy, no MFA at all", workloads, |account| {

@@ -80,7 +80,7 @@ def main():
         if shell.returncode:
             faults.append(f"{heading}: {shell.stderr}")
         used.update(filter(None, (check(heading, words) for words in commands(block))))
-    granted = set(re.findall(r"- ((?:iam|cloudtrail|events|organizations):\w+)", (ROOT / "deploy/iam/oncall-role.yaml").read_text()))
+    granted = set(re.findall(r"- ((?:account|cloudtrail|cognito-idp|events|iam|organizations):\w+)", (ROOT / "deploy/iam/oncall-role.yaml").read_text()))
     faults.extend(f"the role does not allow {action}" for action in sorted(used - granted - FREE))
     faults.extend(f"no runbook needs {action}" for action in sorted(granted - used))
     print(f"{len(used)} operations")

@@ -139,6 +139,7 @@ fn of_answer(status: StatusCode, code: &str, clocks: Option<Clocks>) -> FaultCla
         | "OverLimit"
         | "TooManyRequestsException"
         | "SlowDown" => FaultClass::Throttled,
+        "NotAuthorizedException" => FaultClass::AccessDenied,
         "RequestExpired" | "RequestTimeTooSkewed" => FaultClass::ClockSkew,
         // What was signed, or handed out, at another time than AWS's.
         "SignatureDoesNotMatch"

@@ -99,6 +99,16 @@ impl Operation {
         Self { is_waiting: true, ..self }
     }
 
+    /// An operation of Account Management.
+    pub const fn account(name: &'static str) -> Self {
+        Self { service: "account", ..Self::iam(name) }
+    }
+
+    /// An operation of Amazon Cognito user pools.
+    pub const fn cognito(name: &'static str) -> Self {
+        Self { service: "cognito-idp", ..Self::iam(name) }
+    }
+
     /// The same, and these errors are answers to it.
     pub const fn or(self, refusals: &'static [Refusal]) -> Self {
         Self { refusals, ..self }

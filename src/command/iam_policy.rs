@@ -15,6 +15,7 @@ use crate::{
 #[must_use]
 pub const fn actions(collector: Collector) -> &'static [&'static str] {
     match collector {
+        Collector::Cognito => &["account:ListRegions", "cognito-idp:DescribeUserPool", "cognito-idp:ListUserPools"],
         Collector::Devices => &["iam:GetAccountSummary", "iam:ListVirtualMFADevices"],
         Collector::Root => &["iam:GetAccountSummary"],
         Collector::Users => &[
@@ -71,7 +72,14 @@ pub fn policy(principal: Principal, settings: &Settings) -> Option<String> {
         Principal::Account => {
             let generates = settings.plan.users.is_some_and(|users| users.generate_report);
             let all = settings.plan.collectors().flat_map(actions).copied();
-            let action = all.filter(|action| generates || *action != "iam:GenerateCredentialReport").collect();
+            let chooses = settings.plan.cognito.as_ref().is_some_and(|plan| !plan.regions.is_empty());
+            let is_used = |action: &&str| match *action {
+                "iam:GenerateCredentialReport" => generates,
+                // Only who is not told which Regions to read asks AWS.
+                "account:ListRegions" => !chooses,
+                _ => true,
+            };
+            let action = all.filter(is_used).collect();
             let mut statements = vec![Statement::allow("AwsMfaExporterReads", action, vec!["*".to_owned()])];
             // Then the account's credentials are the exporter's own.
             if settings.config.is_single_account() {

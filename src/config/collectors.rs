@@ -16,13 +16,17 @@ use clap::{
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    value::{HOUR, SECOND, duration, number, write_duration},
+    value::{HOUR, SECOND, duration, number, region, write_duration},
     yaml::{EMPTY, Given, nearest},
 };
 use crate::model::{
+    facts::pools::Region,
     judge::Cadence,
-    snapshot::{Plan, UsersPlan},
+    snapshot::{CognitoPlan, Plan, UsersPlan},
 };
+
+/// How many user pools of an account have a series where no other limit is set.
+const POOLS_LIMIT: u32 = 500;
 
 /// How many users of an account are named where no other limit is set.
 const NAMES_LIMIT: u32 = 500;
@@ -82,6 +86,40 @@ pub struct Collectors {
     #[arg(long = "collector.users.names-limit", global = true, value_name = "N", value_parser = number)]
     #[arg(help = or("Most users of an account to name", NAMES_LIMIT))]
     names_limit: Option<u32>,
+
+    #[arg(long = "collector.cognito", global = true, overrides_with = "no_cognito")]
+    #[arg(help = or("Enable the cognito collector: MFA of Amazon Cognito user pools (Cognito.5)", "disabled"))]
+    cognito: bool,
+
+    #[arg(long = "no-collector.cognito", global = true, overrides_with = "cognito")]
+    #[arg(help = "Disable the cognito collector: Cognito.5 and all metrics of user pools are absent")]
+    no_cognito: bool,
+
+    #[arg(long = "collector.cognito.interval", global = true, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
+    #[arg(help = or("How often to read the user pools", write_duration(CognitoPlan::INTERVAL)))]
+    cognito_interval: Option<Duration>,
+
+    #[arg(long = "collector.cognito.regions", global = true, value_name = "REGION,…", value_delimiter = ',', value_parser = region)]
+    #[arg(help = or("The Regions to read, separated by commas", "all that the account has switched on"))]
+    cognito_regions: Vec<Region>,
+
+    #[arg(long = "collector.cognito.pools", global = true, value_enum)]
+    #[arg(help = or("Which user pools have a series of their own", "none"))]
+    pools: Option<PoolSeries>,
+
+    #[arg(long = "collector.cognito.pools-limit", global = true, value_name = "N", value_parser = number)]
+    #[arg(help = or("Most user pools of an account with a series", POOLS_LIMIT))]
+    pools_limit: Option<u32>,
+}
+
+/// Which user pools have a series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PoolSeries {
+    /// None.
+    #[default]
+    None,
+    /// All, those first that fail.
+    All,
 }
 
 /// Which users are named in the metrics.
@@ -123,10 +161,18 @@ impl Collectors {
             generate_report: on(|s| (s.generate_report, s.no_generate_report)).unwrap_or(default.generate_report),
             names: is_naming.then_some(self.names_limit.or(file.names_limit).unwrap_or(NAMES_LIMIT)),
         };
+        let regions = [&self.cognito_regions, &file.cognito_regions].into_iter().find(|regions| !regions.is_empty());
+        let has_series = self.pools.or(file.pools).unwrap_or_default() == PoolSeries::All;
+        let cognito = CognitoPlan {
+            interval: self.cognito_interval.or(file.cognito_interval).unwrap_or(CognitoPlan::INTERVAL),
+            regions: regions.map_or_else(Default::default, |regions| regions.as_slice().into()),
+            series: has_series.then_some(self.pools_limit.or(file.pools_limit).unwrap_or(POOLS_LIMIT)),
+        };
         Plan {
             cadence,
             devices: on(|s| (s.devices, s.no_devices)).unwrap_or(true),
             users: on(|s| (s.users, s.no_users)).unwrap_or(true).then_some(users),
+            cognito: on(|s| (s.cognito, s.no_cognito)).unwrap_or(false).then_some(cognito),
         }
     }
 

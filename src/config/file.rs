@@ -400,7 +400,7 @@ impl Validator {
     fn control(&mut self, text: &Text, has_account: bool, user_id: Option<&Text>) -> Subject {
         let named = |name: &str| Control::ALL.into_iter().find(|control| control.as_str() == name);
         let controls = match text.value.as_str() {
-            "root" => Control::ALL.into_iter().filter(|control| !control.is_of_users()).collect(),
+            "root" => Control::ALL.into_iter().filter(|control| control.is_of_root()).collect(),
             name => Vec::from_iter(named(name)),
         };
         if controls.is_empty() {

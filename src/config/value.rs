@@ -6,7 +6,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use crate::model::time::Timestamp;
+use crate::model::{facts::pools::Region, time::Timestamp};
 
 /// To write ranges with.
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -37,6 +37,14 @@ pub fn write_duration(duration: Duration) -> String {
 /// When it is none.
 pub fn number(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("not a number from 0 to {}", u32::MAX))
+}
+
+/// Reads the code of a Region.
+///
+/// # Errors
+/// When it is none.
+pub fn region(text: &str) -> Result<Region, String> {
+    Region::parse(text.trim()).ok_or_else(|| "not a Region: write its code, for example eu-central-1".to_owned())
 }
 
 /// Reads a rate in requests a second.

@@ -10,6 +10,7 @@
 
 mod inventory;
 mod knowledge;
+mod pools;
 mod series;
 mod trigger;
 
@@ -115,12 +116,20 @@ impl AccountRun {
         self.only = Some(only);
         let ran = self.beat(None, &mut 0).await;
         let beat = ran.reading().map(|reading| (ran.started, reading.summary));
-        if self.plan.takes_inventory() {
-            tokio::select! {
-                () = self.take_inventory_once(beat) => {}
-                () = self.keep_watch(ran.reading()) => {}
+        let inventory = async {
+            if self.plan.takes_inventory() {
+                tokio::select! {
+                    () = self.take_inventory_once(beat) => {}
+                    () = self.keep_watch(ran.reading()) => {}
+                }
             }
-        }
+        };
+        let pools = async {
+            if self.plan.cognito.is_some() {
+                self.read_pools(&mut 0).await;
+            }
+        };
+        tokio::join!(inventory, pools);
     }
 
     /// Repeats the heartbeat for as long as something else takes: what is said of users
@@ -307,7 +316,7 @@ fn doubt(identity: &Identity, before: Option<RootReading>) -> Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::snapshot::UsersPlan;
+    use crate::model::snapshot::{CognitoPlan, UsersPlan};
 
     /// An account sleeps most of the time, and there may be ten thousand of them.
     #[tokio::test]
@@ -315,10 +324,15 @@ mod tests {
         let (clock, own) = (crate::clock::Clock::new(), ExporterMetrics::new(true).unwrap());
         let caller = crate::aws::Caller::new(crate::aws::LazyClients::default(), own.clone(), clock);
         let (events, _) = mpsc::channel(1);
-        let plan =
-            Plan { cadence: crate::model::judge::Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT) };
+        let plan = Plan {
+            cadence: crate::model::judge::Cadence::DEFAULT,
+            devices: true,
+            users: Some(UsersPlan::DEFAULT),
+            cognito: Some(CognitoPlan::new()),
+        };
         let run = AccountRun::new(Session::ambient(caller), plan, events, own, Knowledge::default());
-        let sizes = [size_of_val(&run.clone().heartbeat()), size_of_val(&run.inventory())];
+        let sizes =
+            [size_of_val(&run.clone().heartbeat()), size_of_val(&run.clone().pools()), size_of_val(&run.inventory())];
         assert!(sizes.iter().all(|size| *size < 2_048), "{sizes:?}");
     }
 }

@@ -155,7 +155,7 @@ impl Fleet {
     async fn announce(&self, settings: &Settings) {
         let exemptions = settings.config.exemptions.clone();
         // Nobody listens only while the program is going down.
-        let _ = self.events.send(Event::Configured { plan: settings.plan, exemptions }).await;
+        let _ = self.events.send(Event::Configured { plan: settings.plan.clone(), exemptions }).await;
     }
 
     /// Finds out which accounts there are, and tells; true if all went well.
@@ -233,10 +233,14 @@ impl Fleet {
 
     fn start(&mut self, id: Option<AccountId>, access: Access, settings: &Settings, phase: Duration) {
         let run = self.account(id, &access, settings);
-        let Settings { plan, max_rate, .. } = *settings;
+        let (plan, max_rate) = (settings.plan.clone(), settings.max_rate);
         let mut tasks = JoinSet::new();
         let heartbeat = run.clone();
         tasks.spawn(forever("root", self.metrics.clone(), move || after(phase, heartbeat.clone().heartbeat())));
+        if plan.cognito.is_some() {
+            let pools = run.clone();
+            tasks.spawn(forever("cognito", self.metrics.clone(), move || after(phase, pools.clone().pools())));
+        }
         if plan.takes_inventory() {
             tasks.spawn(forever("inventory", self.metrics.clone(), move || after(phase, run.clone().inventory())));
         }
@@ -255,7 +259,7 @@ impl Fleet {
             None => session,
         };
         let knowledge = self.knowledge.entry(id).or_default().clone();
-        AccountRun::new(session, settings.plan, self.events.clone(), self.metrics.clone(), knowledge)
+        AccountRun::new(session, settings.plan.clone(), self.events.clone(), self.metrics.clone(), knowledge)
             .woken_by(self.wakes.clone())
     }
 

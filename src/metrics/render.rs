@@ -10,6 +10,7 @@
 mod accounts;
 mod collectors;
 mod controls;
+mod pools;
 mod root;
 mod rows;
 mod users;
@@ -58,7 +59,14 @@ struct View<'a> {
 
 /// Every row, by name.
 static FAMILIES: LazyLock<Vec<&'static Family>> = LazyLock::new(|| {
-    let subjects = [accounts::FAMILIES, collectors::FAMILIES, controls::FAMILIES, root::FAMILIES, users::FAMILIES];
+    let subjects = [
+        accounts::FAMILIES,
+        collectors::FAMILIES,
+        controls::FAMILIES,
+        pools::FAMILIES,
+        root::FAMILIES,
+        users::FAMILIES,
+    ];
     let mut families: Vec<_> = subjects.into_iter().flatten().collect();
     families.sort_unstable_by_key(|family| family.metric.name);
     families

@@ -5,6 +5,7 @@
 //! remembers a verdict: what is published a minute later is judged again from
 //! the same evidence, so it can only stay what it was or become unknown.
 
+pub mod pools;
 pub mod root;
 pub mod users;
 
@@ -18,6 +19,8 @@ use crate::model::{
 /// A control of AWS Security Hub CSPM, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Control {
+    /// MFA should be enabled for Amazon Cognito user pools.
+    Cognito5,
     /// MFA should be enabled for all IAM users.
     Iam19,
     /// The root user should have no access key.
@@ -99,6 +102,16 @@ pub enum Reason {
     NotAtOnce,
     /// The list of users and the summary's count of them differ.
     UsersIncomplete,
+    /// A user pool with a password alone has no MFA.
+    PoolMfaOff,
+    /// A user pool with a password alone leaves MFA to each user.
+    PoolMfaOptional,
+    /// No pool fails, and of some pool or Region too little is known.
+    PoolsUnknown,
+    /// No pool is one that the control is about.
+    NoPasswordPools,
+    /// Every pool that the control is about requires MFA.
+    PoolsRequireMfa,
 }
 
 /// What is said of one control, and since when it was so.
@@ -135,12 +148,13 @@ pub const LEAST_MAX_AGE: Duration = Duration::from_secs(30);
 
 impl Control {
     /// The controls judged, in the order they are exported.
-    pub const ALL: [Self; 5] = [Self::Iam19, Self::Iam4, Self::Iam5, Self::Iam6, Self::Iam9];
+    pub const ALL: [Self; 6] = [Self::Cognito5, Self::Iam19, Self::Iam4, Self::Iam5, Self::Iam6, Self::Iam9];
 
     /// The id, as Security Hub CSPM spells it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Cognito5 => "Cognito.5",
             Self::Iam9 => "IAM.9",
             Self::Iam6 => "IAM.6",
             Self::Iam5 => "IAM.5",
@@ -149,10 +163,16 @@ impl Control {
         }
     }
 
-    /// Whether it is about IAM users, and not about root.
+    /// Whether it is about IAM users.
     #[must_use]
     pub const fn is_of_users(self) -> bool {
         matches!(self, Self::Iam5 | Self::Iam19)
+    }
+
+    /// Whether it is about the root user.
+    #[must_use]
+    pub const fn is_of_root(self) -> bool {
+        matches!(self, Self::Iam4 | Self::Iam6 | Self::Iam9)
     }
 }
 
@@ -210,6 +230,10 @@ impl Reason {
                 "give each of these users an MFA device or, better, replace the user by a role; `check --names` \
                  prints their names",
             ),
+            Self::PoolMfaOff | Self::PoolMfaOptional => Some(
+                "set MFA to required for the user pool: read its present settings first and pass all of them back, \
+                 because SetUserPoolMfaConfig deletes what is left out (deploy/runbooks.md, AwsMfaCognitoPoolWithoutMfa)",
+            ),
             Self::DeviceWithoutOwner => {
                 Some("list the account's virtual devices by hand; the exporter asks again at the next run")
             }
@@ -256,6 +280,13 @@ impl fmt::Display for Reason {
                 "every IAM user was protected when asked, but not all at the same time; the exporter asks again at \
                  the next run"
             }
+            Self::PoolMfaOff => "a Cognito user pool lets users sign in with a password alone, and its MFA is off",
+            Self::PoolMfaOptional => {
+                "a Cognito user pool lets users sign in with a password alone, because its MFA is optional"
+            }
+            Self::PoolsUnknown => "the exporter has not read every Cognito user pool of every Region",
+            Self::NoPasswordPools => "no Cognito user pool relies on a password alone",
+            Self::PoolsRequireMfa => "every Cognito user pool that relies on a password requires MFA",
             Self::UsersIncomplete => "the list of IAM users and the number of users in the account summary differ",
         })
     }

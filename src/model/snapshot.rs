@@ -17,13 +17,13 @@ mod plan;
 mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
-pub use plan::{Collector, Plan, UsersPlan};
+pub use plan::{CognitoPlan, Collector, Plan, UsersPlan};
 pub use root_devices::RootDevicesMemory;
 
 use crate::model::{
     account::{Account, AccountId, Identity},
     exemption::Exemption,
-    facts::{Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices},
+    facts::{Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, pools::PoolsReading},
     judge::users,
     time::Moment,
 };
@@ -74,6 +74,8 @@ pub enum News {
     Devices(VirtualDevices),
     /// What there is to know of the users.
     Users(Arc<UsersReading>),
+    /// The user pools of Amazon Cognito, as far as they could be read.
+    Pools(Arc<PoolsReading>),
 }
 
 /// How a run of a collector ended. It may have learnt something *and* have a
@@ -328,6 +330,7 @@ mod tests {
         cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) },
         devices: true,
         users: None,
+        cognito: None,
     };
 
     fn at(mono: u64, step: i64) -> Moment {

@@ -84,6 +84,25 @@ def devices():
     )
 
 
+def pools():
+    """User pools of Cognito by MFA, and the Regions that were not read."""
+    of_passwords = 'max(aws_mfa_cognito_user_pools{%s,sign_in="password",mfa="%s"})'
+    others = f'sum(max by (sign_in, mfa) (aws_mfa_cognito_user_pools{{{ONE},sign_in!="password"}}))'
+    regions = f'max(aws_mfa_cognito_regions{{{ONE},state="not_read"}})'
+    return bars(
+        "User pools",
+        "User pools whose users sign in with a password alone, by MFA; OPTIONAL and OFF fail Cognito.5. A number is absent"
+        " unless every pool of every Region is known.",
+        [
+            *(now(of_passwords % (ONE, mfa), f"password, MFA {mfa}") for mfa in ("ON", "OPTIONAL", "OFF")),
+            now(others, "other ways to sign in"),
+            now(regions, "Regions not read"),
+        ],
+        decimals=0,
+        empty="user pools are not read or not known",
+    )
+
+
 def names():
     """Who has no MFA, where names are exported."""
     access = {"true": ("yes", "orange"), "false": ("no", "text"), "unknown": ("not known", "orange")}

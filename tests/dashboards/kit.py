@@ -13,6 +13,7 @@ CONTROLS = {
     "IAM.4": "Root user has no access key",
     "IAM.5": "Console users have MFA",
     "IAM.19": "All users have MFA",
+    "Cognito.5": "User pools require MFA",
 }
 SHORT = {
     "IAM.9": "IAM.9 root MFA",

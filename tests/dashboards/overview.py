@@ -45,7 +45,7 @@ READING = """\
 unprotected and never counts as passed. **passed**: an MFA device was seen. **not applicable**: root has no
 credentials. Select an account to see why and since when.
 """
-HEADINGS = ("IAM.9 root MFA", "IAM.6 hardware", "IAM.4 no key", "IAM.5 console", "IAM.19 all users")
+HEADINGS = ("IAM.9 root MFA", "IAM.6 hardware", "IAM.4 no key", "IAM.5 console", "IAM.19 all users", "Cognito.5 pools")
 ON_ROOT_MFA = f'{{control="IAM.9",{CHOSEN}}}'
 
 

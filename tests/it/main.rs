@@ -7,6 +7,7 @@
 mod aws;
 /// The cases of tests/cases.md, and that each has its tests.
 mod cases;
+mod cognito;
 /// The commands beside serving.
 mod commands;
 /// Credentials, environments and mistakes as people really have them.

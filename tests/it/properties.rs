@@ -39,6 +39,7 @@ const PLAN: Plan = Plan {
     cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) },
     devices: true,
     users: None,
+    cognito: None,
 };
 
 /// An account as far as root's controls can tell states apart.
@@ -82,6 +83,8 @@ impl World {
             (Control::Iam9, Status::Passed) => mfa,
             (Control::Iam9, Status::Failed) => credentials && !mfa,
             (Control::Iam6, Status::Passed) => mfa && self.root_virtual == 0,
+            // Nothing here reads user pools.
+            (Control::Cognito5, Status::Passed | Status::Failed) => false,
             (Control::Iam6, Status::Failed) => credentials && !mfa || self.root_virtual > 0,
         }
     }

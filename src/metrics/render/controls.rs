@@ -51,7 +51,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_control_status",
         &["account_id", "control", "status"],
-        "Verdict on a Security Hub CSPM control: exactly one of passed, failed, not_applicable, unknown is 1. The exporter reads AWS in the background; aws_mfa_control_as_of_timestamp_seconds says when. IAM.9 is not_applicable in GovCloud, and for a root user without credentials (Security Hub CSPM reports PASSED). IAM.9 is failed for a root user that has only an access key. IAM.6 passes a synced passkey, because AWS does not distinguish it from a hardware key. IAM.5 may take up to four and a half hours to see a new password of a user without a device.",
+        "Verdict on a Security Hub CSPM control: exactly one of passed, failed, not_applicable, unknown is 1. The exporter reads AWS in the background; aws_mfa_control_as_of_timestamp_seconds says when. IAM.9 is not_applicable in GovCloud, and for a root user without credentials (Security Hub CSPM reports PASSED). IAM.9 is failed for a root user that has only an access key. IAM.6 passes a synced passkey, because AWS does not distinguish it from a hardware key. Cognito.5 is about the Regions that the collector reads, and is failed for a user pool with optional MFA. IAM.5 may take up to four and a half hours to see a new password of a user without a device.",
         |view, rows| {
             for (control, standing) in view.state.standings() {
                 for status in Status::ALL {

@@ -56,6 +56,8 @@ pub enum FaultClass {
     UnmatchedFilter,
     /// There is no credential report that could be read.
     ReportMissing,
+    /// AWS does not accept the account's credentials in a Region: it is switched off there.
+    RegionDisabled,
     /// The account changed while it was being read.
     Changed,
     /// A failing answer was not confirmed by a second one.
@@ -81,7 +83,7 @@ pub struct Fault {
 
 impl FaultClass {
     /// Every class, in the order of the documentation.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Pending,
         Self::NoCredentials,
         Self::InvalidConfiguration,
@@ -105,6 +107,7 @@ impl FaultClass {
         Self::AccountsLost,
         Self::UnmatchedFilter,
         Self::ReportMissing,
+        Self::RegionDisabled,
         Self::Changed,
         Self::Unconfirmed,
         Self::Stalled,
@@ -138,6 +141,7 @@ impl FaultClass {
             Self::AccountsLost => "accounts_lost",
             Self::UnmatchedFilter => "unmatched_filter",
             Self::ReportMissing => "report_missing",
+            Self::RegionDisabled => "region_disabled",
             Self::Changed => "changed",
             Self::Unconfirmed => "unconfirmed",
             Self::Stalled => "stalled",
@@ -184,6 +188,7 @@ impl FaultClass {
             Self::AccountsLost => "AWS Organizations no longer lists many of the accounts",
             Self::UnmatchedFilter => "a filter of the configuration matches nothing",
             Self::ReportMissing => "there is no credential report to read",
+            Self::RegionDisabled => "an AWS Region is switched off in the account",
             Self::Changed => "the account changed while the exporter read it",
             Self::Unconfirmed => "a second answer of AWS did not confirm the failing one",
             Self::Stalled => "the collector has stopped reporting",
@@ -244,6 +249,10 @@ impl FaultClass {
             Self::ReportMissing => {
                 "if it lasts longer than a few minutes, allow iam:GenerateCredentialReport; if the exporter must not \
                  generate reports, let another program generate them every four hours"
+            }
+            Self::RegionDisabled => {
+                "switch the Region on in the account, or take it out of collectors.cognito.regions; if the Region is on, \
+                 renew the credentials"
             }
             Self::Changed => "nothing: the account changed, and the exporter reads it again at the next run",
             Self::Unconfirmed => "nothing: the exporter asks again at the next run",

@@ -50,7 +50,7 @@ pub fn judge(
         Control::Iam9 => mfa(),
         Control::Iam6 => hardware_mfa(mfa(), reading, cadence.fresh_devices(evidence.devices, now), &evidence.changes),
         Control::Iam4 => access_key(reading),
-        Control::Iam5 | Control::Iam19 => Verdict::unknown(Reason::NotRead),
+        Control::Cognito5 | Control::Iam5 | Control::Iam19 => Verdict::unknown(Reason::NotRead),
     }
 }
 

@@ -10,9 +10,12 @@ use super::{
 use crate::model::{
     account::{Account, AccountStatus, Identity},
     exemption::{Bindings, Exemption},
-    facts::{Changes, Fault, FaultClass, Known, RootReading, UserId, UsersReading, VirtualDevices},
+    facts::{
+        Changes, Fault, FaultClass, Known, RootReading, UserId, UsersReading, VirtualDevices, pools::PoolsReading,
+    },
     judge::{
         Control, Reason, Status, Verdict,
+        pools::PoolCensus,
         root::{self, RootDeviceCounts, RootEvidence},
         users::{Census, UserCounts, UsersEvidence},
     },
@@ -81,9 +84,13 @@ pub struct AccountState {
     pub devices: Option<Known<VirtualDevices>>,
     /// What was last learnt of the users.
     pub users: Option<Known<Arc<UsersReading>>>,
+    /// What was last learnt of the user pools of Cognito.
+    pub pools: Option<Known<Arc<PoolsReading>>>,
     /// When the account was last seen to have changed.
     changes: Changes,
     root_devices: RootDevices,
+    /// What is said of the pools, until something of it may be otherwise.
+    pool_census: Option<PoolCensus>,
     /// What is said of the users, until something of it may be otherwise.
     census: Option<Taken>,
     bindings: Bindings,
@@ -166,8 +173,10 @@ impl AccountState {
             reading: None,
             devices: None,
             users: None,
+            pools: None,
             changes: Changes::default(),
             root_devices: RootDevices::default(),
+            pool_census: None,
             census: None,
             bindings: Bindings::default(),
             health,
@@ -228,7 +237,7 @@ impl AccountState {
     }
 
     /// The controls and what is said of them; of an account that is not scanned,
-    /// nothing, nor of users where nobody collects them.
+    /// nothing, nor of users and of user pools where nobody collects them.
     pub fn standings(&self) -> impl Iterator<Item = (Control, &Standing)> {
         Control::ALL.into_iter().zip(&self.standings).filter(|(control, _)| self.is_judged(*control))
     }
@@ -236,7 +245,13 @@ impl AccountState {
     /// Whether anything is said of a control.
     #[must_use]
     pub fn is_judged(&self, control: Control) -> bool {
-        self.is_scanned() && (!control.is_of_users() || self.health.contains_key(&Collector::Users))
+        let is_collected = |collector| self.health.contains_key(&collector);
+        self.is_scanned()
+            && match control {
+                Control::Cognito5 => is_collected(Collector::Cognito),
+                Control::Iam5 | Control::Iam19 => is_collected(Collector::Users),
+                Control::Iam4 | Control::Iam6 | Control::Iam9 => true,
+            }
     }
 
     /// Whether the account's collectors run.
@@ -256,8 +271,8 @@ impl AccountState {
     pub(super) fn prove(&mut self, identity: &Identity) {
         let Some(account) = &mut self.account else { return };
         if account.partition.replace(identity.partition.clone()).is_some_and(|old| old != identity.partition) {
-            (self.reading, self.devices, self.users) = (None, None, None);
-            (self.changes, self.census) = (Changes::default(), None);
+            (self.reading, self.devices, self.users, self.pools) = (None, None, None, None);
+            (self.changes, self.census, self.pool_census) = (Changes::default(), None, None);
             self.root_devices = RootDevices::default();
         }
     }
@@ -292,7 +307,10 @@ impl AccountState {
         if plan.users.is_none() {
             self.users = None;
         }
-        self.census = None;
+        if plan.cognito.is_none() {
+            self.pools = None;
+        }
+        (self.census, self.pool_census) = (None, None);
         self.bind(exemptions);
     }
 
@@ -330,6 +348,12 @@ impl AccountState {
                 self.root_devices.list(&devices, outcome.started, come);
                 self.devices = Some(Known::new(devices, outcome.started));
             }
+            News::Pools(read) => {
+                let before = self.pools.take();
+                let known = read.after(before.as_ref().map(|known| &*known.value));
+                self.pools = Some(Known::new(Arc::new(known), outcome.started));
+                self.pool_census = None;
+            }
             News::Users(users) => {
                 self.users = Some(Known::new(users, outcome.started));
                 self.census = None;
@@ -354,6 +378,12 @@ impl AccountState {
     #[must_use]
     pub fn user_counts(&self) -> Option<&UserCounts> {
         self.census.as_ref()?.census.counts.as_ref()
+    }
+
+    /// What is said of the user pools.
+    #[must_use]
+    pub fn pool_census(&self) -> Option<&PoolCensus> {
+        self.pool_census.as_ref()
     }
 
     /// What was last learnt of the users, while the list of them is fresh.
@@ -427,10 +457,19 @@ impl AccountState {
         })
     }
 
+    fn is_pool_census_good(&self, plan: &Plan, now: Moment) -> bool {
+        let (pools, max_age) = (self.pools.as_ref(), plan.max_age_of_pools());
+        self.pool_census.as_ref().is_some_and(|census| census.holds(pools, max_age, now))
+    }
+
     pub(super) fn judge(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {
         if !self.is_census_good(plan, now) {
             self.census = Some(self.take_census(plan, exemptions, now));
         }
+        if !self.is_pool_census_good(plan, now) {
+            self.pool_census = Some(PoolCensus::take(self.pools.as_ref(), plan.max_age_of_pools(), now));
+        }
+        let cognito5 = self.pool_census.as_ref().map(|census| census.cognito5);
         let users = self.census.as_ref().map(|taken| (taken.census.iam5, taken.census.iam19));
         let (iam5, iam19) = users.expect("a census has just been taken");
         if let Some(known) = self.root_device_counts(plan, now) {
@@ -438,6 +477,7 @@ impl AccountState {
         }
         for (control, place) in Control::ALL.into_iter().zip(0..) {
             let verdict = match control {
+                Control::Cognito5 => cognito5.expect("a census has just been taken"),
                 Control::Iam5 => iam5,
                 Control::Iam19 => iam19,
                 Control::Iam4 | Control::Iam6 | Control::Iam9 => self.root_verdict(control, plan, now),
@@ -453,9 +493,12 @@ impl AccountState {
             health.would_stall(patience(plan, *collector, self.reading.as_ref()), now)
         };
         let differs = |control: Control| {
-            !control.is_of_users() && self.root_verdict(control, plan, now) != self.standing(control).verdict
+            control.is_of_root() && self.root_verdict(control, plan, now) != self.standing(control).verdict
         };
-        !self.is_census_good(plan, now) || self.health.iter().any(stalls) || Control::ALL.into_iter().any(differs)
+        !self.is_census_good(plan, now)
+            || !self.is_pool_census_good(plan, now)
+            || self.health.iter().any(stalls)
+            || Control::ALL.into_iter().any(differs)
     }
 
     pub(super) fn age(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {

@@ -1,13 +1,18 @@
 //! What is collected, how often, and how old it may therefore get.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::LONGEST_RUN;
-use crate::model::judge::{Cadence, users::Terms};
+use crate::model::{
+    facts::pools::Region,
+    judge::{Cadence, users::Terms},
+};
 
 /// A collector, by the word that is also its flag, its file and its label value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Collector {
+    /// The user pools of Amazon Cognito.
+    Cognito,
     /// All pages of `iam:ListVirtualMFADevices`, between two summaries.
     Devices,
     /// The heartbeat: `iam:GetAccountSummary`.
@@ -17,7 +22,7 @@ pub enum Collector {
 }
 
 /// What is collected, and how often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The intervals.
     pub cadence: Cadence,
@@ -26,6 +31,19 @@ pub struct Plan {
     pub devices: bool,
     /// How collector `users` runs, if it does.
     pub users: Option<UsersPlan>,
+    /// How collector `cognito` runs, if it does.
+    pub cognito: Option<CognitoPlan>,
+}
+
+/// How collector `cognito` runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CognitoPlan {
+    /// How often.
+    pub interval: Duration,
+    /// The Regions to read; all that an account can use where there is none.
+    pub regions: Arc<[Region]>,
+    /// Whether each pool has a series, and how many of an account at most.
+    pub series: Option<u32>,
 }
 
 /// How collector `users` runs.
@@ -48,12 +66,13 @@ pub struct UsersPlan {
 
 impl Collector {
     /// Every collector, in the order they are exported.
-    pub const ALL: [Self; 3] = [Self::Devices, Self::Root, Self::Users];
+    pub const ALL: [Self; 4] = [Self::Cognito, Self::Devices, Self::Root, Self::Users];
 
     /// The collector's word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Cognito => "cognito",
             Self::Devices => "devices",
             Self::Root => "root",
             Self::Users => "users",
@@ -66,8 +85,9 @@ impl Collector {
 impl Plan {
     /// The collectors that run.
     pub fn collectors(&self) -> impl Iterator<Item = Collector> + use<> {
-        let (devices, users) = (self.devices, self.users.is_some());
+        let (devices, users, cognito) = (self.devices, self.users.is_some(), self.cognito.is_some());
         Collector::ALL.into_iter().filter(move |collector| match collector {
+            Collector::Cognito => cognito,
             Collector::Devices => devices,
             Collector::Root => true,
             Collector::Users => users,
@@ -78,10 +98,18 @@ impl Plan {
     #[must_use]
     pub fn interval(&self, collector: Collector) -> Duration {
         match collector {
+            Collector::Cognito => self.cognito.as_ref().map_or(CognitoPlan::INTERVAL, |plan| plan.interval),
             Collector::Devices => self.cadence.devices,
             Collector::Root => self.cadence.root,
             Collector::Users => self.users.unwrap_or(UsersPlan::DEFAULT).interval,
         }
+    }
+
+    /// How old an answer about a Region's user pools may be: two intervals, and as long
+    /// as a run may take.
+    #[must_use]
+    pub fn max_age_of_pools(&self) -> Duration {
+        self.interval(Collector::Cognito) * 2 + LONGEST_RUN
     }
 
     /// Whether virtual devices are listed, for themselves or for the users.
@@ -109,6 +137,23 @@ impl Plan {
         let plan = self.users.unwrap_or(UsersPlan::DEFAULT);
         let list = plan.interval * 2 + LONGEST_RUN;
         Terms { list, devices: self.cadence.max_age_of_devices().max(list), password: plan.password_max_age.max(list) }
+    }
+}
+
+impl CognitoPlan {
+    /// How often the user pools are read where nobody says otherwise.
+    pub const INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+    /// What holds where nobody says otherwise, but that the collector runs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { interval: Self::INTERVAL, regions: Arc::default(), series: None }
+    }
+}
+
+impl Default for CognitoPlan {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

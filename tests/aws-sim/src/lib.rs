@@ -4,6 +4,7 @@
 //! and it counts what it is asked, for calls are what the exporter's users pay for.
 
 mod clock;
+mod cognito;
 mod devices;
 mod directory;
 mod fault;
@@ -30,6 +31,7 @@ mod user;
 mod users;
 mod xml;
 
+pub use cognito::Pool;
 pub use fault::Fault;
 pub use fleet::{Mix, organization, users};
 pub use organization::{Member, Organization, ROOT, Unit};

@@ -19,6 +19,12 @@ pub(crate) struct Request {
 }
 
 const ORGANIZATIONS: &str = "AWSOrganizationsV20161128.";
+const COGNITO: &str = "AWSCognitoIdentityProviderService.";
+/// The one operation whose name is its path.
+const LIST_REGIONS: &str = "POST /listRegions ";
+
+/// The parameter that tells which Region is asked: it is in the scope of the signature.
+pub(crate) const REGION: &str = "(Region)";
 
 /// The value of a header.
 pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -40,15 +46,21 @@ impl Request {
         let mut scope =
             scope.into_iter().flat_map(|scope| scope.split([',', ' ']).next().unwrap_or_default().split('/'));
         let access_key = scope.next().map(str::to_owned);
-        let service = scope.nth(2).unwrap_or_default().to_owned();
-        let target = header(head, "x-amz-target");
+        let region = scope.nth(1).unwrap_or_default().to_owned();
+        let service = scope.next().unwrap_or_default().to_owned();
+        let is_regions = head.starts_with(LIST_REGIONS);
+        let target = header(head, "x-amz-target").or(is_regions.then_some("ListRegions"));
         let protocol = if target.is_some() { Protocol::Json } else { Protocol::Query };
         let params = if target.is_some() { members(body) } else { form(body) };
         let operation = match target {
-            Some(target) => target.strip_prefix(ORGANIZATIONS).unwrap_or(target),
+            Some(target) => target.strip_prefix(ORGANIZATIONS).or(target.strip_prefix(COGNITO)).unwrap_or(target),
             None => params.get("Action").map_or("", String::as_str),
         };
         let operation = operation.to_owned();
+        let mut params = params;
+        if protocol == Protocol::Json {
+            params.insert(REGION.to_owned(), region);
+        }
         Self { access_key, service, operation, protocol, params, signed, token }
     }
 }

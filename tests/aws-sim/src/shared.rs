@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    clock, directory,
+    clock, cognito, directory,
     fault::{Fault, Plot},
     history::History,
     limits::Limits,
@@ -145,6 +145,9 @@ impl Inner {
         }
         let instead = faults.iter().find_map(|fault| protocol.instead(fault));
         let mut reply = instead.unwrap_or_else(|| match (protocol, &*seen.operation) {
+            (Protocol::Json, operation) if cognito::OPERATIONS.contains(&operation) => {
+                cognito::answer(&self.accounts[caller.account], operation, &seen.params, &faults)
+            }
             (Protocol::Json, operation) => {
                 directory::answer(self.organization.as_ref(), caller.account, operation, &seen.params, &faults)
             }

@@ -61,6 +61,12 @@ pub struct Account {
     pub report_root_not_supported: bool,
     /// Whether the report has no row for root.
     pub report_without_root: bool,
+    /// The user pools of Amazon Cognito, in all Regions.
+    pub pools: Vec<crate::Pool>,
+    /// The Regions that are switched on.
+    pub regions: Vec<String>,
+    /// Those that are not.
+    pub disabled_regions: Vec<String>,
 }
 
 /// A root user.
@@ -112,6 +118,9 @@ impl Default for Account {
             report_omit_columns: Vec::new(),
             report_root_not_supported: false,
             report_without_root: false,
+            pools: Vec::new(),
+            regions: vec!["eu-west-1".into(), "us-east-1".into()],
+            disabled_regions: vec!["af-south-1".into()],
         }
     }
 }

@@ -20,7 +20,8 @@ use aws_mfa_exporter::{
 
 use super::model::{ACCOUNT, HOUR, MINUTE, Model, ROOT, SECOND, now};
 
-pub const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT) };
+pub const PLAN: Plan =
+    Plan { cadence: Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT), cognito: None };
 
 /// The exporter, watching a model.
 pub struct Daemon<'a> {
@@ -50,7 +51,7 @@ impl<'a> Daemon<'a> {
 
     pub fn with_plan(model: &'a Model, plan: Plan) -> Self {
         let at = model.life().moment();
-        let mut snapshot = Snapshot::new(plan, at);
+        let mut snapshot = Snapshot::new(plan.clone(), at);
         snapshot.fold(Event::Identified { identity: identity(), at }, at);
         let (start, changes) = (model.life().mono, SharedChanges::default());
         model.life().watcher = Some(changes.clone());
@@ -120,7 +121,7 @@ impl<'a> Daemon<'a> {
         }
         let at = self.model.life().moment();
         let state = state::read(text, Shard::WHOLE, true, at).unwrap();
-        *self = Self::with_plan(self.model, self.plan);
+        *self = Self::with_plan(self.model, self.plan.clone());
         self.snapshot.restore(state.memories, state.listed, at);
         if let Some(state) = self.snapshot.accounts().next() {
             let (reading, changes) = state.knowledge();
