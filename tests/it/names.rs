@@ -128,7 +128,7 @@ fn values(label: &str) -> Option<BTreeSet<String>> {
         "credential" => vec!["access_key", "password", "signing_certificate"],
         "fact" => vec!["access_key", "console_password", "device"],
         "source" => vec!["credential_report", "virtual_devices"],
-        "kind" => DeviceKind::ALL.map(DeviceKind::as_str).into(),
+        "kind" => DeviceKind::ALL.map(DeviceKind::as_str).into_iter().chain(["not_virtual"]).collect(),
         "severity" => vec!["critical", "warning", "info"],
         "alertstate" => vec!["firing", "pending"],
         _ => return None,
