@@ -412,7 +412,7 @@ mod tests {
                 fault,
                 changes: Changes::default(),
             };
-            snapshot.fold(Event::Collected { account, outcome }, now(4));
+            snapshot.fold(Event::Collected { account, outcome: Box::new(outcome) }, now(4));
         }
         snapshot
     }

@@ -261,7 +261,7 @@ impl AccountRun {
         let Finding { news, fault } = finding;
         let changes = self.knowledge.changes.get();
         let outcome = Outcome { collector, started, duration, news: news.clone(), fault: fault.clone(), changes };
-        self.tell(Event::Collected { account, outcome }).await;
+        self.tell(Event::Collected { account, outcome: Box::new(outcome) }).await;
         Ran { started, news, fault, found }
     }
 

@@ -141,7 +141,7 @@ pub enum Event {
         /// The account.
         account: AccountId,
         /// How it ended.
-        outcome: Outcome,
+        outcome: Box<Outcome>,
     },
 }
 
@@ -242,7 +242,7 @@ impl Snapshot {
             Event::Collected { account, outcome } => {
                 let Some(state) = self.accounts.get_mut(&Some(account)) else { return };
                 let state = Arc::make_mut(state);
-                state.learn(outcome, &self.exemptions);
+                state.learn(*outcome, &self.exemptions);
                 state.judge(&self.plan, &self.exemptions, now);
             }
         }
@@ -354,7 +354,7 @@ mod tests {
         let changes = Changes::default();
         let outcome =
             Outcome { collector: Collector::Root, started, duration: Duration::ZERO, news, fault: None, changes };
-        snapshot.fold(Event::Collected { account: identity().account, outcome }, started);
+        snapshot.fold(Event::Collected { account: identity().account, outcome: Box::new(outcome) }, started);
     }
 
     fn only(snapshot: &Snapshot) -> &AccountState {

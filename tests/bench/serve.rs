@@ -126,7 +126,7 @@ fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
             let duration = Duration::from_millis(80 + n % 40);
             let outcome =
                 Outcome { collector, started: clock.now(), duration, news, fault: None, changes: Changes::default() };
-            snapshot.fold(Event::Collected { account: key, outcome }, clock.now());
+            snapshot.fold(Event::Collected { account: key, outcome: Box::new(outcome) }, clock.now());
         }
     }
     Ok(snapshot)

@@ -244,7 +244,7 @@ fn collected(collector: Collector, started: Moment, finding: Finding) -> Event {
         fault: finding.fault,
         changes: Changes::default(),
     };
-    Event::Collected { account, outcome }
+    Event::Collected { account, outcome: Box::new(outcome) }
 }
 
 /// The two clocks, of which one can be stepped.
@@ -343,8 +343,8 @@ fn a_list_that_differs_at_the_same_counters_passes_nobody_before_it_is_read_agai
         let root = now(collect::root::collect(model, Doubt::Ask, &changes));
         for (collector, finding) in [(Collector::Root, root), (Collector::Devices, read(model))] {
             let Event::Collected { account, outcome } = collected(collector, at, finding) else { unreachable!() };
-            let outcome = Outcome { changes: changes.get(), ..outcome };
-            snapshot.fold(Event::Collected { account, outcome }, at);
+            let outcome = Outcome { changes: changes.get(), ..*outcome };
+            snapshot.fold(Event::Collected { account, outcome: Box::new(outcome) }, at);
         }
         known(&snapshot, Control::Iam6).map(|(status, _)| status)
     };

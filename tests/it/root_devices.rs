@@ -179,7 +179,7 @@ impl Life {
         let (started, duration, changes) = (moment(self.now), Duration::ZERO, self.changes.get());
         let outcome = Outcome { collector, started, duration, news, fault, changes };
         let account = self.state().account.as_ref().unwrap().id;
-        self.snapshot.fold(Event::Collected { account, outcome }, started);
+        self.snapshot.fold(Event::Collected { account, outcome: Box::new(outcome) }, started);
         self.snapshot.age(started);
     }
 

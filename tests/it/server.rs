@@ -222,7 +222,7 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
     runtime.spawn(encode(snapshots, published, ExporterMetrics::new(true).unwrap()));
     let account = identity.account;
     events.blocking_send(Event::Identified { identity, at: clock.now() }).unwrap();
-    events.blocking_send(Event::Collected { account, outcome }).unwrap();
+    events.blocking_send(Event::Collected { account, outcome: Box::new(outcome) }).unwrap();
     let status = || {
         let exposition = exposition.borrow().clone();
         let body = exposition.map(|e| e.body(Format::Text, Encoding::Identity).frames.concat()).unwrap_or_default();

@@ -192,7 +192,7 @@ proptest! {
                 fault: finding.fault,
                 changes: Changes::default(),
             };
-            snapshot.fold(Event::Collected { account: identity.account, outcome }, model.now());
+            snapshot.fold(Event::Collected { account: identity.account, outcome: Box::new(outcome) }, model.now());
             // At once, and when part of it has grown old.
             for later in [0, 20 * 60_000, 33 * 60_000] {
                 let mut inner = model.inner.lock().unwrap();

@@ -136,7 +136,7 @@ impl<'a> Daemon<'a> {
         let changes = self.changes.get();
         let outcome = Outcome { collector, started, duration: Duration::ZERO, news, fault, changes };
         let at = self.model.life().moment();
-        self.snapshot.fold(Event::Collected { account: ACCOUNT.parse().unwrap(), outcome }, at);
+        self.snapshot.fold(Event::Collected { account: ACCOUNT.parse().unwrap(), outcome: Box::new(outcome) }, at);
     }
 
     /// A heartbeat; hands over its summary.
