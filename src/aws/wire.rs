@@ -9,7 +9,7 @@
 //! can be read in two ways is not read in either.
 //!
 //! Where a reply is read so often that it counts, the SDK does not decode it at all:
-//! [`Undecoded`] takes the place of its decoder. A fuzz target holds that whatever is
+//! [`ReplyTap::undecoded`] takes the place of its decoder. A test holds that whatever is
 //! read is what the SDK would have read.
 
 pub mod xml;
