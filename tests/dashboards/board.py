@@ -65,6 +65,8 @@ class Board:
         )
         self.y += 1
         inside.append(self._numbered(body, {"x": 0, "y": self.y, "w": 24, "h": height}))
+        # Grafana closes the gap while the row is closed.
+        self.y += height
 
     def _put(self, body, place):
         self.panels.append(self._numbered(body, place))
