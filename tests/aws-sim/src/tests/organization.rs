@@ -223,7 +223,8 @@ fn what_was_asked_in_json_is_seen() {
         (&*accounts.account, &*accounts.service, &*accounts.operation),
         (MANAGEMENT, "organizations", "ListAccounts")
     );
-    let params = [("MaxResults", "20"), ("NextToken", "at-20")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let params = [("(Region)", "us-east-1"), ("MaxResults", "20"), ("NextToken", "at-20")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(accounts.params, BTreeMap::from(params));
     assert_eq!((&*roots.account, &*roots.operation), (DELEGATED, "ListRoots"));
     assert_eq!((sim.count(MANAGEMENT, "ListAccounts"), sim.count(DELEGATED, "ListAccounts")), (1, 0));
