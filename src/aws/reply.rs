@@ -32,7 +32,7 @@ pub fn summary(result: Element<'_>) -> Result<Summary, ReplyError> {
     let map = result.map("SummaryMap")?;
     // The SDK, which does not read this reply, takes none with another value in it.
     if !map.values().all(|value| value.parse::<i32>().is_ok()) {
-        return Err(ReplyError::Unreadable("SummaryMap"));
+        return Err(ReplyError::Malformed);
     }
     let number = |key: &'static str| {
         let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());

@@ -124,7 +124,11 @@ fn values(label: &str) -> Option<BTreeSet<String>> {
         "control" => Control::ALL.map(Control::as_str).into(),
         "collector" => Collector::ALL.map(Collector::as_str).into(),
         "fault" => FaultClass::ALL.map(FaultClass::as_str).into(),
-        "state" => AccountStatus::ALL.map(AccountStatus::as_str).into_iter().chain(["refused"]).collect(),
+        "state" => AccountStatus::ALL
+            .map(AccountStatus::as_str)
+            .into_iter()
+            .chain(["refused", "read", "not_read", "disabled"])
+            .collect(),
         "credential" => vec!["access_key", "password", "signing_certificate"],
         "fact" => vec!["access_key", "console_password", "device"],
         "source" => vec!["credential_report", "virtual_devices"],

@@ -8,10 +8,11 @@ use http::Uri;
 use crate::model::facts::{Fault, FaultClass};
 
 /// Where requests go instead of AWS's own endpoints.
-const URLS: [&str; 7] = [
+const URLS: [&str; 8] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_IAM",
     "AWS_ENDPOINT_URL_ORGANIZATIONS",
+    "AWS_ENDPOINT_URL_SQS",
     "AWS_ENDPOINT_URL_SSO",
     "AWS_ENDPOINT_URL_SSO_OIDC",
     "AWS_ENDPOINT_URL_STS",

@@ -16,7 +16,7 @@ use super::{
     network::{Front, Proxy, Says},
     role_arn, world,
 };
-use crate::support::{ID, KEY};
+use crate::support::{ID, KEY, Samples};
 
 pub const PAGE: &str = include_str!("../../../deploy/credentials.md");
 
@@ -182,6 +182,16 @@ fn has_effect(name: &str) -> bool {
             let flag = "--organization.role-name=audit";
             home().keys().with(name, NOBODY).check(&[flag]).detail.starts_with("ListAccounts: connection")
         }
+        "AWS_ENDPOINT_URL_SQS" => {
+            let flag = "--events.queue-url=https://sqs.us-east-1.amazonaws.com/123456789012/mfa-events";
+            let exporter = home().keys().with(name, NOBODY).exporter(&[flag]);
+            let is_fault =
+                |series: &str| series.starts_with("aws_mfa_events_fault{") && series.contains("\"connection\"");
+            let shown =
+                |samples: &Samples| samples.names().any(|name| is_fault(name) && samples.value(name) == Some(1.0));
+            exporter.wait_for("the fault of the queue", Duration::from_secs(30), shown);
+            true
+        }
         "AWS_ENDPOINT_URL_SSO" | "AWS_ENDPOINT_URL_SSO_OIDC" => {
             let config = format!(
                 "[default]\nsso_session = dev\nsso_account_id = {ID}\nsso_role_name = {ROLE}\n\
@@ -220,9 +230,7 @@ fn has_effect(name: &str) -> bool {
         "POD_NAME" => {
             let home = home().keys().with(name, "exporter-1");
             let exporter = home.exporter(&["--total-shards=2"]);
-            let is_one = |samples: &crate::support::Samples| {
-                samples.value("aws_mfa_exporter_shard_info{shard=\"1\"}") == Some(1.0)
-            };
+            let is_one = |samples: &Samples| samples.value("aws_mfa_exporter_shard_info{shard=\"1\"}") == Some(1.0);
             is_one(&exporter.wait_for("the shard", Duration::from_secs(10), is_one))
         }
         // `commands::a_terminal_gets_colours_and_progress_and_a_pipe_neither` has a terminal.
