@@ -215,10 +215,10 @@ impl<'a> Element<'a> {
     pub fn map(self, map: &'static str) -> Result<BTreeMap<&'a str, &'a str>, ReplyError> {
         let mut all = BTreeMap::new();
         for entry in self.repeated(map, REPEATED[1])? {
-            let (key, value) = (entry.text("key")?, entry.text("value")?);
-            if entry.elements().count() > 2 {
-                return Err(ReplyError::Unreadable(map));
+            if entry.elements().count() != 2 {
+                return Err(ReplyError::Malformed);
             }
+            let (key, value) = (entry.text("key")?, entry.text("value")?);
             if all.insert(key, value).is_some() {
                 return Err(ReplyError::Ambiguous);
             }
