@@ -285,8 +285,10 @@ impl fmt::Display for Reason {
                 "a Cognito user pool lets users sign in with a password alone, because its MFA is optional"
             }
             Self::PoolsUnknown => "the exporter has not read every Cognito user pool of every Region",
-            Self::NoPasswordPools => "no Cognito user pool relies on a password alone",
-            Self::PoolsRequireMfa => "every Cognito user pool that relies on a password requires MFA",
+            Self::NoPasswordPools => "in the Regions that are read, no Cognito user pool relies on a password alone",
+            Self::PoolsRequireMfa => {
+                "in the Regions that are read, every Cognito user pool that relies on a password requires MFA"
+            }
             Self::UsersIncomplete => "the list of IAM users and the number of users in the account summary differ",
         })
     }
@@ -355,6 +357,6 @@ fn is_fresh<T>(known: &Known<T>, max_age: Duration, now: Moment) -> bool {
     is_young(known.as_of, max_age, now)
 }
 
-fn is_young(as_of: Moment, max_age: Duration, now: Moment) -> bool {
+pub(in crate::model) fn is_young(as_of: Moment, max_age: Duration, now: Moment) -> bool {
     now.age(as_of).is_some_and(|age| age <= max_age)
 }

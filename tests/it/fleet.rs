@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -57,6 +58,13 @@ fn configured(sim: &Sim, text: &str, flags: &[&str]) -> (Exporter, tempfile::Nam
     fs::write(file.path(), text).unwrap();
     let flag = format!("--config.file={}", file.path().display());
     (exporter(sim, &[&[&*flag], flags].concat()), file)
+}
+
+/// Writes a file in one step: who writes into it can be caught when it is empty.
+fn replace(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, path).unwrap();
 }
 
 fn complete(exporter: &Exporter) -> Samples {
@@ -399,16 +407,16 @@ fn a_file_that_changes_is_read_again_by_itself() {
     complete(&exporter);
     let named = |samples: &Samples, id: &str| samples.names().any(|name| name.contains(&format!("exemption=\"{id}\"")));
     let exemption = |id: &str| format!("exemptions: [{{id: {id}, user: x, reason: y, until: 2040-01-01}}]\n");
-    fs::write(file.path(), [text, &exemption("first")].concat()).unwrap();
+    replace(file.path(), &[text, &exemption("first")].concat());
     exporter.wait_for("the first change", SOON, |samples| named(samples, "first"));
-    fs::write(file.path(), [text, &exemption("second"), "organisation: {}\n"].concat()).unwrap();
+    replace(file.path(), &[text, &exemption("second"), "organisation: {}\n"].concat());
     let samples = exporter.wait_for("a bad change", SOON, |samples| {
         samples.value("aws_mfa_exporter_config_last_reload_successful") == Some(0.0)
     });
     assert!(named(&samples, "first") && !named(&samples, "second"), "the last good one stays in force");
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(exporter.log().matches("level=error").count(), 1, "it is told of once: {}", exporter.log());
-    fs::write(file.path(), [text, &exemption("second")].concat()).unwrap();
+    replace(file.path(), &[text, &exemption("second")].concat());
     exporter.wait_for("a good change", SOON, |samples| {
         named(samples, "second") && samples.value("aws_mfa_exporter_config_last_reload_successful") == Some(1.0)
     });

@@ -9,11 +9,16 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_cognito_regions",
         &["account_id", "state"],
-        "AWS Regions by whether the exporter has read their Cognito user pools: read, not_read (at least one answer is missing or too old), disabled (switched off in the account, therefore not read: a user pool there is not seen). disabled is absent if the configuration lists the Regions. Absent before the first run.",
+        "AWS Regions by whether the exporter has read their Cognito user pools: read, not_read (at least one answer is missing or too old), disabled (switched off in the account, therefore not read: a user pool there is not seen). disabled is absent if the configuration lists the Regions, and while the list of Regions is too old. Absent before the first run.",
         |view, rows| {
-            let Some(reading) = &view.state.pools else { return };
-            let [read, missing] = view.state.pool_census().map_or([0; 2], |census| census.regions);
-            rows.push_known(&["disabled"], reading.value.switched_off);
+            let Some(census) = view.state.pool_census() else { return };
+            let [read, missing] = census.regions;
+            // There is a Region wherever there is a reading.
+            if read + missing == 0 {
+                return;
+            }
+            let View { snapshot, state } = view;
+            rows.push_known(&["disabled"], state.regions_switched_off(&snapshot.plan, snapshot.tick));
             rows.push(&["not_read"], missing);
             rows.push(&["read"], read);
         },

@@ -4,7 +4,11 @@
 //! pool that is replicated is listed in each of its Regions, with the same id: it is
 //! one pool.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use super::Known;
 
@@ -156,7 +160,8 @@ impl SignIn {
     }
 
     /// What these first factors amount to; `None` for no factor at all, which no pool
-    /// has.
+    /// has, and for one that is not among those that AWS documents: it may be a password.
+    /// (Cognito API Reference, `SignInPolicyType`.)
     #[must_use]
     pub fn of_factors<'a>(factors: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let (mut password, mut passkey, mut other) = (false, false, false);
@@ -164,7 +169,8 @@ impl SignIn {
             match factor {
                 "PASSWORD" => password = true,
                 "WEB_AUTHN" => passkey = true,
-                _ => other = true,
+                "EMAIL_OTP" | "SMS_OTP" => other = true,
+                _ => return None,
             }
         }
         match (password, passkey, other) {
@@ -180,6 +186,16 @@ impl SignIn {
 // === impl PoolsReading ===
 
 impl PoolsReading {
+    /// Whether these are the Regions to read: the chosen ones, or those that AWS lists
+    /// where none is chosen.
+    #[must_use]
+    pub fn is_of(&self, chosen: &[Region]) -> bool {
+        if chosen.is_empty() {
+            return self.switched_off.is_some();
+        }
+        self.switched_off.is_none() && self.regions.keys().eq(chosen.iter().collect::<BTreeSet<_>>())
+    }
+
     /// What is known after this run: a Region that could not be read is as it was last
     /// read, with the time of then. A Region that is not to be read any more is left out.
     #[must_use]
@@ -215,6 +231,16 @@ mod tests {
     }
 
     #[test]
+    fn a_reading_is_of_the_regions_that_were_to_be_read_then() {
+        let [one, other] = ["eu-west-1", "eu-west-2"].map(|name| Region::parse(name).unwrap());
+        let chosen = PoolsReading { regions: BTreeMap::from([(one.clone(), None)]), switched_off: None };
+        let listed = PoolsReading { switched_off: Some(17), ..chosen.clone() };
+        assert!(chosen.is_of(&[one.clone(), one.clone()]) && listed.is_of(&[]));
+        assert!(!chosen.is_of(&[]) && !listed.is_of(std::slice::from_ref(&one)));
+        assert!(!chosen.is_of(&[one, other.clone()]) && !chosen.is_of(&[other]));
+    }
+
+    #[test]
     fn first_factors_amount_to_one_way_to_sign_in() {
         let of = |factors: &[&'static str]| SignIn::of_factors(factors.iter().copied());
         assert_eq!(of(&[]), None);
@@ -222,8 +248,9 @@ mod tests {
         assert_eq!(of(&["PASSWORD", "PASSWORD"]), Some(SignIn::Password));
         assert_eq!(of(&["WEB_AUTHN", "PASSWORD"]), Some(SignIn::PasswordOrPasskey));
         assert_eq!(of(&["PASSWORD", "WEB_AUTHN", "EMAIL_OTP"]), Some(SignIn::Mixed));
-        assert_eq!(of(&["PASSWORD", "SOMETHING_NEW"]), Some(SignIn::Mixed));
+        assert_eq!(of(&["PASSWORD", "SOMETHING_NEW"]), None, "nobody knows what it is");
+        assert_eq!(of(&["SOMETHING_NEW"]), None);
         assert_eq!(of(&["SMS_OTP"]), Some(SignIn::Passwordless));
-        assert_eq!(of(&["password"]), Some(SignIn::Passwordless), "AWS's spelling alone is AWS's password");
+        assert_eq!(of(&["password"]), None, "it may be one");
     }
 }

@@ -14,7 +14,7 @@ use crate::model::{
         Changes, Fault, FaultClass, Known, RootReading, UserId, UsersReading, VirtualDevices, pools::PoolsReading,
     },
     judge::{
-        Control, Reason, Status, Verdict,
+        Control, Reason, Status, Verdict, is_young,
         pools::PoolCensus,
         root::{self, RootDeviceCounts, RootEvidence},
         users::{Census, UserCounts, UsersEvidence},
@@ -85,7 +85,7 @@ pub struct AccountState {
     /// What was last learnt of the users.
     pub users: Option<Known<Arc<UsersReading>>>,
     /// What was last learnt of the user pools of Cognito.
-    pub pools: Option<Known<Arc<PoolsReading>>>,
+    pools: Option<Known<Arc<PoolsReading>>>,
     /// When the account was last seen to have changed.
     changes: Changes,
     root_devices: RootDevices,
@@ -380,6 +380,13 @@ impl AccountState {
         self.census.as_ref()?.census.counts.as_ref()
     }
 
+    /// How many Regions are switched off in the account, while the list of them is fresh.
+    #[must_use]
+    pub fn regions_switched_off(&self, plan: &Plan, now: Moment) -> Option<u32> {
+        let known = self.pools(plan).filter(|known| is_young(known.as_of, plan.max_age_of_pools(), now))?;
+        known.value.switched_off
+    }
+
     /// What is said of the user pools.
     #[must_use]
     pub fn pool_census(&self) -> Option<&PoolCensus> {
@@ -457,8 +464,14 @@ impl AccountState {
         })
     }
 
+    /// What was last learnt of the user pools, if that is of the Regions that are to be read.
+    fn pools(&self, plan: &Plan) -> Option<&Known<Arc<PoolsReading>>> {
+        let chosen = &plan.cognito.as_ref()?.regions;
+        self.pools.as_ref().filter(|known| known.value.is_of(chosen))
+    }
+
     fn is_pool_census_good(&self, plan: &Plan, now: Moment) -> bool {
-        let (pools, max_age) = (self.pools.as_ref(), plan.max_age_of_pools());
+        let (pools, max_age) = (self.pools(plan), plan.max_age_of_pools());
         self.pool_census.as_ref().is_some_and(|census| census.holds(pools, max_age, now))
     }
 
@@ -467,7 +480,7 @@ impl AccountState {
             self.census = Some(self.take_census(plan, exemptions, now));
         }
         if !self.is_pool_census_good(plan, now) {
-            self.pool_census = Some(PoolCensus::take(self.pools.as_ref(), plan.max_age_of_pools(), now));
+            self.pool_census = Some(PoolCensus::take(self.pools(plan), plan.max_age_of_pools(), now));
         }
         let cognito5 = self.pool_census.as_ref().map(|census| census.cognito5);
         let users = self.census.as_ref().map(|taken| (taken.census.iam5, taken.census.iam19));

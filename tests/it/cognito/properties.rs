@@ -238,3 +238,44 @@ fn the_worlds_reach_every_verdict() {
         }
     });
 }
+
+/// The configuration was read again, and names one Region more. What is known of the
+/// others says nothing about all of them, also where a run ends that began before.
+#[test]
+fn a_reading_of_other_regions_than_are_to_be_read_now_passes_nobody() {
+    let identity = Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap();
+    let plan = |names: &[&str]| {
+        let regions = names.iter().map(|name| Region::parse(name).unwrap()).collect();
+        let cognito = Some(CognitoPlan { regions, ..CognitoPlan::new() });
+        Plan { cadence: Cadence::DEFAULT, devices: false, users: None, cognito }
+    };
+    let mut snapshot = Snapshot::new(plan(&REGIONS[..1]), moment(0));
+    snapshot.fold(Event::Identified { identity: identity.clone(), at: moment(0) }, moment(0));
+    let on = Pool { sign_in: SignIn::Password, mfa: PoolMfa::On };
+    let history = vec![(0, World::from([((0, 0), on)]))];
+    let model = Model { inner: Mutex::new(Inner { clock: 0, history, script: Vec::new() }) };
+    let read = |names: &[&str]| {
+        let regions: Vec<_> = names.iter().map(|name| Region::parse(name).unwrap()).collect();
+        let started = model.now();
+        let finding = now(collect(&model, &regions, started.mono.plus(Duration::from_secs(96))));
+        let outcome = Outcome {
+            collector: Collector::Cognito,
+            started,
+            duration: Duration::ZERO,
+            news: finding.news,
+            fault: finding.fault,
+            changes: Changes::default(),
+        };
+        Event::Collected { account: identity.account, outcome: Box::new(outcome) }
+    };
+    let status =
+        |snapshot: &Snapshot| snapshot.account(identity.account).unwrap().standing(Control::Cognito5).verdict.status;
+    snapshot.fold(read(&REGIONS[..1]), model.now());
+    assert_eq!(status(&snapshot), Status::Passed);
+    snapshot.fold(Event::Configured { plan: plan(&REGIONS[..2]), exemptions: Default::default() }, model.now());
+    assert_eq!(status(&snapshot), Status::Unknown);
+    snapshot.fold(read(&REGIONS[..1]), model.now());
+    assert_eq!(status(&snapshot), Status::Unknown, "a run of before");
+    snapshot.fold(read(&REGIONS[..2]), model.now());
+    assert_eq!(status(&snapshot), Status::Passed);
+}
