@@ -5,23 +5,19 @@
 //! each with its line and a caret; a file that is no YAML, or of another form,
 //! is told of at the first.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    ops::RangeInclusive,
-    time::Duration,
-};
+mod form;
 
-use serde::Deserialize;
+use std::{collections::BTreeSet, fmt, ops::RangeInclusive, time::Duration};
+
 use serde_saphyr::{Location, Spanned};
 
 use super::{
     Access, Config, DISCOVERY_INTERVAL, Filter, Organization, Rates, Role, SESSION_NAME, StaticAccount,
-    collectors::{Collectors, Section},
+    collectors::Collectors,
     mistake::{Mistake, Mistakes},
     queue::{EventSource, Queue},
     value::{date, duration, is_word, rate, role_name},
-    yaml::{Given, Quoting, read},
+    yaml::{Quoting, read},
 };
 use crate::model::{
     account::{AccountId, Identity},
@@ -30,131 +26,16 @@ use crate::model::{
     labels::LabelPlan,
     organization::UnitRef,
 };
+use form::{
+    File, FileAccess, FileAccount, FileAws, FileExemption, FileFilter, FileLabels, FileOrganization, FileQueue,
+    FileUnit, Text,
+};
 
 /// Intervals between two lists of accounts that make sense.
 const INTERVALS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(24 * 3_600);
 
 /// The file cannot be used.
 pub type FileError = Mistakes;
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    organization: Given<FileOrganization>,
-    accounts: Given<Vec<FileAccount>>,
-    collectors: Given<Section>,
-    aws: Given<FileAws>,
-    events: Given<Vec<FileQueue>>,
-    exemptions: Given<Vec<FileExemption>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileOrganization {
-    role_name: Text,
-    #[serde(default)]
-    external_id: Given<Text>,
-    #[serde(default)]
-    session_name: Given<Text>,
-    #[serde(default)]
-    interval: Given<Text>,
-    #[serde(default)]
-    include: Given<FileFilter>,
-    #[serde(default)]
-    exclude: Given<FileFilter>,
-    #[serde(default)]
-    labels: Given<FileLabels>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileLabels {
-    ou: bool,
-    tags: Given<Vec<Text>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileFilter {
-    accounts: Given<Vec<Text>>,
-    ous: Given<Vec<Spanned<FileUnit>>>,
-    tags: Given<BTreeMap<String, Vec<String>>>,
-}
-
-/// A unit's id, its path, or the names of its path one by one.
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "write the path of an organizational unit, or its id, or the names of its path as a list"
-)]
-enum FileUnit {
-    Text(String),
-    Names(Vec<String>),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileAccount {
-    id: Text,
-    #[serde(default)]
-    name: Given<String>,
-    #[serde(default)]
-    profile: Given<Text>,
-    #[serde(default)]
-    role_arn: Given<Text>,
-    #[serde(default)]
-    external_id: Given<Text>,
-    #[serde(default)]
-    session_name: Given<Text>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileQueue {
-    queue_url: Text,
-    #[serde(default)]
-    profile: Given<Text>,
-    #[serde(default)]
-    role_arn: Given<Text>,
-    #[serde(default)]
-    external_id: Given<Text>,
-    #[serde(default)]
-    session_name: Given<Text>,
-}
-
-/// How to come by credentials, wherever that stands.
-struct FileAccess {
-    profile: Option<Text>,
-    role_arn: Option<Text>,
-    external_id: Option<Text>,
-    session_name: Option<Text>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FileAws {
-    max_rate: Given<Text>,
-    check_max_rate: Given<Text>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileExemption {
-    id: Text,
-    #[serde(default)]
-    account: Given<Text>,
-    #[serde(default)]
-    user: Given<Text>,
-    #[serde(default)]
-    control: Given<Text>,
-    #[serde(default)]
-    user_id: Given<Text>,
-    reason: Text,
-    #[serde(default)]
-    until: Given<Text>,
-}
-
-type Text = Spanned<String>;
 
 impl Config {
     /// Reads the text of a configuration file; `name` is what errors call it.
@@ -255,12 +136,7 @@ impl Validator {
             if accounts.iter().any(|known| known.id == id) {
                 self.wrong(&file.id, format_args!("account {id} is here twice: remove one of the two"));
             }
-            let access = FileAccess {
-                profile: file.profile.0,
-                role_arn: file.role_arn.0,
-                external_id: file.external_id.0,
-                session_name: file.session_name.0,
-            };
+            let access = FileAccess::of([file.profile, file.role_arn, file.external_id, file.session_name]);
             accounts.push(StaticAccount { id, name: file.name.0, access: self.access(Some(id), access) });
         }
         accounts
@@ -269,12 +145,7 @@ impl Validator {
     fn events(&mut self, files: Vec<FileQueue>) -> Vec<EventSource> {
         let mut sources: Vec<EventSource> = Vec::new();
         for file in files {
-            let access = FileAccess {
-                profile: file.profile.0,
-                role_arn: file.role_arn.0,
-                external_id: file.external_id.0,
-                session_name: file.session_name.0,
-            };
+            let access = FileAccess::of([file.profile, file.role_arn, file.external_id, file.session_name]);
             let access = self.access(None, access);
             let Some(queue) = self.read("events.queue_url", &file.queue_url, Queue::parse) else { continue };
             if sources.iter().any(|known| known.queue.arn() == queue.arn()) {
