@@ -65,6 +65,10 @@ pub struct Flags {
     #[arg(long = "organization.external-id", global = true, value_name = "ID", help_heading = "Accounts")]
     pub external_id: Option<String>,
 
+    /// Ask once an hour which features of centralized root access the organization has on, and who may manage it.
+    #[arg(long = "organization.root-access", global = true, help_heading = "Accounts")]
+    pub root_access: bool,
+
     /// Number of this shard, from 0 (default: the number at the end of $POD_NAME).
     #[arg(long = "shard", value_name = "N", help_heading = "Accounts")]
     pub shard: Option<u32>,
