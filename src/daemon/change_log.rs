@@ -22,6 +22,7 @@ pub fn log(before: &Snapshot, after: &Snapshot) {
         log_faults(old, state);
         log_verdicts(old, state);
         log_root_devices(old, state);
+        log_root_email(old, state);
         is_one_new |= state.is_scanned() && state.has_run() && !old.is_some_and(AccountState::has_run);
     }
     if is_one_new && after.initial_pass_complete() {
@@ -66,7 +67,9 @@ fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
 fn log_root_access(before: &Snapshot, after: &Snapshot) {
     let (was, is) = (before.root_access.features(before.tick), after.root_access.features(after.tick));
     if let (Some(was), Some(is)) = (was, is) {
-        for ((feature, was_on), (_, is_on)) in std::iter::zip(was.named(), is.named()).filter(|((_, was), (_, is))| was != is) {
+        for ((feature, was_on), (_, is_on)) in
+            std::iter::zip(was.named(), is.named()).filter(|((_, was), (_, is))| was != is)
+        {
             match (was_on, is_on) {
                 (true, false) => tracing::warn!(feature, "A feature of centralized root access was switched off."),
                 _ => tracing::info!(feature, "A feature of centralized root access was switched on."),
@@ -134,6 +137,13 @@ fn log_root_devices(before: Option<&AccountState>, after: &AccountState) {
     let changed = AccountState::root_devices_changed;
     if before.is_some_and(|before| changed(before) != changed(after)) && changed(after).is_some() {
         tracing::warn!(account_id = id(after), "The MFA devices of the root user have changed.");
+    }
+}
+
+fn log_root_email(before: Option<&AccountState>, after: &AccountState) {
+    let changed = |state: &AccountState| state.root_email().changed;
+    if before.is_some_and(|before| changed(before) != changed(after)) && changed(after).is_some() {
+        tracing::warn!(account_id = id(after), "The e-mail address of the root user has changed.");
     }
 }
 
