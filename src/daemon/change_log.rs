@@ -66,7 +66,9 @@ fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
 fn log_root_access(before: &Snapshot, after: &Snapshot) {
     let (was, is) = (before.root_access.features(before.tick), after.root_access.features(after.tick));
     if let (Some(was), Some(is)) = (was, is) {
-        for ((feature, was_on), (_, is_on)) in std::iter::zip(was.named(), is.named()).filter(|((_, was), (_, is))| was != is) {
+        for ((feature, was_on), (_, is_on)) in
+            std::iter::zip(was.named(), is.named()).filter(|((_, was), (_, is))| was != is)
+        {
             match (was_on, is_on) {
                 (true, false) => tracing::warn!(feature, "A feature of centralized root access was switched off."),
                 _ => tracing::info!(feature, "A feature of centralized root access was switched on."),

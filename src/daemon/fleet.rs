@@ -166,7 +166,8 @@ impl Fleet {
     /// first asks.
     async fn follow_root_access(&mut self, settings: &Settings) {
         let asking = settings.config.organization.as_ref().filter(|organization| organization.root_access);
-        let wanted = asking.filter(|_| settings.shard.ordinal() == 0).map(|organization| organization.root_access_interval);
+        let wanted =
+            asking.filter(|_| settings.shard.ordinal() == 0).map(|organization| organization.root_access_interval);
         if wanted == self.root_access.as_ref().map(|(interval, _)| *interval) {
             return;
         }

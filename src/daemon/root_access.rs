@@ -42,7 +42,8 @@ pub async fn follow(session: Session, interval: Duration, events: mpsc::Sender<E
 pub async fn read_in_time(session: &Session) -> RootAccessReading {
     let at = session.caller().clock().now();
     let late = |_| {
-        let fault = Fault::new(FaultClass::Timeout, "ListOrganizationsFeatures: the reading was cut off after a minute");
+        let fault =
+            Fault::new(FaultClass::Timeout, "ListOrganizationsFeatures: the reading was cut off after a minute");
         RootAccessReading { at, features: Err(fault.clone()), delegated: Err(fault) }
     };
     timeout(DEADLINE, read(session)).await.unwrap_or_else(late)

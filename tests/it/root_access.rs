@@ -134,7 +134,9 @@ fn half_of_an_answer_is_told_and_a_broken_one_is_not() {
         let sim = organization(on());
         sim.fault(EXPORTER, Some("ListOrganizationsFeatures"), fault);
         let exporter = start(&sim, &[]);
-        let samples = exporter.wait_for("broken", SOON, |samples| up(samples) == Some(0.0) && samples.names().any(|name| name.contains("root_access_fault")));
+        let samples = exporter.wait_for("broken", SOON, |samples| {
+            up(samples) == Some(0.0) && samples.names().any(|name| name.contains("root_access_fault"))
+        });
         assert_eq!(both(&samples), [None, None], "{samples}");
     }
 }
@@ -180,7 +182,11 @@ fn what_it_takes_is_printed_and_the_template_allows_it() {
     let wanted = ["iam:ListOrganizationsFeatures", "organizations:ListDelegatedAdministrators"];
     assert!(wanted.iter().all(|action| with.contains(action)) && !printed(&[]).contains(wanted[0]), "{with}");
     let template = include_str!("../../deploy/iam/root-access-policy.yaml");
-    let allowed: Vec<_> = template.lines().filter_map(|line| line.trim().strip_prefix("- ")).filter(|line| !line.starts_with("Sid")).collect();
+    let allowed: Vec<_> = template
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- "))
+        .filter(|line| !line.starts_with("Sid"))
+        .collect();
     assert_eq!(allowed, wanted);
     let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
     let output = command.arg("--organization.root-access").env_clear().output().unwrap();

@@ -8,7 +8,8 @@ pub(super) const FAMILIES: &[Family] = &[
         &["feature"],
         "Whether a feature of centralized root access is on in the organization (iam:ListOrganizationsFeatures). credentials_management: root credentials of member accounts can be deleted centrally. sessions: some tasks can be done as root of a member account. A feature that is on deletes nothing by itself. Absent while that is not known. Only with organization.root_access; with shards, only from the first.",
         |snapshot, rows| {
-            for (feature, is_on) in snapshot.root_access.features(snapshot.tick).into_iter().flat_map(|all| all.named()) {
+            for (feature, is_on) in snapshot.root_access.features(snapshot.tick).into_iter().flat_map(|all| all.named())
+            {
                 rows.push(&[feature], is_on);
             }
         },

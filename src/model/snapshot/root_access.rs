@@ -65,11 +65,7 @@ impl RootAccess {
     /// What is to outlive a restart.
     #[must_use]
     pub fn memory(&self) -> RootAccessMemory {
-        RootAccessMemory {
-            features: self.features.clone(),
-            last_on: self.last_on,
-            last_success: self.last_success,
-        }
+        RootAccessMemory { features: self.features.clone(), last_on: self.last_on, last_success: self.last_success }
     }
 
     /// It is asked this often from now on, or no more.
