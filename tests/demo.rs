@@ -16,7 +16,7 @@ use std::{
 };
 
 use aws_mfa_exporter::{cli::Flags, command};
-use aws_sim::{Account, Fault, Member, Organization, Pool, Role, Scenario, Sim, Unit, User};
+use aws_sim::{Account, Fault, Member, Organization, Pool, Role, RootAccess, Scenario, Sim, Unit, User};
 use clap::Parser as _;
 
 const KEY: &str = "AKIASIMULATEDEXAMPLE";
@@ -180,7 +180,7 @@ fn scenario(more: usize) -> Scenario {
     Scenario {
         accounts,
         credentials: BTreeMap::from([(KEY.to_owned(), OWN.to_owned())]),
-        organization: Some(Organization { management: OWN.into(), members, units, ..Organization::default() }),
+        organization: Some(Organization { management: OWN.into(), members, units, root_access: RootAccess::on(), ..Organization::default() }),
         latency_ms: 20,
     }
 }

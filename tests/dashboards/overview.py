@@ -75,8 +75,8 @@ def board():
     made.row("Freshness, and what is not read")
     made.line(8, (9, heartbeat_over_time()), (7, faults(THESE)), (8, not_scanned()))
     made.line(6, (6, discovery()), (9, exempt_controls(TO_ACCOUNT)), (9, exemptions()))
-    made.row("Centralized root access")
-    made.line(8, (8, features()), (16, members(TO_ACCOUNT)))
+    made.folded("Centralized root access (where the exporter is told to ask)", 4, features())
+    made.folded("Member accounts with root credentials", 8, members(TO_ACCOUNT))
     return made.json()
 
 

@@ -21,8 +21,6 @@ def features():
             now(f"max({METRIC}_delegated_administrators)", "delegated administrators"),
         ],
         text="value_and_name",
-        orientation="horizontal",
-        sizes=(15, 30),
         empty="not known",
         overrides=[override(name, mappings=ON_OR_OFF) for name in ("credentials management", "root sessions")],
     )
