@@ -93,11 +93,8 @@ fn what_is_refused_or_broken_is_unknown_and_says_why() {
 fn organization() -> Sim {
     let account = |id: &str| Account { id: id.into(), roles: vec![Role::named("aws-mfa-exporter")], ..healthy() };
     let member = |id: &str| Member { email: format!("root-of-{id}@example.org"), ..Member::new(id, id) };
-    let organization = Organization {
-        management: OWN.into(),
-        members: [OWN, MEMBER].map(member).into(),
-        ..Organization::default()
-    };
+    let organization =
+        Organization { management: OWN.into(), members: [OWN, MEMBER].map(member).into(), ..Organization::default() };
     let (accounts, credentials) = ([OWN, MEMBER].map(account).into(), [(KEY.to_owned(), OWN.to_owned())].into());
     Sim::start(Scenario { organization: Some(organization), accounts, credentials, ..Scenario::default() }).unwrap()
 }
