@@ -180,7 +180,7 @@ mod tests {
         assert!(!known.is_up(at(3_610)) && known.fault().is_some());
         assert_eq!(known.features(at(7_811)), None, "never off because nobody knows");
         assert_eq!(known.delegated(at(7_811)).map(BTreeSet::len), Some(0), "that was answered later");
-        assert_eq!(known.features(at(9)), None, "an answer of the future");
+        assert_eq!(known.features(at(8)), None, "an answer of the future");
     }
 
     #[test]
