@@ -12,6 +12,7 @@
 
 pub mod call;
 mod cognito;
+mod contacts;
 mod environment;
 pub mod fault;
 pub mod iam;

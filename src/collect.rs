@@ -4,6 +4,7 @@
 
 pub mod changes;
 pub mod cognito;
+pub mod contacts;
 pub mod devices;
 pub mod iam;
 pub mod pages;

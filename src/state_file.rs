@@ -20,7 +20,7 @@ use users::FileUsers;
 use crate::model::{
     account::{Account, AccountId, AccountStatus, Partition},
     exemption::Bindings,
-    facts::{Changes, Fault, FaultClass, Known, RootReading, Seal, Summary, VirtualDevices},
+    facts::{Changes, Fault, FaultClass, Known, RootReading, Seal, Summary, VirtualDevices, contacts::RootEmail},
     judge::Control,
     organization::RootFeatures,
     shard::Shard,
@@ -97,9 +97,20 @@ struct FileAccount {
     /// Since version 3.
     #[serde(default)]
     root_devices: FileRootDevices,
+    #[serde(default, skip_serializing_if = "FileRootEmail::is_empty")]
+    root_email: FileRootEmail,
     exemptions: Bindings,
     collectors: BTreeMap<String, FileHealth>,
     controls: BTreeMap<String, FilePast>,
+}
+
+/// Root's e-mail address: a hash of it, and no address.
+#[derive(Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileRootEmail {
+    #[serde(deserialize_with = "Seal::read")]
+    seal: Option<Seal>,
+    changed: Option<i64>,
 }
 
 #[derive(PartialEq, Eq, Deserialize, Serialize)]
@@ -249,7 +260,8 @@ impl<T> Dated<T> {
 
 impl FileAccount {
     fn of(memory: Memory, clock: Clock) -> Self {
-        let Memory { account, reading, devices, users, changes, root_devices, bindings, health, past } = memory;
+        let Memory { account, reading, devices, users, changes, root_devices, root_email, bindings, health, past } =
+            memory;
         let past = past.into_iter().map(|(control, (last_protected, last_failed))| {
             let [last_protected, last_failed] = [last_protected, last_failed].map(|at| at.map(Timestamp::as_millis));
             (control.as_str().to_owned(), FilePast { last_protected, last_failed })
@@ -267,6 +279,7 @@ impl FileAccount {
                 .map(|known| Dated { as_of: clock.fact(known.as_of), value: FileUsers::of(&known.value, clock) }),
             changes: FileChanges::of(changes, clock),
             root_devices: FileRootDevices::of(root_devices, clock),
+            root_email: FileRootEmail::of(root_email, clock),
             exemptions: bindings,
             collectors: health
                 .into_iter()
@@ -300,6 +313,7 @@ impl FileAccount {
                 name: self.name,
                 ou: self.ou,
                 labels: None,
+                email: None,
                 management: self.management,
             },
             reading: self.reading.map(|known| known.known(clock)),
@@ -307,6 +321,7 @@ impl FileAccount {
             users: self.users.map(|file| Known::new(Arc::new(file.value.reading(clock)), clock.recall(file.as_of))),
             changes: self.changes.changes(clock),
             root_devices: self.root_devices.memory(clock),
+            root_email: self.root_email.memory(clock),
             bindings: self.exemptions,
             health: health.collect(),
             past: past.collect(),
@@ -382,6 +397,20 @@ impl FileRootAccess {
     }
 }
 
+impl FileRootEmail {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn of(email: RootEmail, clock: Clock) -> Self {
+        Self { seal: email.seal, changed: email.changed.map(|at| clock.change(at)) }
+    }
+
+    fn memory(self, clock: Clock) -> RootEmail {
+        RootEmail { seal: self.seal, changed: self.changed.map(|millis| clock.recall(millis)) }
+    }
+}
+
 impl FileHealth {
     fn of(health: Health, clock: Clock) -> Self {
         let at = |at: Option<Moment>| at.map(|at| clock.fact(at));
@@ -419,7 +448,7 @@ mod tests {
         time::Uptime,
     };
 
-    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None };
+    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None };
     const TAKEN: u64 = 1_764_000_000;
 
     fn now(seconds: u64) -> Moment {

@@ -70,6 +70,7 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
             "--collector.root.interval=5s",
             "--collector.devices.interval=30s",
             "--collector.users.interval=1m",
+            "--collector.contacts",
             "--collector.cognito",
             "--collector.cognito.interval=1m",
             "--collector.cognito.pools=all",
@@ -149,6 +150,8 @@ fn scenario(more: usize) -> Scenario {
         account.users.push(console_only("support-console"));
     });
     add(4, "demo-legacy, no MFA at all", workloads, |account| {
+        account.security_contact = false;
+        account.phone_verification = Some("UNVERIFIED".to_owned());
         account.users = ["build-server", "log-shipper"].map(key_only).into();
         account.users.extend(["console-admin", "console-operator", "former-operator"].map(console_only));
     });
@@ -180,7 +183,13 @@ fn scenario(more: usize) -> Scenario {
     Scenario {
         accounts,
         credentials: BTreeMap::from([(KEY.to_owned(), OWN.to_owned())]),
-        organization: Some(Organization { management: OWN.into(), members, units, root_access: RootAccess::on(), ..Organization::default() }),
+        organization: Some(Organization {
+            management: OWN.into(),
+            members,
+            units,
+            root_access: RootAccess::on(),
+            ..Organization::default()
+        }),
         latency_ms: 20,
     }
 }

@@ -38,6 +38,9 @@ const PARTITIONS: [(&str, &str, &str, &str); 3] = [
     ("aws-eusc", "eusc-de-east-1", "amazonaws.eu", "api.amazonwebservices.eu"),
 ];
 
+/// Where AWS Account Management is in China, which has no user pools.
+const CHINA: (&str, &str, &str) = ("cn-northwest-1", "amazonaws.com.cn", "api.amazonwebservices.com.cn");
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Regions {
@@ -97,7 +100,8 @@ impl Cognito for AccountIam {
     }
 
     async fn regions(&self, token: Option<String>) -> Result<RegionPage, Fault> {
-        let service = self.account_management()?;
+        let (region, suffix, dual_stack_suffix) = hosts(&self.verified.identity.partition)?;
+        let service = account_management(region, suffix, dual_stack_suffix);
         let body = serde_json::json!({ "MaxResults": REGIONS_A_PAGE, "NextToken": token });
         let json = || Json {
             path: "/listRegions",
@@ -159,11 +163,31 @@ impl AccountIam {
         caller.ask(&self.verified.credentials, operation, request, read).await
     }
 
-    /// The service that knows the account's Regions.
-    fn account_management(&self) -> Result<Service, Fault> {
-        let (region, suffix, dual_stack_suffix) = hosts(&self.verified.identity.partition)?;
-        Ok(Service { signing_name: "account", id: "Account", region: region.to_owned(), suffix, dual_stack_suffix })
+    /// Asks AWS Account Management about the account of the credentials.
+    pub(super) async fn ask_account<T>(
+        &self,
+        operation: Operation,
+        json: impl Fn() -> Json,
+        read: impl Fn(Answer<'_>) -> Result<T, ReplyError>,
+    ) -> Result<T, Fault> {
+        let partition = &self.verified.identity.partition;
+        let (region, suffix, dual_stack_suffix) = match partition.as_str() {
+            "aws-cn" => CHINA,
+            _ => hosts(partition).map_err(|_| nowhere(operation.name, partition))?,
+        };
+        self.ask_json(&account_management(region, suffix, dual_stack_suffix), operation, json, read).await
     }
+}
+
+/// The service that knows the account's Regions and contacts.
+fn account_management(region: &str, suffix: &'static str, dual_stack_suffix: &'static str) -> Service {
+    Service { signing_name: "account", id: "Account", region: region.to_owned(), suffix, dual_stack_suffix }
+}
+
+fn nowhere(operation: &str, partition: &Partition) -> Fault {
+    let detail = format!("{operation}: it is not known where AWS Account Management is in the partition {partition}");
+    Fault::new(FaultClass::InvalidConfiguration, detail)
+        .advising("disable the contacts collector (--no-collector.contacts) for accounts of this partition")
 }
 
 /// The Region that answers for all of a partition, and the ends of its hosts' names.

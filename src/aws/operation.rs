@@ -162,6 +162,14 @@ impl Answer<'_> {
         if code == what.1 { Ok(Err(Refused { what, message })) } else { Err(ReplyError::Ambiguous) }
     }
 
+    /// The JSON reply; `None` if it is the error that is an answer.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn json_or_refusal<T: DeserializeOwned>(self) -> Result<Option<T>, ReplyError> {
+        if self.refused.is_some() { Ok(None) } else { self.json().map(Some) }
+    }
+
     /// The JSON reply. No field that `T` knows may be missing, or there twice.
     ///
     /// # Errors

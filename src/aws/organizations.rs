@@ -22,10 +22,10 @@ use super::{
     wire::ReplyError,
 };
 use crate::{
-    collect::pages::pages,
+    collect::{pages::pages, seal::seal_address},
     model::{
         account::{AccountId, AccountStatus},
-        facts::{Fault, FaultClass},
+        facts::{Fault, FaultClass, SealKey},
         organization::{Entry, Unit},
     },
 };
@@ -56,6 +56,7 @@ type Page<T> = (Vec<T>, Option<String>);
 struct Account {
     id: String,
     name: Option<String>,
+    email: Option<String>,
     state: Option<String>,
     status: Option<String>,
 }
@@ -143,16 +144,17 @@ impl Directory {
         &self.caller.clients.organizations
     }
 
-    /// All accounts of the organization, in whatever state.
+    /// All accounts of the organization, in whatever state. The e-mail addresses of their
+    /// root users are hashed with the key, if there is one, and left behind.
     ///
     /// # Errors
     /// When any page could not be read.
-    pub async fn accounts(&self) -> Result<Vec<Entry>, Fault> {
+    pub async fn accounts(&self, addresses: Option<SealKey>) -> Result<Vec<Entry>, Fault> {
         let request = |token, only: Only| {
             let request = self.client().list_accounts().max_results(20).set_next_token(token);
             request.customize().config_override(only).send()
         };
-        let entries = self.list("ListAccounts", request, entry).await?;
+        let entries = self.list("ListAccounts", request, |account| entry(account, addresses)).await?;
         let ids: BTreeSet<_> = entries.iter().map(|entry| entry.id).collect();
         match ids.len() {
             0 => Err(Fault::new(FaultClass::IncompleteReply, "ListAccounts: an organization without accounts")),
@@ -318,9 +320,11 @@ fn id(account: &Account) -> Result<AccountId, ReplyError> {
     account.id.parse().map_err(|_| ReplyError::Unreadable("account Id"))
 }
 
-fn entry(account: Account) -> Result<Entry, ReplyError> {
+fn entry(account: Account, addresses: Option<SealKey>) -> Result<Entry, ReplyError> {
     let (id, status) = (id(&account)?, status(&account));
-    Ok(Entry { id, name: account.name.unwrap_or_default(), status, unit: None, tags: None })
+    let address = account.email.filter(|address| !address.trim().is_empty());
+    let email = addresses.zip(address).map(|(key, address)| seal_address(key, &address));
+    Ok(Entry { id, name: account.name.unwrap_or_default(), status, unit: None, tags: None, email })
 }
 
 /// `State` has replaced `Status` (retired on 2026-09-09), which an older endpoint

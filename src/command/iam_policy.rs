@@ -16,6 +16,7 @@ use crate::{
 pub const fn actions(collector: Collector) -> &'static [&'static str] {
     match collector {
         Collector::Cognito => &["account:ListRegions", "cognito-idp:DescribeUserPool", "cognito-idp:ListUserPools"],
+        Collector::Contacts => &["account:GetAlternateContact", "account:GetContactInformation"],
         Collector::Devices => &["iam:GetAccountSummary", "iam:ListVirtualMFADevices"],
         Collector::Root => &["iam:GetAccountSummary"],
         Collector::Users => &[

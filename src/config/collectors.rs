@@ -22,7 +22,7 @@ use super::{
 use crate::model::{
     facts::pools::Region,
     judge::Cadence,
-    snapshot::{CognitoPlan, Plan, UsersPlan},
+    snapshot::{CONTACTS_INTERVAL, CognitoPlan, Plan, UsersPlan},
 };
 
 /// How many user pools of an account have a series where no other limit is set.
@@ -86,6 +86,18 @@ pub struct Collectors {
     #[arg(long = "collector.users.names-limit", global = true, value_name = "N", value_parser = number)]
     #[arg(help = or("Most users of an account to name", NAMES_LIMIT))]
     names_limit: Option<u32>,
+
+    #[arg(long = "collector.contacts", global = true, overrides_with = "no_contacts")]
+    #[arg(help = or("Enable the contacts collector: security contact, contact telephone, changes of root's e-mail address", "disabled"))]
+    contacts: bool,
+
+    #[arg(long = "no-collector.contacts", global = true, overrides_with = "contacts")]
+    #[arg(help = "Disable the contacts collector: all metrics of contacts are absent")]
+    no_contacts: bool,
+
+    #[arg(long = "collector.contacts.interval", global = true, value_name = "DURATION", value_parser = duration(SECOND..=7 * 24 * HOUR))]
+    #[arg(help = or("How often to read the contacts", write_duration(CONTACTS_INTERVAL)))]
+    contacts_interval: Option<Duration>,
 
     #[arg(long = "collector.cognito", global = true, overrides_with = "no_cognito")]
     #[arg(help = or("Enable the cognito collector: MFA of Amazon Cognito user pools (Cognito.5)", "disabled"))]
@@ -168,11 +180,13 @@ impl Collectors {
             regions: regions.map_or_else(Default::default, |regions| regions.as_slice().into()),
             series: has_series.then_some(self.pools_limit.or(file.pools_limit).unwrap_or(POOLS_LIMIT)),
         };
+        let contacts = self.contacts_interval.or(file.contacts_interval).unwrap_or(CONTACTS_INTERVAL);
         Plan {
             cadence,
             devices: on(|s| (s.devices, s.no_devices)).unwrap_or(true),
             users: on(|s| (s.users, s.no_users)).unwrap_or(true).then_some(users),
             cognito: on(|s| (s.cognito, s.no_cognito)).unwrap_or(false).then_some(cognito),
+            contacts: on(|s| (s.contacts, s.no_contacts)).unwrap_or(false).then_some(contacts),
         }
     }
 

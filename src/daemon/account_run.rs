@@ -8,6 +8,7 @@
 //! never overlaps the next of its own kind, for the loop awaits it; and it always
 //! ends, for a deadline is set on it.
 
+mod contacts;
 mod inventory;
 mod knowledge;
 mod pools;
@@ -129,7 +130,12 @@ impl AccountRun {
                 self.read_pools(&mut 0).await;
             }
         };
-        tokio::join!(inventory, pools);
+        let contacts = async {
+            if self.plan.contacts.is_some() {
+                self.read_contacts(&mut 0).await;
+            }
+        };
+        tokio::join!(inventory, pools, contacts);
     }
 
     /// Repeats the heartbeat for as long as something else takes: what is said of users
@@ -329,10 +335,15 @@ mod tests {
             devices: true,
             users: Some(UsersPlan::DEFAULT),
             cognito: Some(CognitoPlan::new()),
+            contacts: Some(Duration::from_secs(1)),
         };
         let run = AccountRun::new(Session::ambient(caller), plan, events, own, Knowledge::default());
-        let sizes =
-            [size_of_val(&run.clone().heartbeat()), size_of_val(&run.clone().pools()), size_of_val(&run.inventory())];
+        let sizes = [
+            size_of_val(&run.clone().heartbeat()),
+            size_of_val(&run.clone().pools()),
+            size_of_val(&run.clone().contacts()),
+            size_of_val(&run.inventory()),
+        ];
         assert!(sizes.iter().all(|size| *size < 2_048), "{sizes:?}");
     }
 }

@@ -22,6 +22,7 @@ pub fn log(before: &Snapshot, after: &Snapshot) {
         log_faults(old, state);
         log_verdicts(old, state);
         log_root_devices(old, state);
+        log_root_email(old, state);
         is_one_new |= state.is_scanned() && state.has_run() && !old.is_some_and(AccountState::has_run);
     }
     if is_one_new && after.initial_pass_complete() {
@@ -136,6 +137,13 @@ fn log_root_devices(before: Option<&AccountState>, after: &AccountState) {
     let changed = AccountState::root_devices_changed;
     if before.is_some_and(|before| changed(before) != changed(after)) && changed(after).is_some() {
         tracing::warn!(account_id = id(after), "The MFA devices of the root user have changed.");
+    }
+}
+
+fn log_root_email(before: Option<&AccountState>, after: &AccountState) {
+    let changed = |state: &AccountState| state.root_email().changed;
+    if before.is_some_and(|before| changed(before) != changed(after)) && changed(after).is_some() {
+        tracing::warn!(account_id = id(after), "The e-mail address of the root user has changed.");
     }
 }
 

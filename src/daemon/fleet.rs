@@ -33,7 +33,7 @@ use crate::{
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::AccountId,
-        facts::{Fault, FaultClass},
+        facts::{Fault, FaultClass, SealKey},
         organization::{Entry, Unit},
         snapshot::{Event, Plan, Snapshot},
     },
@@ -72,6 +72,8 @@ pub struct Fleet {
     bases: BTreeMap<Option<String>, Session>,
     roster: Roster,
     runs: BTreeMap<Option<AccountId>, Running>,
+    /// With what root's e-mail addresses are hashed.
+    address_key: SealKey,
     /// Who asks about centralized root access, and how often.
     root_access: Option<(Duration, JoinSet<()>)>,
     /// What is known of each account when its next run begins.
@@ -92,7 +94,8 @@ impl Fleet {
     #[must_use]
     pub fn new(caller: Caller, events: mpsc::Sender<Event>, metrics: ExporterMetrics) -> Self {
         let (wakes, bases, roster, runs) = (Wakes::default(), BTreeMap::new(), Roster::default(), BTreeMap::new());
-        Self { caller, events, metrics, wakes, bases, roster, runs, root_access: None, knowledge: BTreeMap::new() }
+        let (knowledge, address_key) = (BTreeMap::new(), schedule::key());
+        Self { caller, events, metrics, wakes, bases, roster, runs, address_key, root_access: None, knowledge }
     }
 
     /// The same, and whoever wakes an account by `wakes` has it read.
@@ -114,7 +117,9 @@ impl Fleet {
             let recalled = Knowledge::recalled(account.identity()?, users, changes);
             Some(((!is_single).then_some(account.id), recalled))
         });
-        Self { roster, knowledge: knowledge.collect(), ..self }
+        let kept = earlier.accounts().find_map(|state| state.root_email().seal);
+        let address_key = kept.map_or(self.address_key, |seal| seal.key);
+        Self { roster, knowledge: knowledge.collect(), address_key, ..self }
     }
 
     /// Watches what the settings say, for ever.
@@ -194,7 +199,8 @@ impl Fleet {
                 if !self.roster.is_listed() {
                     self.roster.expect_none_of(&settings.config.accounts);
                 }
-                let listed = caught(timeout(DISCOVERY_DEADLINE, self.list(organization))).await;
+                let addresses = settings.plan.contacts.map(|_| self.address_key);
+                let listed = caught(timeout(DISCOVERY_DEADLINE, self.list(organization, addresses))).await;
                 let late = |_| Err(Fault::new(FaultClass::Timeout, "ListAccounts: the list took too long"));
                 let listed = match listed {
                     Some(listed) => listed.unwrap_or_else(late),
@@ -219,11 +225,11 @@ impl Fleet {
 
     /// Lists the organization's accounts. Where the list is in doubt, or lacks a
     /// detail, that is a fault, and the list is taken in all the same.
-    async fn list(&mut self, organization: &Organization) -> Result<(), Fault> {
+    async fn list(&mut self, organization: &Organization, addresses: Option<SealKey>) -> Result<(), Fault> {
         let verified = self.base(None).verified().await?;
         let listed_by = verified.identity.clone();
         let directory = Directory::new(self.caller.with_rate(documented(ORGANIZATIONS_RATE)), verified);
-        let mut entries = directory.accounts().await?;
+        let mut entries = directory.accounts(addresses).await?;
         let management = directory.management().await;
         let (units, details) = detail(&directory, organization, &mut entries).await;
         let details = management.as_ref().map(|_| ()).map_err(Fault::clone).and(details);
@@ -264,6 +270,10 @@ impl Fleet {
         if plan.cognito.is_some() {
             let pools = run.clone();
             tasks.spawn(forever("cognito", self.metrics.clone(), move || after(phase, pools.clone().pools())));
+        }
+        if plan.contacts.is_some() {
+            let contacts = run.clone();
+            tasks.spawn(forever("contacts", self.metrics.clone(), move || after(phase, contacts.clone().contacts())));
         }
         if plan.takes_inventory() {
             tasks.spawn(forever("inventory", self.metrics.clone(), move || after(phase, run.clone().inventory())));

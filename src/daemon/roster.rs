@@ -106,6 +106,7 @@ impl Roster {
             if let Some((known, _)) = self.entries.remove(&entry.id) {
                 entry.unit = entry.unit.or(known.unit);
                 entry.tags = entry.tags.or(known.tags);
+                entry.email = entry.email.or(known.email);
             }
             self.entries.insert(entry.id, (entry, now));
         }
@@ -180,6 +181,7 @@ impl Roster {
             name: entry.name.clone(),
             ou: entry.unit.as_ref().map(|unit| unit.path.clone()).unwrap_or_default(),
             labels: organization.labels.of(entry),
+            email: entry.email,
             management: self.management == Some(entry.id),
             ..Account::named(entry.id, String::new())
         };

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod collectors;
+mod contacts;
 mod controls;
 mod pools;
 mod root;
@@ -63,6 +64,7 @@ static FAMILIES: LazyLock<Vec<&'static Family>> = LazyLock::new(|| {
     let subjects = [
         accounts::FAMILIES,
         collectors::FAMILIES,
+        contacts::FAMILIES,
         controls::FAMILIES,
         pools::FAMILIES,
         root::FAMILIES,

@@ -8,7 +8,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::labels::Labels;
+use super::{facts::Seal, labels::Labels};
 
 /// A twelve-digit AWS account id. Leading zeros are part of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +76,9 @@ pub struct Account {
     /// What else its organization says of it that alerts carry; `None` while that
     /// is not known, or not asked for.
     pub labels: Option<Labels>,
+    /// A hash of root's e-mail address, as the organization's list has it; `None` while
+    /// that is not known, or not asked for.
+    pub email: Option<Seal>,
     /// Whether it is *known* to be its organization's management account, whose
     /// root credentials can never be removed. An account that no discovery has
     /// described is not known to be one.
@@ -208,6 +211,7 @@ impl Account {
             name,
             ou: String::new(),
             labels: None,
+            email: None,
             management: false,
         }
     }

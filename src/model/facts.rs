@@ -5,6 +5,7 @@
 //! without `AccountPasswordPresent` is not a root user without a password.
 
 pub mod changes;
+pub mod contacts;
 pub mod device;
 pub mod fault;
 pub mod pools;

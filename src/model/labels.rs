@@ -105,6 +105,7 @@ mod tests {
             status: AccountStatus::Scanned,
             unit: Some(Unit::root("r-1".to_owned()).below("ou-1", "Workloads").below("ou-2", "Production")),
             tags: Some(tags.into()),
+            email: None,
         }
     }
 

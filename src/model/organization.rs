@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::account::{Account, AccountId, AccountStatus};
+use super::{
+    account::{Account, AccountId, AccountStatus},
+    facts::Seal,
+};
 
 /// An organizational unit, or the root of all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct Entry {
     pub unit: Option<Unit>,
     /// Its tags; `None` while they are not known.
     pub tags: Option<BTreeMap<String, String>>,
+    /// A hash of its root user's e-mail address; `None` where nobody asked for it.
+    pub email: Option<Seal>,
 }
 
 /// Which features of centralized root access an organization has on.
@@ -79,7 +84,7 @@ impl Entry {
     pub fn of(account: &Account) -> Self {
         let status = if account.status == AccountStatus::Excluded { AccountStatus::Scanned } else { account.status };
         let unit = (!account.ou.is_empty()).then(|| Unit { path: account.ou.clone(), way: None });
-        Self { id: account.id, name: account.name.clone(), status, unit, tags: None }
+        Self { id: account.id, name: account.name.clone(), status, unit, tags: None, email: None }
     }
 }
 

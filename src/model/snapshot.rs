@@ -18,14 +18,17 @@ mod root_access;
 mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
-pub use plan::{CognitoPlan, Collector, Plan, UsersPlan};
+pub use plan::{CONTACTS_INTERVAL, CognitoPlan, Collector, Plan, UsersPlan};
 pub use root_access::{ROOT_ACCESS_AGAIN, ROOT_ACCESS_INTERVAL, RootAccess, RootAccessMemory, RootAccessReading};
 pub use root_devices::RootDevicesMemory;
 
 use crate::model::{
     account::{Account, AccountId, Identity},
     exemption::Exemption,
-    facts::{Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, pools::PoolsReading},
+    facts::{
+        Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, contacts::ContactsReading,
+        pools::PoolsReading,
+    },
     judge::users,
     time::Moment,
 };
@@ -80,6 +83,8 @@ pub enum News {
     Users(Arc<UsersReading>),
     /// The user pools of Amazon Cognito, as far as they could be read.
     Pools(Arc<PoolsReading>),
+    /// The contacts of the account, as far as they could be read.
+    Contacts(Box<ContactsReading>),
 }
 
 /// How a run of a collector ended. It may have learnt something *and* have a
@@ -244,7 +249,7 @@ impl Snapshot {
             Event::Discovered { accounts, is_all, fault, at } => {
                 let last_success = if fault.is_none() { Some(at) } else { self.discovery.last_success };
                 self.discovery = Discovery { last_success, fault };
-                self.list(&accounts, is_all, now);
+                self.list(&accounts, is_all, at, now);
             }
             Event::RootAccessWanted(interval) => self.root_access.want(interval),
             Event::RootAccessRead(reading) => self.root_access.learn(*reading),
@@ -274,7 +279,7 @@ impl Snapshot {
 
     /// Takes a list of accounts in. An account that begins or ceases to be scanned
     /// begins anew.
-    fn list(&mut self, accounts: &[Account], is_all: bool, now: Moment) {
+    fn list(&mut self, accounts: &[Account], is_all: bool, at: Moment, now: Moment) {
         self.is_single_account = false;
         let listed: BTreeSet<_> = accounts.iter().map(|account| Some(account.id)).collect();
         self.accounts.retain(|id, _| listed.contains(id) || !is_all && id.is_some());
@@ -283,11 +288,16 @@ impl Snapshot {
             let state = self.accounts.entry(Some(account.id)).or_insert_with(new);
             let known = state.account.as_ref();
             if known.is_none_or(|known| known.status != account.status) {
+                let email = state.root_email();
                 *state = new();
+                Arc::make_mut(state).keep_root_email(email);
             } else if known.is_some_and(|known| !known.is_described_as(account)) {
                 let state = Arc::make_mut(state);
                 state.rename(account);
                 state.judge(&self.plan, &self.exemptions, now);
+            }
+            if self.plan.contacts.is_some() && account.email.is_some() && account.email != state.root_email().seal {
+                Arc::make_mut(state).see_root_email(account.email, at);
             }
         }
     }
@@ -342,6 +352,7 @@ mod tests {
         devices: true,
         users: None,
         cognito: None,
+        contacts: None,
     };
 
     fn at(mono: u64, step: i64) -> Moment {

@@ -5,7 +5,7 @@
 //! otherwise a week after its last sighting, counted by the newest sighting of any
 //! account. While no exporter runs at all, nothing is forgotten.
 
-use super::{kit::Kit, rule::Rule};
+use super::{contacts, kit::Kit, rule::Rule};
 
 /// When each account was last listed as one to watch, and by which exporter.
 pub(super) const SEEN: &str = "account_job_instance:aws_mfa_account_last_seen_timestamp_seconds:max";
@@ -27,6 +27,8 @@ const MANAGEMENT: &str = "account:aws_mfa_management_account_info:group";
 
 /// When root's devices were last seen to be others.
 pub(super) const ROOT_DEVICES: &str = "account:aws_mfa_root_devices_changed_timestamp_seconds:max";
+/// When root's e-mail address was last seen to be another.
+pub(super) const ROOT_EMAIL: &str = "account:aws_mfa_root_email_changed_timestamp_seconds:max";
 /// When root's MFA was last seen off, where it came on after that.
 pub(super) const ON_AFTER_FAILURE: &str = "account:aws_mfa_root_mfa_on_after_failure_timestamp_seconds:last";
 
@@ -52,6 +54,7 @@ pub(super) fn of_accounts(kit: &Kit<'_>) -> Vec<Rule> {
     rules.extend(labels(kit));
     rules.extend(["last_protected", "last_failed"].map(|what| control(kit, what)));
     rules.extend([failed(), credential(kit), root_devices_changed(kit), root_on_after_failure(kit), root_unknown(kit)]);
+    rules.push(contacts::record(kit));
     rules.extend(outages(kit));
     rules
 }

@@ -1,6 +1,7 @@
 //! Alerts on root users.
 
 use super::{
+    contacts,
     kit::Kit,
     memory,
     rule::{ACCOUNT, Group, Rule, Severity},
@@ -11,6 +12,7 @@ pub(super) fn group(kit: &Kit<'_>) -> Group {
     rules.extend([regressed(kit), key_appeared(kit), never_protected(kit)]);
     rules.extend(unknown(kit));
     rules.extend([on_after_failure(kit), devices_changed(kit), single_device(kit)]);
+    rules.extend(contacts::alerts(kit));
     rules.extend([off(kit), key_present(kit), password_used(kit), hardware_missing(kit)]);
     Group { name: "aws-mfa-root", interval: "30s", rules }
 }

@@ -2,7 +2,7 @@
 
 from coverage import PAINTED_USERS
 from kit import cells, mapping, now, query, steps
-from panels import bars, graph, table
+from panels import bars, graph, override, stat, table
 from promql import ONE, THIS_ACCOUNT, oldest, users_by_protection
 
 ABSENT = "not scanned"
@@ -100,6 +100,28 @@ def pools():
         ],
         decimals=0,
         empty="user pools are not read or not known",
+    )
+
+
+def contacts():
+    """The security contact, the telephone, and the mailbox of root."""
+    yes_or_no = mapping(_0=("no", "orange"), _1=("yes", "green"))
+    return stat(
+        "How AWS reaches the account",
+        "Whether there is a security contact, whether AWS has verified the contact telephone, and how long ago root's e-mail"
+        " address was seen to change. Whoever has that mailbox can reset root's password. Only with --collector.contacts.",
+        [
+            now(f"max(aws_mfa_security_contact_present{THIS_ACCOUNT})", "security contact"),
+            now(f"max(aws_mfa_contact_phone_verified{THIS_ACCOUNT})", "telephone verified"),
+            now(f"time() - max(aws_mfa_root_email_changed_timestamp_seconds{THIS_ACCOUNT})", "root's address changed"),
+        ],
+        text="value_and_name",
+        empty="contacts are not read or not known",
+        overrides=[
+            override("security contact", mappings=yes_or_no),
+            override("telephone verified", mappings=yes_or_no),
+            override("root's address changed", unit="s", decimals=0, thresholds=steps("red", (86400, "orange"), (604800, "text"))),
+        ],
     )
 
 

@@ -10,6 +10,8 @@ mod cases;
 mod cognito;
 /// The commands beside serving.
 mod commands;
+/// How AWS reaches the people of an account.
+mod contacts;
 /// Credentials, environments and mistakes as people really have them.
 mod credentials;
 /// The expressions of the dashboards.

@@ -12,8 +12,12 @@ use super::{
 use crate::model::{
     account::{Account, AccountStatus, Identity},
     exemption::{Bindings, Exemption},
-    facts::{Changes, Fault, FaultClass, Known, RootReading, UsersReading, VirtualDevices, pools::PoolsReading},
-    judge::{Control, Reason, Status, Verdict, pools::PoolCensus},
+    facts::{
+        Changes, Fault, FaultClass, Known, RootReading, Seal, UsersReading, VirtualDevices,
+        contacts::{ContactsReading, RootEmail},
+        pools::PoolsReading,
+    },
+    judge::{Control, Reason, Status, Verdict, is_young, pools::PoolCensus},
     time::{Moment, Timestamp},
 };
 use judging::Taken;
@@ -61,6 +65,8 @@ pub struct Memory {
     pub changes: Changes,
     /// What was last seen of root's devices.
     pub root_devices: RootDevicesMemory,
+    /// What was last seen of root's e-mail address.
+    pub root_email: RootEmail,
     /// Which users the exemptions were for.
     pub bindings: Bindings,
     /// How the collectors were doing.
@@ -82,6 +88,9 @@ pub struct AccountState {
     pub users: Option<Known<Arc<UsersReading>>>,
     /// What was last learnt of the user pools of Cognito.
     pools: Option<Known<Arc<PoolsReading>>>,
+    /// What was last learnt of the contacts.
+    contacts: Option<ContactsReading>,
+    root_email: RootEmail,
     /// When the account was last seen to have changed.
     changes: Changes,
     root_devices: RootDevices,
@@ -160,6 +169,8 @@ impl AccountState {
             devices: None,
             users: None,
             pools: None,
+            contacts: None,
+            root_email: RootEmail::default(),
             changes: Changes::default(),
             root_devices: RootDevices::default(),
             pool_census: None,
@@ -181,6 +192,8 @@ impl AccountState {
         (state.reading, state.devices, state.users) = (memory.reading, memory.devices, memory.users);
         (state.bindings, state.changes) = (memory.bindings, memory.changes);
         state.root_devices = RootDevices::remember(memory.root_devices);
+        // Who does not read contacts any more keeps nothing of them.
+        state.root_email = plan.contacts.map(|_| memory.root_email).unwrap_or_default();
         for (control, standing) in Control::ALL.into_iter().zip(&mut state.standings) {
             if let Some((last_protected, last_failed)) = memory.past.get(&control) {
                 (standing.last_protected, standing.last_failed) = (*last_protected, *last_failed);
@@ -205,6 +218,7 @@ impl AccountState {
             users: self.users.clone(),
             changes: self.changes,
             root_devices: self.root_devices.memory(),
+            root_email: self.root_email,
             bindings: self.bindings.clone(),
             health: self.health.clone(),
             past: Control::ALL.into_iter().zip(self.standings.iter().map(past)).collect(),
@@ -252,6 +266,35 @@ impl AccountState {
         self.account = Some(Account { partition: partition.or_else(|| account.partition.clone()), ..account.clone() });
     }
 
+    /// What is known of root's e-mail address.
+    #[must_use]
+    pub fn root_email(&self) -> RootEmail {
+        self.root_email
+    }
+
+    pub(super) fn keep_root_email(&mut self, email: RootEmail) {
+        self.root_email = email;
+    }
+
+    /// Takes in what a list that was asked for at `at` says of root's e-mail address.
+    pub(super) fn see_root_email(&mut self, seal: Option<Seal>, at: Moment) {
+        self.root_email.see(seal, at);
+    }
+
+    /// Whether there is a security contact, while that is known.
+    #[must_use]
+    pub fn security_contact(&self, plan: &Plan, now: Moment) -> Option<bool> {
+        let known = self.contacts.as_ref()?.security.as_ref()?;
+        is_young(known.as_of, plan.max_age_of_contacts(), now).then_some(known.value)
+    }
+
+    /// Whether the telephone of the primary contact is verified, while that is known.
+    #[must_use]
+    pub fn contact_phone(&self, plan: &Plan, now: Moment) -> Option<bool> {
+        let known = self.contacts.as_ref()?.phone.as_ref()?;
+        known.value.filter(|_| is_young(known.as_of, plan.max_age_of_contacts(), now))
+    }
+
     /// Notes which partition the credentials proved. Another one than before is
     /// another account under the same number: nothing read of the first is kept.
     pub(super) fn prove(&mut self, identity: &Identity) {
@@ -260,6 +303,7 @@ impl AccountState {
             (self.reading, self.devices, self.users, self.pools) = (None, None, None, None);
             (self.changes, self.census, self.pool_census) = (Changes::default(), None, None);
             self.root_devices = RootDevices::default();
+            (self.contacts, self.root_email) = (None, RootEmail::default());
         }
     }
 
@@ -295,6 +339,9 @@ impl AccountState {
         }
         if plan.cognito.is_none() {
             self.pools = None;
+        }
+        if plan.contacts.is_none() {
+            (self.contacts, self.root_email) = (None, RootEmail::default());
         }
         (self.census, self.pool_census) = (None, None);
         self.bind(exemptions);
@@ -340,6 +387,7 @@ impl AccountState {
                 self.pools = Some(Known::new(Arc::new(known), outcome.started));
                 self.pool_census = None;
             }
+            News::Contacts(read) => self.contacts = Some(read.or(self.contacts.take())),
             News::Users(users) => {
                 self.users = Some(Known::new(users, outcome.started));
                 self.census = None;

@@ -13,6 +13,8 @@ use crate::model::{
 pub enum Collector {
     /// The user pools of Amazon Cognito.
     Cognito,
+    /// The security contact, the contact telephone, and root's e-mail address.
+    Contacts,
     /// All pages of `iam:ListVirtualMFADevices`, between two summaries.
     Devices,
     /// The heartbeat: `iam:GetAccountSummary`.
@@ -20,6 +22,10 @@ pub enum Collector {
     /// The users, their devices and their passwords.
     Users,
 }
+
+/// How often the contacts are read where nobody says otherwise: AWS throttles these calls
+/// early, and they change seldom.
+pub const CONTACTS_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
 
 /// What is collected, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub struct Plan {
     pub users: Option<UsersPlan>,
     /// How collector `cognito` runs, if it does.
     pub cognito: Option<CognitoPlan>,
+    /// How often collector `contacts` runs, if it does.
+    pub contacts: Option<Duration>,
 }
 
 /// How collector `cognito` runs.
@@ -66,13 +74,14 @@ pub struct UsersPlan {
 
 impl Collector {
     /// Every collector, in the order they are exported.
-    pub const ALL: [Self; 4] = [Self::Cognito, Self::Devices, Self::Root, Self::Users];
+    pub const ALL: [Self; 5] = [Self::Cognito, Self::Contacts, Self::Devices, Self::Root, Self::Users];
 
     /// The collector's word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Cognito => "cognito",
+            Self::Contacts => "contacts",
             Self::Devices => "devices",
             Self::Root => "root",
             Self::Users => "users",
@@ -86,8 +95,10 @@ impl Plan {
     /// The collectors that run.
     pub fn collectors(&self) -> impl Iterator<Item = Collector> + use<> {
         let (devices, users, cognito) = (self.devices, self.users.is_some(), self.cognito.is_some());
+        let contacts = self.contacts.is_some();
         Collector::ALL.into_iter().filter(move |collector| match collector {
             Collector::Cognito => cognito,
+            Collector::Contacts => contacts,
             Collector::Devices => devices,
             Collector::Root => true,
             Collector::Users => users,
@@ -99,6 +110,7 @@ impl Plan {
     pub fn interval(&self, collector: Collector) -> Duration {
         match collector {
             Collector::Cognito => self.cognito.as_ref().map_or(CognitoPlan::INTERVAL, |plan| plan.interval),
+            Collector::Contacts => self.contacts.unwrap_or(CONTACTS_INTERVAL),
             Collector::Devices => self.cadence.devices,
             Collector::Root => self.cadence.root,
             Collector::Users => self.users.unwrap_or(UsersPlan::DEFAULT).interval,
@@ -110,6 +122,12 @@ impl Plan {
     #[must_use]
     pub fn max_age_of_pools(&self) -> Duration {
         self.interval(Collector::Cognito) * 2 + LONGEST_RUN
+    }
+
+    /// How old an answer about contacts may be: two intervals, and as long as a run may take.
+    #[must_use]
+    pub fn max_age_of_contacts(&self) -> Duration {
+        self.interval(Collector::Contacts) * 2 + LONGEST_RUN
     }
 
     /// Whether virtual devices are listed, for themselves or for the users.

@@ -5,6 +5,7 @@
 
 mod clock;
 mod cognito;
+mod contacts;
 mod devices;
 mod directory;
 mod fault;

@@ -1,7 +1,7 @@
 //! A request as it comes over the wire: the few headers that matter, and the
 //! parameters of either protocol.
 
-use crate::{protocol::Protocol, reply::Params, sources};
+use crate::{contacts, protocol::Protocol, reply::Params, sources};
 
 /// What is asked, and with whose key.
 #[derive(Debug)]
@@ -20,8 +20,6 @@ pub(crate) struct Request {
 
 const ORGANIZATIONS: &str = "AWSOrganizationsV20161128.";
 const COGNITO: &str = "AWSCognitoIdentityProviderService.";
-/// The one operation whose name is its path.
-const LIST_REGIONS: &str = "POST /listRegions ";
 
 /// The parameter that tells which Region is asked: it is in the scope of the signature.
 pub(crate) const REGION: &str = "(Region)";
@@ -48,8 +46,7 @@ impl Request {
         let access_key = scope.next().map(str::to_owned);
         let region = scope.nth(1).unwrap_or_default().to_owned();
         let service = scope.next().unwrap_or_default().to_owned();
-        let is_regions = head.starts_with(LIST_REGIONS);
-        let target = header(head, "x-amz-target").or(is_regions.then_some("ListRegions"));
+        let target = header(head, "x-amz-target").or_else(|| by_path(head));
         let protocol = if target.is_some() { Protocol::Json } else { Protocol::Query };
         let params = if target.is_some() { members(body) } else { form(body) };
         let operation = match target {
@@ -63,6 +60,13 @@ impl Request {
         }
         Self { access_key, service, operation, protocol, params, signed, token }
     }
+}
+
+/// The operations of AWS Account Management, whose names are their paths.
+fn by_path(head: &str) -> Option<&'static str> {
+    let path = head.strip_prefix("POST ")?.split(' ').next()?;
+    let known = [("ListRegions", "/listRegions")].into_iter().chain(contacts::OPERATIONS);
+    known.into_iter().find_map(|(name, known)| (known == path).then_some(name))
 }
 
 /// The strings and numbers at the top of a JSON body.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    clock, cognito, directory,
+    clock, cognito, contacts, directory,
     fault::{Fault, Plot},
     history::History,
     limits::Limits,
@@ -146,6 +146,9 @@ impl Inner {
         }
         let instead = faults.iter().find_map(|fault| protocol.instead(fault));
         let mut reply = instead.unwrap_or_else(|| match (protocol, &*seen.operation) {
+            (Protocol::Json, operation) if contacts::OPERATIONS.iter().any(|(name, _)| *name == operation) => {
+                contacts::answer(&self.accounts[caller.account], operation, &seen.params, &faults)
+            }
             (Protocol::Json, operation) if cognito::OPERATIONS.contains(&operation) => {
                 cognito::answer(&self.accounts[caller.account], operation, &seen.params, &faults)
             }

@@ -63,6 +63,10 @@ pub struct Account {
     pub report_without_root: bool,
     /// The user pools of Amazon Cognito, in all Regions.
     pub pools: Vec<crate::Pool>,
+    /// Whether there is an alternate contact for security.
+    pub security_contact: bool,
+    /// `VerificationStatus` of the contact telephone, if the answer has it.
+    pub phone_verification: Option<String>,
     /// The Regions that are switched on.
     pub regions: Vec<String>,
     /// Those that are not.
@@ -119,6 +123,8 @@ impl Default for Account {
             report_root_not_supported: false,
             report_without_root: false,
             pools: Vec::new(),
+            security_contact: true,
+            phone_verification: Some("VERIFIED".into()),
             regions: vec!["eu-west-1".into(), "us-east-1".into()],
             disabled_regions: vec!["af-south-1".into()],
         }
