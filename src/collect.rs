@@ -7,6 +7,7 @@ pub mod cognito;
 pub mod devices;
 pub mod iam;
 pub mod pages;
+pub mod policies;
 pub mod progress;
 pub mod report;
 pub mod root;

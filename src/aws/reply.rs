@@ -17,7 +17,7 @@ use crate::{
 pub type Serials = BTreeMap<String, Uptime>;
 
 /// Where a list goes on, as [`Page`] has it.
-fn next(result: Element<'_>) -> Result<Option<String>, ReplyError> {
+pub(super) fn next(result: Element<'_>) -> Result<Option<String>, ReplyError> {
     Ok(match result.page()? {
         Page::Last => None,
         Page::More(marker) => Some(marker),
@@ -98,7 +98,7 @@ fn owner(user: Element<'_>, identity: &Identity, since: Uptime) -> Result<Option
 }
 
 /// Whether `arn` is that of a user of this name in this account.
-fn is_user(arn: &str, name: &str, identity: &Identity) -> bool {
+pub(super) fn is_user(arn: &str, name: &str, identity: &Identity) -> bool {
     identity.is_user_arn(arn) && arn.strip_suffix(name).is_some_and(|path| path.ends_with('/'))
 }
 

@@ -17,6 +17,7 @@ pub const fn actions(collector: Collector) -> &'static [&'static str] {
     match collector {
         Collector::Cognito => &["account:ListRegions", "cognito-idp:DescribeUserPool", "cognito-idp:ListUserPools"],
         Collector::Devices => &["iam:GetAccountSummary", "iam:ListVirtualMFADevices"],
+        Collector::Policies => &["iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary"],
         Collector::Root => &["iam:GetAccountSummary"],
         Collector::Users => &[
             "iam:GenerateCredentialReport",

@@ -241,6 +241,10 @@ impl Fleet {
             let pools = run.clone();
             tasks.spawn(forever("cognito", self.metrics.clone(), move || after(phase, pools.clone().pools())));
         }
+        if plan.policies.is_some() {
+            let policies = run.clone();
+            tasks.spawn(forever("policies", self.metrics.clone(), move || after(phase, policies.clone().policies())));
+        }
         if plan.takes_inventory() {
             tasks.spawn(forever("inventory", self.metrics.clone(), move || after(phase, run.clone().inventory())));
         }

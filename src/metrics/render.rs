@@ -10,6 +10,7 @@
 mod accounts;
 mod collectors;
 mod controls;
+mod policies;
 mod pools;
 mod root;
 mod rows;
@@ -63,6 +64,7 @@ static FAMILIES: LazyLock<Vec<&'static Family>> = LazyLock::new(|| {
         accounts::FAMILIES,
         collectors::FAMILIES,
         controls::FAMILIES,
+        policies::FAMILIES,
         pools::FAMILIES,
         root::FAMILIES,
         users::FAMILIES,

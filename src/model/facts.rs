@@ -7,6 +7,7 @@
 pub mod changes;
 pub mod device;
 pub mod fault;
+pub mod policies;
 pub mod pools;
 pub mod report;
 pub mod seal;

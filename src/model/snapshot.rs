@@ -17,13 +17,13 @@ mod plan;
 mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
-pub use plan::{CognitoPlan, Collector, Plan, UsersPlan};
+pub use plan::{CognitoPlan, Collector, POLICIES_INTERVAL, Plan, UsersPlan};
 pub use root_devices::RootDevicesMemory;
 
 use crate::model::{
     account::{Account, AccountId, Identity},
     exemption::Exemption,
-    facts::{Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, pools::PoolsReading},
+    facts::{Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, policies::PoliciesReading, pools::PoolsReading},
     judge::users,
     time::Moment,
 };
@@ -76,6 +76,8 @@ pub enum News {
     Users(Arc<UsersReading>),
     /// The user pools of Amazon Cognito, as far as they could be read.
     Pools(Arc<PoolsReading>),
+    /// What the policies of each user enforce.
+    Policies(Arc<PoliciesReading>),
 }
 
 /// How a run of a collector ended. It may have learnt something *and* have a
@@ -331,6 +333,7 @@ mod tests {
         devices: true,
         users: None,
         cognito: None,
+        policies: None,
     };
 
     fn at(mono: u64, step: i64) -> Moment {

@@ -210,7 +210,7 @@ mod tests {
     fn nothing_of_a_path_or_a_name_becomes_markup() {
         let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
         let mut snapshot = Snapshot::awaiting_accounts(
-            Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None },
+            Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, policies: None },
             now,
         );
         let named = Account::named("111111111111".parse().unwrap(), "\"><script>evil()</script>".to_owned());
@@ -229,7 +229,7 @@ mod tests {
             mono: Uptime::after_start(Duration::from_secs(seconds)),
         };
         let snapshot =
-            Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None }, at(100));
+            Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, policies: None }, at(100));
         let html = |now: u64| html_of(&page(&snapshot, &Paths::new("/metrics", None, None), at(now)));
         assert!(html(160).contains("<td") && !html(160).contains("no longer updates"));
         assert!(!html(161).contains("<td") && html(161).contains("no longer updates its snapshot"));
@@ -242,7 +242,7 @@ mod tests {
         assert!(!SCRIPT.contains("</") && !STYLE.contains("</"));
         let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
         let snapshot =
-            Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None }, now);
+            Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, policies: None }, now);
         let page = page(&snapshot, &Paths::new("/metrics", None, None), now);
         let policy = &page.policy;
         assert!(html_of(&page).contains(&format!("<script>{SCRIPT}</script>")));

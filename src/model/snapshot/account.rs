@@ -12,7 +12,7 @@ use super::{
 use crate::model::{
     account::{Account, AccountStatus, Identity},
     exemption::{Bindings, Exemption},
-    facts::{Changes, Fault, FaultClass, Known, RootReading, UsersReading, VirtualDevices, pools::PoolsReading},
+    facts::{Changes, Fault, FaultClass, Known, RootReading, UsersReading, VirtualDevices, policies::PoliciesReading, pools::PoolsReading},
     judge::{Control, Reason, Status, Verdict, pools::PoolCensus},
     time::{Moment, Timestamp},
 };
@@ -82,6 +82,8 @@ pub struct AccountState {
     pub users: Option<Known<Arc<UsersReading>>>,
     /// What was last learnt of the user pools of Cognito.
     pools: Option<Known<Arc<PoolsReading>>>,
+    /// What was last learnt of the policies of the users.
+    policies: Option<Known<Arc<PoliciesReading>>>,
     /// When the account was last seen to have changed.
     changes: Changes,
     root_devices: RootDevices,
@@ -160,6 +162,7 @@ impl AccountState {
             devices: None,
             users: None,
             pools: None,
+            policies: None,
             changes: Changes::default(),
             root_devices: RootDevices::default(),
             pool_census: None,
@@ -258,6 +261,7 @@ impl AccountState {
         let Some(account) = &mut self.account else { return };
         if account.partition.replace(identity.partition.clone()).is_some_and(|old| old != identity.partition) {
             (self.reading, self.devices, self.users, self.pools) = (None, None, None, None);
+            self.policies = None;
             (self.changes, self.census, self.pool_census) = (Changes::default(), None, None);
             self.root_devices = RootDevices::default();
         }
@@ -295,6 +299,9 @@ impl AccountState {
         }
         if plan.cognito.is_none() {
             self.pools = None;
+        }
+        if plan.policies.is_none() {
+            self.policies = None;
         }
         (self.census, self.pool_census) = (None, None);
         self.bind(exemptions);
@@ -339,6 +346,10 @@ impl AccountState {
                 let known = read.after(before.as_ref().map(|known| &*known.value));
                 self.pools = Some(Known::new(Arc::new(known), outcome.started));
                 self.pool_census = None;
+            }
+            News::Policies(read) => {
+                self.policies = Some(Known::new(read, outcome.started));
+                self.census = None;
             }
             News::Users(users) => {
                 self.users = Some(Known::new(users, outcome.started));
