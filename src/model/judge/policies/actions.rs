@@ -33,9 +33,16 @@ pub const SAFE: [&str; 15] = [
 pub struct Probe {
     /// The action, in lower case.
     pub action: &'static str,
-    /// Whether it is of no single resource, so that only `*` is about it (Service
-    /// Authorization Reference).
+    /// Whether it is of no single resource (Service Authorization Reference), so that the
+    /// name of a resource of another service is not about it.
     pub is_account_wide: bool,
+}
+
+impl Probe {
+    /// The service.
+    pub(super) fn service(&self) -> &'static str {
+        self.action.split(':').next().unwrap_or_default()
+    }
 }
 
 const fn wide(action: &'static str) -> Probe {

@@ -30,14 +30,14 @@ struct Deny {
 }
 
 /// Which resources a statement is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Reach {
-    /// Certain ones, by their names.
-    Named,
-    /// Perhaps also what is of no single resource.
-    Perhaps,
     /// All.
     All,
+    /// Nobody can say.
+    Perhaps,
+    /// Some of these services.
+    Services(Vec<String>),
 }
 
 // === impl Denies ===
@@ -86,7 +86,7 @@ impl Denies {
 
     /// Whether the action is perhaps denied.
     pub(super) fn may_deny(&self, probe: &Probe, context: Context) -> bool {
-        let reaches = |deny: &Deny| !probe.is_account_wide || deny.reach != Reach::Named;
+        let reaches = |deny: &Deny| !probe.is_account_wide || deny.reach.has(probe.service());
         self.0.iter().any(|deny| deny.applies(context) != Truth::No && reaches(deny) && deny.actions.hold(probe.action))
     }
 }
@@ -102,7 +102,7 @@ impl Deny {
             _ => return Err(Unreadable),
         };
         let reach = match (statement.resource, statement.not_resource) {
-            (Some(resources), None) => reach(&some(resources)?),
+            (Some(resources), None) => Reach::of(&some(resources)?),
             (None, Some(others)) => some(others).map(|_| Reach::Perhaps)?,
             _ => return Err(Unreadable),
         };
@@ -124,14 +124,28 @@ impl Deny {
     }
 }
 
-fn reach(resources: &[String]) -> Reach {
-    // A variable may stand for anything; a pattern without a letter may be about anything.
-    let is_vague = |text: &String| text.contains("${") || text.bytes().all(|byte| matches!(byte, b'*' | b'?'));
-    match () {
-        () if resources.iter().any(|text| text == "*") => Reach::All,
-        () if resources.iter().any(is_vague) => Reach::Perhaps,
-        () => Reach::Named,
+impl Reach {
+    fn of(resources: &[String]) -> Self {
+        if resources.iter().any(|text| text == "*") {
+            return Self::All;
+        }
+        resources.iter().map(|text| service(text)).collect::<Option<_>>().map_or(Self::Perhaps, Self::Services)
     }
+
+    /// Whether it may be about something of this service.
+    fn has(&self, service: &str) -> bool {
+        if let Self::Services(services) = self { services.iter().any(|known| known == service) } else { true }
+    }
+}
+
+/// The service in an ARN, `s3` in `arn:aws:s3:::bucket`; `None` where what stands before it
+/// may stand for anything.
+fn service(arn: &str) -> Option<String> {
+    let mut parts = arn.splitn(6, ':');
+    let (start, service) = ([parts.next()?, parts.next()?], parts.next()?);
+    let is_vague = |part: &str| part.is_empty() || part.contains(['*', '?', '$']);
+    let is_arn = start[0] == "arn" && parts.count() == 3;
+    (is_arn && !is_vague(start[1]) && !is_vague(service)).then(|| service.to_ascii_lowercase())
 }
 
 fn some(texts: OneOrMany<String>) -> Result<Vec<String>, Unreadable> {

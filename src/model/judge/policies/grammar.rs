@@ -13,6 +13,7 @@ use serde::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(super) struct Document {
+    #[serde(default, deserialize_with = "present")]
     pub(super) version: Option<Version>,
     #[serde(rename = "Id")]
     _id: Option<IgnoredAny>,

@@ -1,0 +1,2 @@
+//! The rule against an evaluator of IAM policies that others wrote: random users, groups,
+//! policies and boundaries, and whether each call is denied.

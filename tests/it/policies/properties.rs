@@ -1,0 +1,1 @@
+//! The collector against an account that changes while it is read.
