@@ -17,7 +17,7 @@ pub mod fault;
 pub mod iam;
 mod operation;
 pub mod organizations;
-pub mod policies;
+mod policies;
 pub mod reply;
 pub mod session;
 mod signed;

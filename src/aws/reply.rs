@@ -2,6 +2,8 @@
 //! member, or a result, must have is there, and about whom was asked, or the whole
 //! reply is refused. A device that nobody can name is no device.
 
+pub mod details;
+
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use super::wire::{
@@ -17,7 +19,7 @@ use crate::{
 pub type Serials = BTreeMap<String, Uptime>;
 
 /// Where a list goes on, as [`Page`] has it.
-pub(super) fn next(result: Element<'_>) -> Result<Option<String>, ReplyError> {
+fn next(result: Element<'_>) -> Result<Option<String>, ReplyError> {
     Ok(match result.page()? {
         Page::Last => None,
         Page::More(marker) => Some(marker),
@@ -98,7 +100,7 @@ fn owner(user: Element<'_>, identity: &Identity, since: Uptime) -> Result<Option
 }
 
 /// Whether `arn` is that of a user of this name in this account.
-pub(super) fn is_user(arn: &str, name: &str, identity: &Identity) -> bool {
+fn is_user(arn: &str, name: &str, identity: &Identity) -> bool {
     identity.is_user_arn(arn) && arn.strip_suffix(name).is_some_and(|path| path.ends_with('/'))
 }
 

@@ -37,8 +37,9 @@ fn falling(kit: &Kit<'_>) -> Rule {
             the other is.",
         )
         .expr(format!(
-            "max by (account_id) ({none})\n> min by (account_id) (min_over_time({none}[1d]))\nand on (account_id)\n  \
-             max by (account_id) ({full})\n  < max by (account_id) (max_over_time({full}[1d]))"
+            "max by (account_id) (last_over_time({none}{STAYS}))\n> min by (account_id) (min_over_time({none}[1d]))\n\
+             and on (account_id)\n  max by (account_id) (last_over_time({full}{STAYS}))\n  \
+             < max by (account_id) (max_over_time({full}[1d]))\nunless on (account_id) {NOT_READ}"
         ))
         .wait("15m")
         .says(

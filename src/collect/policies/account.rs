@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
 
-use super::{DetailsPage, ManagedPolicy, OPERATION, OwnPolicies, UserDetail};
-use crate::model::{
-    facts::{Fault, FaultClass, UserId, policies::Enforcement},
-    judge::policies::{Denies, enforcement},
+use super::OPERATION;
+use crate::{
+    collect::iam::details::{DetailsPage, ManagedPolicy, OwnPolicies, UserDetail},
+    model::{
+        facts::{Fault, FaultClass, UserId, policies::Enforcement},
+        judge::policies::{Denies, enforcement},
+    },
 };
 
 /// A policy of AWS's own that denies everything to whoever has it, MFA or not. (AWS Managed

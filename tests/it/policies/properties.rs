@@ -14,8 +14,11 @@ use std::{
 use aws_mfa_exporter::{
     collect::{
         changes::SharedChanges,
-        iam::{DevicePage, Iam},
-        policies::{DetailsPage, GroupDetail, ManagedPolicy, OwnPolicies, PageSize, Policies, UserDetail, collect},
+        iam::{
+            DevicePage, Iam,
+            details::{DetailsPage, GroupDetail, ManagedPolicy, OwnPolicies, UserDetail},
+        },
+        policies::{PageSize, Policies, collect},
     },
     model::{
         account::Identity,
