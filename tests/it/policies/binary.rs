@@ -70,6 +70,7 @@ fn without_the_flag_nothing_is_asked_and_nothing_is_said() {
 
 /// Every way to have a policy, and only the default version of one; a page of one entry each
 /// shows the same.
+/// P5: each way to have a policy.
 #[test]
 fn users_are_counted_by_what_their_policies_deny_however_long_the_pages_are() {
     for page_size in [None, Some(1), Some(3)] {
@@ -101,6 +102,7 @@ fn a_list_of_one_page_takes_one_call_and_one_of_more_is_read_twice_at_first() {
 
 /// Enforcement and devices are two facts: no control passes by a policy. Where they meet there
 /// are two counts.
+/// P1: AWS's own policy.
 #[test]
 fn enforcement_makes_no_control_pass_and_meets_devices_and_keys_in_counts() {
     let mut account = account();
@@ -118,6 +120,7 @@ fn enforcement_makes_no_control_pass_and_meets_devices_and_keys_in_counts() {
 }
 
 /// Every broken reply in a simulation of its own: none of them gives a count.
+/// P7: half an answer is none.
 #[test]
 fn no_broken_reply_makes_a_count() {
     let rewrite = |from: &str, to: &str| Fault::Rewrite(from.to_owned(), to.to_owned());
@@ -181,6 +184,7 @@ fn no_broken_reply_makes_a_count() {
 
 /// What one user has cannot be read, or is not in the answer: this user is unknown, the
 /// collector says why, and the others are counted.
+/// P7: half an answer is none.
 #[test]
 fn a_document_that_cannot_be_read_leaves_its_users_unknown() {
     let spoilt = "this is no policy".to_owned();
@@ -224,6 +228,7 @@ fn what_is_too_large_is_asked_for_in_smaller_pages() {
 }
 
 /// Users who come and go between two pages, and a summary that counts others.
+/// P7: half an answer is none.
 #[test]
 fn a_list_that_is_torn_is_no_count() {
     let sim = sim(Account { page_size: Some(2), ..account() });

@@ -25,6 +25,7 @@ fn deny_all(condition: &str) -> String {
 
 const FALSE: &str = r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}"#;
 
+/// P1: AWS's own policy.
 #[test]
 fn the_policy_of_aws_is_full() {
     assert_eq!(of(&[&canonical()]), Full);
@@ -43,6 +44,7 @@ fn without_any_deny_there_is_no_enforcement() {
 
 /// IAM User Guide, "AWS global condition context keys" and "Condition operators"; the table of
 /// two evaluators is in agreement.
+/// P2: it is one word that leaves keys open.
 #[test]
 fn each_condition_binds_whom_it_binds() {
     for (condition, wanted) in [
@@ -89,6 +91,7 @@ fn each_condition_binds_whom_it_binds() {
     }
 }
 
+/// P4: whatever narrows a deny leaves it open.
 #[test]
 fn a_further_condition_makes_it_uncertain_but_one_that_is_never_met_decides() {
     let and = |more: &str| deny_all(&format!(r#"{{"BoolIfExists":{{"aws:MultiFactorAuthPresent":"false"}},{more}}}"#));
@@ -111,6 +114,7 @@ fn a_further_condition_makes_it_uncertain_but_one_that_is_never_met_decides() {
     assert_eq!(of(&[&deny_all(two_keys)]), Unknown);
 }
 
+/// P3: the holes that are known.
 #[test]
 fn what_may_be_exempted_is_a_list_and_anything_more_is_a_hole() {
     let with = |more: &str| deny_but(&BOOTSTRAP.replace(']', &format!(",\"{more}\"]")), FALSE);
@@ -132,6 +136,7 @@ fn what_may_be_exempted_is_a_list_and_anything_more_is_a_hole() {
 }
 
 /// The pages of AWS name these beside its policy.
+/// P3: the holes that are known.
 #[test]
 fn the_variants_that_aws_names_are_what_they_are() {
     let with = |more: &str| deny_but(&BOOTSTRAP.replace(']', &format!("{more}]")), FALSE);
@@ -170,6 +175,7 @@ fn a_list_of_actions_is_not_all_of_them() {
 }
 
 /// Each covers one of the two ways; together they cover both.
+/// P2: it is one word that leaves keys open.
 #[test]
 fn two_denies_make_what_one_does_not() {
     let console = deny_but(BOOTSTRAP, r#"{"Bool":{"aws:MultiFactorAuthPresent":"false"}}"#);
@@ -188,6 +194,7 @@ fn two_denies_make_what_one_does_not() {
 
 /// A key that may call `sts:GetSessionToken` gets a session, which is a session without MFA:
 /// one of the other kind.
+/// P6: a session is a way round.
 #[test]
 fn a_key_that_gets_a_session_is_not_bound_where_sessions_are_not() {
     let null = r#"{"Null":{"aws:MultiFactorAuthPresent":"true"}}"#;

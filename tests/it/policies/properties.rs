@@ -102,7 +102,8 @@ impl World {
             }
             Act::Delete(place) => _ = self.users.remove(&place),
             Act::Group(place, holder) => {
-                _ = self.groups.insert(place, Holder { touched: number, groups: BTreeSet::new(), ..holder });
+                let holder = Holder { touched: number, groups: BTreeSet::new(), boundary: None, ..holder };
+                _ = self.groups.insert(place, holder);
             }
             Act::Policy(place, kind) => _ = self.policies.insert(place, (number, kind)),
         }
