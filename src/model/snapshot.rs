@@ -23,7 +23,10 @@ pub use root_devices::RootDevicesMemory;
 use crate::model::{
     account::{Account, AccountId, Identity},
     exemption::Exemption,
-    facts::{Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, policies::PoliciesReading, pools::PoolsReading},
+    facts::{
+        Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, policies::PoliciesReading,
+        pools::PoolsReading,
+    },
     judge::users,
     time::Moment,
 };

@@ -160,7 +160,8 @@ fn fill(account: &mut Account, count: usize, groups: usize, policies: usize) {
     account.policies = (0..policies)
         .map(|n| Managed { versions: vec![allow(n), allow(n + 1)], default: 1, ..Managed::new(&format!("p{n}"), "") })
         .collect();
-    account.groups = (0..groups).map(|n| Group::with(&format!("g{n}"), if n == 0 { REQUIRE_MFA } else { "" })).collect();
+    account.groups =
+        (0..groups).map(|n| Group::with(&format!("g{n}"), if n == 0 { REQUIRE_MFA } else { "" })).collect();
     for (n, group) in account.groups.iter_mut().enumerate().skip(1) {
         group.policies = Policies { inline: vec![allow(n)], ..Policies::default() };
     }

@@ -224,9 +224,12 @@ fn a_value_that_is_no_number_or_too_large_refuses_the_whole_summary() {
     assert!(by_us(late.as_bytes()).is_none() && by_the_sdk(late.as_bytes()).is_none());
 }
 
+/// Documents by whom they are of, and where the list goes on.
+type Details = (Vec<(String, Vec<String>)>, Option<String>);
+
 /// The documents that the SDK sees in a page of `GetAccountAuthorizationDetails`, by whom they
 /// are of, and whether the list goes on.
-fn details_by_the_sdk(body: &[u8]) -> Option<(Vec<(String, Vec<String>)>, Option<String>)> {
+fn details_by_the_sdk(body: &[u8]) -> Option<Details> {
     let config = ConfigBag::of_layers([]);
     let layer = GetAccountAuthorizationDetails::new().config().unwrap();
     let decoder = layer.load::<SharedResponseDeserializer>().unwrap();
@@ -249,7 +252,7 @@ fn details_by_the_sdk(body: &[u8]) -> Option<(Vec<(String, Vec<String>)>, Option
 }
 
 /// The same, as it is read here.
-fn details_by_us(body: &[u8]) -> Option<(Vec<(String, Vec<String>)>, Option<String>)> {
+fn details_by_us(body: &[u8]) -> Option<Details> {
     let identity = Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap();
     let read = |result: xml::Element<'_>| reply::details::page(result, &identity);
     let page = xml::result(body, "GetAccountAuthorizationDetails", read).ok()?;

@@ -54,9 +54,8 @@ impl AccountRun {
     /// Reads the policies once.
     pub(super) async fn read_policies(&self, denials: &mut u32, before: Option<Digest>) -> Option<Digest> {
         let changes = self.knowledge.changes.clone();
-        let collect = move |iam: AccountIam, _: Identity| async move {
-            collect::policies::collect(&iam, before, &changes).await
-        };
+        let collect =
+            move |iam: AccountIam, _: Identity| async move { collect::policies::collect(&iam, before, &changes).await };
         self.run(Collector::Policies, LONGEST_RUN, denials, None, collect).await.found
     }
 }

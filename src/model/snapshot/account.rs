@@ -12,7 +12,10 @@ use super::{
 use crate::model::{
     account::{Account, AccountStatus, Identity},
     exemption::{Bindings, Exemption},
-    facts::{Changes, Fault, FaultClass, Known, RootReading, UsersReading, VirtualDevices, policies::PoliciesReading, pools::PoolsReading},
+    facts::{
+        Changes, Fault, FaultClass, Known, RootReading, UsersReading, VirtualDevices, policies::PoliciesReading,
+        pools::PoolsReading,
+    },
     judge::{Control, Reason, Status, Verdict, pools::PoolCensus},
     time::{Moment, Timestamp},
 };

@@ -32,11 +32,7 @@ impl Inquiry<'_> {
     /// Which of the items are on the page that is asked for, and what the page ends with. A
     /// marker tells the key of the last item before it and not its place, so that nothing is
     /// passed over when something is deleted between pages.
-    pub(crate) fn page<T>(
-        &self,
-        items: &mut [T],
-        key: impl Fn(&T) -> String,
-    ) -> Result<(Range<usize>, String), Reply> {
+    pub(crate) fn page<T>(&self, items: &mut [T], key: impl Fn(&T) -> String) -> Result<(Range<usize>, String), Reply> {
         items.sort_by_cached_key(&key);
         let marker = self.params.get("Marker").map(|marker| read(marker)).transpose()?;
         let from = marker.as_ref().map_or(0, |after| items.partition_point(|item| key(item) <= *after));

@@ -57,10 +57,7 @@ impl Group {
     /// A group with one document in it.
     #[must_use]
     pub fn with(name: &str, document: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            policies: Policies { inline: vec![document.to_owned()], ..Policies::default() },
-        }
+        Self { name: name.to_owned(), policies: Policies { inline: vec![document.to_owned()], ..Policies::default() } }
     }
 }
 
@@ -111,8 +108,7 @@ impl<'a> Inquiry<'a> {
             out += &inline("UserPolicyList", &user.policies);
         }
         if let Some(boundary) = &user.boundary {
-            let elements =
-                elements(&[("PermissionsBoundaryType", "Policy"), ("PermissionsBoundaryArn", boundary)]);
+            let elements = elements(&[("PermissionsBoundaryType", "Policy"), ("PermissionsBoundaryArn", boundary)]);
             let _ = write!(out, "<PermissionsBoundary>{elements}</PermissionsBoundary>");
         }
         out + &self.user_elements(user)

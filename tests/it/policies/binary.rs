@@ -50,7 +50,8 @@ fn start(sim: &Sim, more: &[&str]) -> Exporter {
 }
 
 fn enforced(samples: &Samples) -> Option<[f64; 5]> {
-    let of = |kind: &str| samples.value(&format!("aws_mfa_users_enforced{{account_id=\"{ID}\",enforcement=\"{kind}\"}}"));
+    let of =
+        |kind: &str| samples.value(&format!("aws_mfa_users_enforced{{account_id=\"{ID}\",enforcement=\"{kind}\"}}"));
     let all = KINDS.map(of);
     all.iter().all(Option::is_some).then(|| all.map(Option::unwrap))
 }
@@ -147,7 +148,10 @@ fn no_broken_reply_makes_a_count() {
         (rewrite("<DefaultVersionId>v2", "<DefaultVersionId>v9"), "malformed_reply"),
         (rewrite(&format!("iam::{ID}:user/"), "iam::999999999999:user/"), "malformed_reply"),
         (rewrite(&format!("iam::{ID}:group/"), "iam::999999999999:group/"), "malformed_reply"),
-        (rewrite(&format!("<Arn>arn:aws:iam::{ID}:policy/"), "<Arn>arn:aws:iam::999999999999:policy/"), "malformed_reply"),
+        (
+            rewrite(&format!("<Arn>arn:aws:iam::{ID}:policy/"), "<Arn>arn:aws:iam::999999999999:policy/"),
+            "malformed_reply",
+        ),
         (rewrite(&format!("<PolicyArn>arn:aws:iam::{ID}"), "<PolicyArn>arn:aws:iam::999999999999"), "malformed_reply"),
         (rewrite("<UserDetailList>", "<UserDetailList></UserDetailList><UserDetailList>"), "malformed_reply"),
         (rewrite("<GroupList><member>humans", "<GroupList><member>"), "malformed_reply"),
@@ -182,13 +186,16 @@ fn no_broken_reply_makes_a_count() {
     });
 }
 
+/// Makes of an account one of which something cannot be read.
+type Spoil = fn(&mut Account, String);
+
 /// What one user has cannot be read, or is not in the answer: this user is unknown, the
 /// collector says why, and the others are counted.
 /// P7: half an answer is none.
 #[test]
 fn a_document_that_cannot_be_read_leaves_its_users_unknown() {
     let spoilt = "this is no policy".to_owned();
-    let cases: [(fn(&mut Account, String), _); 4] = [
+    let cases: [(Spoil, _); 4] = [
         (|account, spoilt| account.users[4].policies.inline = vec![spoilt], "malformed_reply"),
         (|account, spoilt| account.users[4].policies.inline = vec![canonical_with_percent(&spoilt)], "malformed_reply"),
         (|account, _| account.users[4].policies.attached = vec![account.policy_arn("Gone")], "incomplete_reply"),
@@ -221,7 +228,8 @@ fn what_is_too_large_is_asked_for_in_smaller_pages() {
     let exporter = start(&sim, &["--no-collector.users"]);
     let samples = wait(&exporter, [1.0, 3.0, 0.0, 2.0, 0.0]);
     assert_eq!(samples.fault("policies"), "");
-    let asked: Vec<_> = sim.seen().into_iter().filter(|seen| seen.operation == "GetAccountAuthorizationDetails").collect();
+    let asked: Vec<_> =
+        sim.seen().into_iter().filter(|seen| seen.operation == "GetAccountAuthorizationDetails").collect();
     assert_eq!([&asked[0].params["MaxItems"], &asked[1].params["MaxItems"]], ["500", "100"]);
     let filters = |n: usize| asked[0].params[&format!("Filter.member.{n}")].as_str();
     assert_eq!([filters(1), filters(2), filters(3)], ["User", "Group", "LocalManagedPolicy"]);

@@ -125,7 +125,8 @@ fn what_may_be_exempted_is_a_list_and_anything_more_is_a_hole() {
     for probe in PROBES {
         assert_eq!(of(&[&with(probe.action)]), None, "{}", probe.action);
     }
-    for hole in ["iam:*", "sts:*", "*", "iam:Create*", "iam:List*", "iam:Get*", "iam:*MFADevice", "s3:*", "iam:*Login*"] {
+    for hole in ["iam:*", "sts:*", "*", "iam:Create*", "iam:List*", "iam:Get*", "iam:*MFADevice", "s3:*", "iam:*Login*"]
+    {
         assert_eq!(of(&[&with(hole)]), None, "{hole}");
     }
     // It exempts something, and nobody can say whether that is anything.
@@ -149,15 +150,21 @@ fn the_variants_that_aws_names_are_what_they_are() {
 
 #[test]
 fn a_deny_on_some_resources_binds_nobody() {
-    let on = |resource: &str| {
-        statement(&format!(r#""Effect":"Deny","Action":"*",{resource},"Condition":{FALSE}"#))
-    };
+    let on = |resource: &str| statement(&format!(r#""Effect":"Deny","Action":"*",{resource},"Condition":{FALSE}"#));
     assert_eq!(of(&[&on(r#""Resource":"*""#)]), Full);
     assert_eq!(of(&[&on(r#""Resource":["arn:aws:s3:::x","*"]"#)]), Full);
     for named in [r#""Resource":"arn:aws:s3:::*""#, r#""Resource":["arn:aws:s3:::x","arn:aws:iam::*:user/*"]"#] {
         assert_eq!(of(&[&on(named)]), None, "{named}");
     }
-    for vague in [r#""Resource":"arn:*""#, r#""Resource":"arn:aws:*:::x""#, r#""Resource":"arn:*:s3:::x""#, r#""Resource":"**""#, r#""Resource":"?""#, r#""Resource":"${aws:username}""#, r#""NotResource":"arn:aws:s3:::x""#] {
+    for vague in [
+        r#""Resource":"arn:*""#,
+        r#""Resource":"arn:aws:*:::x""#,
+        r#""Resource":"arn:*:s3:::x""#,
+        r#""Resource":"**""#,
+        r#""Resource":"?""#,
+        r#""Resource":"${aws:username}""#,
+        r#""NotResource":"arn:aws:s3:::x""#,
+    ] {
         assert_eq!(of(&[&on(vague)]), Unknown, "{vague}");
     }
 }
@@ -170,7 +177,11 @@ fn a_list_of_actions_is_not_all_of_them() {
     assert_eq!(of_actions(r#"["*"]"#), Full);
     assert_eq!(of_actions(r#""*:*""#), Full);
     assert_eq!(of_actions(r#"["iam:*","s3:*","ec2:*"]"#), None);
-    assert_eq!(of_actions(r#"["a*","c*","d*","e*","h*","i*","k*","l*","o*","r*","s*","t*"]"#), Unknown, "no proof, no witness");
+    assert_eq!(
+        of_actions(r#"["a*","c*","d*","e*","h*","i*","k*","l*","o*","r*","s*","t*"]"#),
+        Unknown,
+        "no proof, no witness"
+    );
     assert_eq!(of_actions(r#""*s*""#), None);
 }
 
@@ -246,7 +257,10 @@ fn what_is_no_policy_by_its_grammar_is_not_read() {
     ] {
         assert_eq!(of(&[bad]), Unknown, "{bad}");
     }
-    assert_eq!(of(&[r#"{"Version":"2008-10-17","Id":"x","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#]), Full);
+    assert_eq!(
+        of(&[r#"{"Version":"2008-10-17","Id":"x","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#]),
+        Full
+    );
 }
 
 #[test]

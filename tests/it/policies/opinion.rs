@@ -99,7 +99,8 @@ fn actions() -> impl Strategy<Value = (&'static str, Value)> {
     let holes: Vec<String> = PROBES.iter().map(|probe| probe.action.to_owned()).collect();
     let hole = prop_oneof![
         select(holes),
-        select(vec!["iam:*", "sts:*", "iam:Create*", "iam:List*", "s3:*", "iam:*MFADevice", "*", "iam:GetUse?"]).prop_map(str::to_owned),
+        select(vec!["iam:*", "sts:*", "iam:Create*", "iam:List*", "s3:*", "iam:*MFADevice", "*", "iam:GetUse?"])
+            .prop_map(str::to_owned),
     ];
     let exempted = (subsequence(SAFE.to_vec(), 0..SAFE.len()), proptest::collection::vec(hole.clone(), 0..2), 0..3_u8);
     let exempted = exempted.prop_map(|(safe, holes, luck)| {
@@ -127,13 +128,15 @@ fn resources() -> impl Strategy<Value = (&'static str, Value)> {
 
 fn statement() -> impl Strategy<Value = Value> {
     let effect = prop_oneof![5 => Just("Deny"), 1 => Just("Allow")];
-    (effect, actions(), resources(), conditions()).prop_map(|(effect, (actions, names), (resource, arns), conditions)| {
-        let mut statement = json!({"Effect": effect, actions: names, resource: arns});
-        if conditions.as_object().is_some_and(|block| !block.is_empty()) || effect == "Deny" {
-            statement["Condition"] = conditions;
-        }
-        statement
-    })
+    (effect, actions(), resources(), conditions()).prop_map(
+        |(effect, (actions, names), (resource, arns), conditions)| {
+            let mut statement = json!({"Effect": effect, actions: names, resource: arns});
+            if conditions.as_object().is_some_and(|block| !block.is_empty()) || effect == "Deny" {
+                statement["Condition"] = conditions;
+            }
+            statement
+        },
+    )
 }
 
 fn document() -> impl Strategy<Value = String> {
@@ -376,11 +379,15 @@ fn nobody_is_bound_or_open_against_the_opinion_of_others() {
 #[test]
 fn the_evaluator_contradicts_who_says_what_is_not_so() {
     let mut evaluator = Evaluator::start();
-    let holed = super::deny_but(r#"["iam:CreateAccessKey"]"#, r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}"#);
+    let holed =
+        super::deny_but(r#"["iam:CreateAccessKey"]"#, r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}"#);
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     let documents = [vec![read(&holed)], Vec::new()];
     let said = evaluator.ask(&documents, &json!({}), &["console", "key"], &["console"], 0);
     assert_eq!(said, json!({"console": ["iam:createaccesskey"], "key": ["iam:createaccesskey"]}));
     let documents = [vec![read(&super::canonical())], Vec::new()];
-    assert_eq!(evaluator.ask(&documents, &json!({}), &["console", "key"], &["key"], 0), json!({"console": [], "key": []}));
+    assert_eq!(
+        evaluator.ask(&documents, &json!({}), &["console", "key"], &["key"], 0),
+        json!({"console": [], "key": []})
+    );
 }

@@ -138,7 +138,7 @@ impl World {
             attached: holder.attached.iter().map(|place| arn(*place)).collect(),
         };
         let mut page = DetailsPage::default();
-        let users = self.users.iter().map(|(place, _)| *place);
+        let users = self.users.keys().copied();
         let groups = self.groups.keys().map(|place| 100 + place);
         let all: Vec<_> = users.chain(groups).chain(self.policies.keys().map(|place| 200 + place)).collect();
         let rest = &all[all.partition_point(|place| *place < from)..];
@@ -267,9 +267,8 @@ fn kind() -> impl Strategy<Value = Kind> {
 fn holder() -> impl Strategy<Value = Holder> {
     let places = || proptest::collection::btree_set(0..2_usize, 0..2);
     let inline = prop_oneof![3 => Just(Kind::Nothing), 1 => kind()];
-    (inline, places(), places(), proptest::option::weighted(0.2, 0..2_usize)).prop_map(
-        |(inline, attached, groups, boundary)| Holder { touched: 0, inline, attached, groups, boundary },
-    )
+    (inline, places(), places(), proptest::option::weighted(0.2, 0..2_usize))
+        .prop_map(|(inline, attached, groups, boundary)| Holder { touched: 0, inline, attached, groups, boundary })
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -283,7 +282,9 @@ fn act() -> impl Strategy<Value = Act> {
 
 fn turn() -> impl Strategy<Value = Turn> {
     let class = prop_oneof![
-        Just(FaultClass::ServerError), Just(FaultClass::AccessDenied), Just(FaultClass::OversizedReply),
+        Just(FaultClass::ServerError),
+        Just(FaultClass::AccessDenied),
+        Just(FaultClass::OversizedReply),
         Just(FaultClass::MalformedReply),
     ];
     prop_oneof![40 => Just(Turn::Well), 1 => class.prop_map(Turn::Fails), 6 => act().prop_map(Turn::Acts)]

@@ -94,7 +94,9 @@ impl UserCounts {
             without_mfa: counted(|state| Some(!state.has_device()?)),
             console_without_mfa: counted(UserState::is_console_without_mfa),
             access_key_without_mfa: counted(|state| both(state.has_device().map(|has| !has), state.access_key)),
-            access_key_unenforced: counted_with(|state, of| both(of.binds_keys().map(|binds| !binds), state.access_key)),
+            access_key_unenforced: counted_with(|state, of| {
+                both(of.binds_keys().map(|binds| !binds), state.access_key)
+            }),
             enforced_without_mfa: counted_with(|state, of| both(of.is_full(), state.has_device().map(|has| !has))),
             devices: devices(reading, states),
             other_devices: OtherDevices::default(),
