@@ -284,6 +284,8 @@ fn the_printed_policy_is_enough_and_each_action_is_needed() {
     let (plain, with) = (printed(&[]), printed(&["--collector.policies"]));
     let own: Vec<_> = with.iter().filter(|action| !plain.contains(action)).cloned().collect();
     assert_eq!(own, ["iam:GetAccountAuthorizationDetails"]);
+    let template = include_str!("../../../deploy/iam/policies-policy.yaml");
+    assert!(template.contains(&format!("- {}\n", own[0])) && template.matches("- iam:").count() == 1);
     for (left_out, fault) in [("", ""), (&*own[0], "access_denied")] {
         let sim = sim(account());
         sim.allow_only(with.iter().map(String::as_str).filter(|action| *action != left_out));

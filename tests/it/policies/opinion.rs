@@ -311,8 +311,26 @@ impl Evaluator {
     fn ask(&mut self, documents: &[Vec<Value>; 2], more: &Value, all: &[&str], some: &[&str], from: usize) -> Value {
         let count = if some.is_empty() { 40 } else { PROBES.len() };
         let probes = PROBES.iter().cycle().skip(from % PROBES.len()).take(count);
-        let actions: Vec<_> = probes.map(|probe| json!([probe.action, probe.is_account_wide])).collect();
-        let question = json!({"identity": documents[0], "boundary": documents[1], "more": more, "actions": actions, "all": all, "some": some});
+        let actions = probes.map(|probe| json!([probe.action, probe.is_account_wide])).collect();
+        self.ask_of(documents, more, all, some, actions)
+    }
+
+    /// Whether an access key is let do something, or gets a session, which is.
+    fn is_key_open(&mut self, documents: &[Vec<Value>; 2], more: &Value) -> bool {
+        let mut actions: Vec<_> = PROBES.iter().map(|probe| json!([probe.action, probe.is_account_wide])).collect();
+        actions.push(json!(["sts:getsessiontoken", true]));
+        self.ask_of(documents, more, &[], &["key"], actions)["key"] != json!([])
+    }
+
+    fn ask_of(
+        &mut self,
+        [identity, boundary]: &[Vec<Value>; 2],
+        more: &Value,
+        all: &[&str],
+        some: &[&str],
+        actions: Vec<Value>,
+    ) -> Value {
+        let question = json!({"identity": identity, "boundary": boundary, "more": more, "actions": actions, "all": all, "some": some});
         writeln!(self.questions, "{question}").unwrap();
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
@@ -333,7 +351,7 @@ const fn claims(enforcement: Enforcement) -> Option<(&'static [&'static str], &'
         Enforcement::Full => (&["console", "key"], &[]),
         Enforcement::ConsoleOnly => (&["console"], &["key"]),
         Enforcement::KeysOnly => (&["key"], &["console"]),
-        Enforcement::None => (&[], &["console", "key"]),
+        Enforcement::None => (&[], &["console"]),
         Enforcement::Unknown => return None,
     })
 }
@@ -351,6 +369,8 @@ fn check(evaluator: &mut Evaluator, world: &World, user: usize, enforcement: Enf
     let told = || format!("{enforcement:?}: {said}\n{}", json!(documents));
     assert!(all.iter().all(|context| allowed(context) == 0), "something is allowed: {}", told());
     assert!(some.iter().all(|context| allowed(context) > 0), "nothing is allowed: {}", told());
+    let is_open = enforcement != Enforcement::None || evaluator.is_key_open(&documents, &world.more);
+    assert!(is_open, "a key is bound: {}", told());
     true
 }
 
