@@ -13,6 +13,7 @@ mod controls;
 mod policies;
 mod pools;
 mod root;
+mod root_access;
 mod rows;
 mod users;
 
@@ -67,6 +68,7 @@ static FAMILIES: LazyLock<Vec<&'static Family>> = LazyLock::new(|| {
         policies::FAMILIES,
         pools::FAMILIES,
         root::FAMILIES,
+        root_access::FAMILIES,
         users::FAMILIES,
     ];
     let mut families: Vec<_> = subjects.into_iter().flatten().collect();
