@@ -184,7 +184,13 @@ fn scenario(more: usize) -> Scenario {
     Scenario {
         accounts,
         credentials: BTreeMap::from([(KEY.to_owned(), OWN.to_owned())]),
-        organization: Some(Organization { management: OWN.into(), members, units, root_access: RootAccess::on(), ..Organization::default() }),
+        organization: Some(Organization {
+            management: OWN.into(),
+            members,
+            units,
+            root_access: RootAccess::on(),
+            ..Organization::default()
+        }),
         latency_ms: 20,
     }
 }
