@@ -23,6 +23,16 @@ const resources = [
   [/^codecommit:gitpull$/, `arn:aws:codecommit:eu-west-1:${account}:r`],
   [/^cloudshell:createsession$/, `arn:aws:cloudshell:eu-west-1:${account}:environment/e`]
 ]
+// A role says whom it trusts, and a key who may use it: here both leave it to the policies of the account, as AWS's default
+// key policy does. Without that nobody is let use them, whatever policies a user has.
+const delegated = (action, resource) => ({
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${account}:root` }, Action: action, ...resource }]
+})
+const resourcePolicies = {
+  'kms:decrypt': delegated('kms:*', { Resource: '*' }),
+  'sts:assumerole': delegated('sts:AssumeRole', {})
+}
 const contexts = { console: { 'aws:MultiFactorAuthPresent': 'false' }, key: {} }
 
 async function isAllowed(question, context, action, isWide) {
@@ -38,6 +48,7 @@ async function isAllowed(question, context, action, isWide) {
     identityPolicies: named(question.identity),
     serviceControlPolicies: [],
     resourceControlPolicies: [],
+    resourcePolicy: resourcePolicies[action],
     permissionBoundaryPolicies: question.boundary.length ? named(question.boundary) : undefined
   }
   const result = await runSimulation(simulation, {})
