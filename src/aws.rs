@@ -19,6 +19,7 @@ pub mod iam;
 mod operation;
 pub mod organizations;
 pub mod organizations_features;
+mod policies;
 pub mod reply;
 pub mod session;
 mod signed;

@@ -8,6 +8,7 @@ pub mod contacts;
 pub mod devices;
 pub mod iam;
 pub mod pages;
+pub mod policies;
 pub mod progress;
 pub mod report;
 pub mod root;

@@ -13,6 +13,7 @@ mod events;
 mod exporter;
 mod kit;
 mod memory;
+mod policies;
 mod pools;
 mod root;
 mod root_access;
@@ -28,8 +29,14 @@ pub use settings::{Set, Settings};
 #[must_use]
 pub fn alerts(settings: &Settings) -> String {
     let kit = Kit::new(settings);
-    let mut groups =
-        [root::group(&kit), users::group(&kit), pools::group(&kit), root_access::group(&kit), exporter::group(&kit)];
+    let mut groups = [
+        root::group(&kit),
+        users::group(&kit),
+        policies::group(&kit),
+        pools::group(&kit),
+        root_access::group(&kit),
+        exporter::group(&kit),
+    ];
     groups.iter_mut().for_each(|group| kit.finish(group));
     let written: String = groups.iter().map(Group::to_yaml).collect();
     format!("{}groups:\n{written}", head(settings))

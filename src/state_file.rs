@@ -448,7 +448,8 @@ mod tests {
         time::Uptime,
     };
 
-    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None };
+    const PLAN: Plan =
+        Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None, policies: None };
     const TAKEN: u64 = 1_764_000_000;
 
     fn now(seconds: u64) -> Moment {

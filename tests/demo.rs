@@ -16,7 +16,7 @@ use std::{
 };
 
 use aws_mfa_exporter::{cli::Flags, command};
-use aws_sim::{Account, Fault, Member, Organization, Pool, Role, RootAccess, Scenario, Sim, Unit, User};
+use aws_sim::{Account, Fault, Group, Member, Organization, Pool, Role, RootAccess, Scenario, Sim, Unit, User};
 use clap::Parser as _;
 
 const KEY: &str = "AKIASIMULATEDEXAMPLE";
@@ -71,6 +71,8 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
             "--collector.devices.interval=30s",
             "--collector.users.interval=1m",
             "--collector.contacts",
+            "--collector.policies",
+            "--collector.policies.interval=1m",
             "--collector.cognito",
             "--collector.cognito.interval=1m",
             "--collector.cognito.pools=all",
@@ -143,6 +145,8 @@ fn scenario(more: usize) -> Scenario {
     add(2, "demo-payments-production", workloads, |account| {
         hardware(account);
         account.users.extend(["backup-reader", "ci-deployer"].map(key_only));
+        account.groups = vec![Group::with("humans", REQUIRE_MFA)];
+        account.users[..3].iter_mut().for_each(|user| user.groups = vec!["humans".to_owned()]);
     });
     add(3, "demo-web-production", workloads, |account| {
         software(account);
@@ -193,6 +197,9 @@ fn scenario(more: usize) -> Scenario {
         latency_ms: 20,
     }
 }
+
+/// Denies everything without MFA but what it takes to register a device.
+const REQUIRE_MFA: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":["iam:CreateVirtualMFADevice","iam:EnableMFADevice","iam:GetUser","iam:GetMFADevice","iam:ListMFADevices","iam:ListVirtualMFADevices","iam:ResyncMFADevice","sts:GetSessionToken"],"Resource":"*","Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}}"#;
 
 fn hardware(account: &mut Account) {
     let key = account.root_fido_serial("key");

@@ -2,6 +2,8 @@
 //! member, or a result, must have is there, and about whom was asked, or the whole
 //! reply is refused. A device that nobody can name is no device.
 
+pub mod details;
+
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use super::wire::{

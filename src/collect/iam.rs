@@ -4,6 +4,8 @@
 //! against AWS and, ten thousand times a test, against a model of IAM that changes
 //! its mind between two calls.
 
+pub mod details;
+
 use std::{future::Future, time::Duration};
 
 use crate::model::{

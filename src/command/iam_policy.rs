@@ -18,6 +18,7 @@ pub const fn actions(collector: Collector) -> &'static [&'static str] {
         Collector::Cognito => &["account:ListRegions", "cognito-idp:DescribeUserPool", "cognito-idp:ListUserPools"],
         Collector::Contacts => &["account:GetAlternateContact", "account:GetContactInformation"],
         Collector::Devices => &["iam:GetAccountSummary", "iam:ListVirtualMFADevices"],
+        Collector::Policies => &["iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary"],
         Collector::Root => &["iam:GetAccountSummary"],
         Collector::Users => &[
             "iam:GenerateCredentialReport",

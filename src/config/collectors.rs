@@ -22,7 +22,7 @@ use super::{
 use crate::model::{
     facts::pools::Region,
     judge::Cadence,
-    snapshot::{CONTACTS_INTERVAL, CognitoPlan, Plan, UsersPlan},
+    snapshot::{CONTACTS_INTERVAL, CognitoPlan, POLICIES_INTERVAL, Plan, UsersPlan},
 };
 
 /// How many user pools of an account have a series where no other limit is set.
@@ -98,6 +98,18 @@ pub struct Collectors {
     #[arg(long = "collector.contacts.interval", global = true, value_name = "DURATION", value_parser = duration(SECOND..=7 * 24 * HOUR))]
     #[arg(help = or("How often to read the contacts", write_duration(CONTACTS_INTERVAL)))]
     contacts_interval: Option<Duration>,
+
+    #[arg(long = "collector.policies", global = true, overrides_with = "no_policies")]
+    #[arg(help = or("Enable the policies collector: whether IAM policies deny users everything without MFA", "disabled"))]
+    policies: bool,
+
+    #[arg(long = "no-collector.policies", global = true, overrides_with = "policies")]
+    #[arg(help = "Disable the policies collector: all metrics of enforcement are absent")]
+    no_policies: bool,
+
+    #[arg(long = "collector.policies.interval", global = true, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
+    #[arg(help = or("How often to read the policies if nothing has changed", write_duration(POLICIES_INTERVAL)))]
+    policies_interval: Option<Duration>,
 
     #[arg(long = "collector.cognito", global = true, overrides_with = "no_cognito")]
     #[arg(help = or("Enable the cognito collector: MFA of Amazon Cognito user pools (Cognito.5)", "disabled"))]
@@ -187,6 +199,9 @@ impl Collectors {
             users: on(|s| (s.users, s.no_users)).unwrap_or(true).then_some(users),
             cognito: on(|s| (s.cognito, s.no_cognito)).unwrap_or(false).then_some(cognito),
             contacts: on(|s| (s.contacts, s.no_contacts)).unwrap_or(false).then_some(contacts),
+            policies: on(|s| (s.policies, s.no_policies))
+                .unwrap_or(false)
+                .then_some(self.policies_interval.or(file.policies_interval).unwrap_or(POLICIES_INTERVAL)),
         }
     }
 

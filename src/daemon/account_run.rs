@@ -11,6 +11,7 @@
 mod contacts;
 mod inventory;
 mod knowledge;
+mod policies;
 mod pools;
 mod series;
 mod trigger;
@@ -61,6 +62,8 @@ pub struct AccountRun {
     wake: Arc<Notify>,
     /// Whether the next inventory settles the users too, due or not.
     wants_users: Arc<AtomicBool>,
+    /// Whether the policies are to be read again, due or not.
+    wants_policies: Arc<AtomicBool>,
     /// What an event wakes: the heartbeat.
     by_event: Arc<Notify>,
     wakes: Wakes,
@@ -102,7 +105,21 @@ impl AccountRun {
         let (wake, by_event, wants_users) = <(Arc<Notify>, Arc<Notify>, Arc<AtomicBool>)>::default();
         let (wakes, beats) = (Wakes::default(), watch::Sender::new(None));
         knowledge.changes.seal_with(schedule::key());
-        Self { session, plan, events, own, wake, wants_users, by_event, wakes, beats, knowledge, only: None }
+        let wants_policies = Arc::default();
+        Self {
+            session,
+            plan,
+            events,
+            own,
+            wake,
+            wants_users,
+            wants_policies,
+            by_event,
+            wakes,
+            beats,
+            knowledge,
+            only: None,
+        }
     }
 
     /// The same, and whoever wakes the account by `wakes` has it read.
@@ -135,7 +152,12 @@ impl AccountRun {
                 self.read_contacts(&mut 0).await;
             }
         };
-        tokio::join!(inventory, pools, contacts);
+        let policies = async {
+            if self.plan.policies.is_some() {
+                self.read_policies(&mut 0, None).await;
+            }
+        };
+        tokio::join!(inventory, pools, contacts, policies);
     }
 
     /// Repeats the heartbeat for as long as something else takes: what is said of users
@@ -169,6 +191,7 @@ impl AccountRun {
             let fingerprint = before.and_then(|reading| reading.summary.fingerprint());
             if series.read(began - start, fingerprint) {
                 self.wants_users.store(true, Ordering::Relaxed);
+                self.wants_policies.store(true, Ordering::Relaxed);
                 self.wake.notify_one();
             }
             let interval = last.map_or(self.plan.cadence.root, |reading| self.plan.cadence.heartbeat(&reading));
@@ -322,7 +345,7 @@ fn doubt(identity: &Identity, before: Option<RootReading>) -> Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::snapshot::{CognitoPlan, UsersPlan};
+    use crate::model::snapshot::{CognitoPlan, POLICIES_INTERVAL, UsersPlan};
 
     /// An account sleeps most of the time, and there may be ten thousand of them.
     #[tokio::test]
@@ -336,10 +359,12 @@ mod tests {
             users: Some(UsersPlan::DEFAULT),
             cognito: Some(CognitoPlan::new()),
             contacts: Some(Duration::from_secs(1)),
+            policies: Some(POLICIES_INTERVAL),
         };
         let run = AccountRun::new(Session::ambient(caller), plan, events, own, Knowledge::default());
         let sizes = [
             size_of_val(&run.clone().heartbeat()),
+            size_of_val(&run.clone().policies()),
             size_of_val(&run.clone().pools()),
             size_of_val(&run.clone().contacts()),
             size_of_val(&run.inventory()),

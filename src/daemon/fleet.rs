@@ -275,6 +275,10 @@ impl Fleet {
             let contacts = run.clone();
             tasks.spawn(forever("contacts", self.metrics.clone(), move || after(phase, contacts.clone().contacts())));
         }
+        if plan.policies.is_some() {
+            let policies = run.clone();
+            tasks.spawn(forever("policies", self.metrics.clone(), move || after(phase, policies.clone().policies())));
+        }
         if plan.takes_inventory() {
             tasks.spawn(forever("inventory", self.metrics.clone(), move || after(phase, run.clone().inventory())));
         }

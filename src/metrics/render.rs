@@ -11,6 +11,7 @@ mod accounts;
 mod collectors;
 mod contacts;
 mod controls;
+mod policies;
 mod pools;
 mod root;
 mod root_access;
@@ -66,6 +67,7 @@ static FAMILIES: LazyLock<Vec<&'static Family>> = LazyLock::new(|| {
         collectors::FAMILIES,
         contacts::FAMILIES,
         controls::FAMILIES,
+        policies::FAMILIES,
         pools::FAMILIES,
         root::FAMILIES,
         root_access::FAMILIES,

@@ -8,6 +8,7 @@ pub mod changes;
 pub mod contacts;
 pub mod device;
 pub mod fault;
+pub mod policies;
 pub mod pools;
 pub mod report;
 pub mod seal;

@@ -5,6 +5,7 @@
 //! remembers a verdict: what is published a minute later is judged again from
 //! the same evidence, so it can only stay what it was or become unknown.
 
+pub mod policies;
 pub mod pools;
 pub mod root;
 pub mod users;

@@ -18,7 +18,7 @@ mod root_access;
 mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
-pub use plan::{CONTACTS_INTERVAL, CognitoPlan, Collector, Plan, UsersPlan};
+pub use plan::{CONTACTS_INTERVAL, CognitoPlan, Collector, POLICIES_INTERVAL, Plan, UsersPlan};
 pub use root_access::{ROOT_ACCESS_AGAIN, ROOT_ACCESS_INTERVAL, RootAccess, RootAccessMemory, RootAccessReading};
 pub use root_devices::RootDevicesMemory;
 
@@ -27,7 +27,7 @@ use crate::model::{
     exemption::Exemption,
     facts::{
         Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, contacts::ContactsReading,
-        pools::PoolsReading,
+        policies::PoliciesReading, pools::PoolsReading,
     },
     judge::users,
     time::Moment,
@@ -85,6 +85,8 @@ pub enum News {
     Pools(Arc<PoolsReading>),
     /// The contacts of the account, as far as they could be read.
     Contacts(Box<ContactsReading>),
+    /// What the policies of each user enforce.
+    Policies(Arc<PoliciesReading>),
 }
 
 /// How a run of a collector ended. It may have learnt something *and* have a
@@ -353,6 +355,7 @@ mod tests {
         users: None,
         cognito: None,
         contacts: None,
+        policies: None,
     };
 
     fn at(mono: u64, step: i64) -> Moment {

@@ -210,7 +210,14 @@ mod tests {
     fn nothing_of_a_path_or_a_name_becomes_markup() {
         let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
         let mut snapshot = Snapshot::awaiting_accounts(
-            Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None },
+            Plan {
+                cadence: Cadence::DEFAULT,
+                devices: true,
+                users: None,
+                cognito: None,
+                contacts: None,
+                policies: None,
+            },
             now,
         );
         let named = Account::named("111111111111".parse().unwrap(), "\"><script>evil()</script>".to_owned());
@@ -229,7 +236,14 @@ mod tests {
             mono: Uptime::after_start(Duration::from_secs(seconds)),
         };
         let snapshot = Snapshot::new(
-            Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None },
+            Plan {
+                cadence: Cadence::DEFAULT,
+                devices: true,
+                users: None,
+                cognito: None,
+                contacts: None,
+                policies: None,
+            },
             at(100),
         );
         let html = |now: u64| html_of(&page(&snapshot, &Paths::new("/metrics", None, None), at(now)));
@@ -244,7 +258,14 @@ mod tests {
         assert!(!SCRIPT.contains("</") && !STYLE.contains("</"));
         let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
         let snapshot = Snapshot::new(
-            Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None },
+            Plan {
+                cadence: Cadence::DEFAULT,
+                devices: true,
+                users: None,
+                cognito: None,
+                contacts: None,
+                policies: None,
+            },
             now,
         );
         let page = page(&snapshot, &Paths::new("/metrics", None, None), now);

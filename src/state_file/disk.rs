@@ -225,7 +225,8 @@ mod tests {
         time::Moment,
     };
 
-    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None };
+    const PLAN: Plan =
+        Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None, policies: None };
 
     fn file(folder: &Path) -> StateFile {
         let metrics = ExporterMetrics::new(true).unwrap();

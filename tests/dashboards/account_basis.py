@@ -84,6 +84,31 @@ def devices():
     )
 
 
+def enforcement():
+    """Users by what policies enforce, and the two counts where that meets devices and keys."""
+    order = {
+        "full": "console and keys",
+        "console_only": "the console alone",
+        "keys_only": "keys alone",
+        "none": "neither",
+        "unknown": "not known",
+    }
+    one = 'max(aws_mfa_users_enforced{%s,enforcement="%s"})'
+    return bars(
+        "Users denied everything without MFA",
+        "IAM users by what their policies deny without MFA. Service control policies are not read. A number is absent"
+        " unless it is known for every user. Unenforced key: its key works without MFA, whatever device the user has."
+        " Enforced, no device: whoever has the password or key can register an own device.",
+        [
+            *(now(one % (ONE, kind), says) for kind, says in order.items()),
+            now(f"max(aws_mfa_access_key_users_unenforced{{{ONE}}})", "unenforced key"),
+            now(f"max(aws_mfa_enforced_users_without_mfa{{{ONE}}})", "enforced, no device"),
+        ],
+        decimals=0,
+        empty="policies are not read or not known",
+    )
+
+
 def pools():
     """User pools of Cognito by MFA, and the Regions that were not read."""
     of_passwords = 'max(aws_mfa_cognito_user_pools{%s,sign_in="password",mfa="%s"})'

@@ -22,7 +22,7 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
 /// A capital and a number.
 fn is_case(text: &str) -> bool {
     let mut letters = text.chars();
-    letters.next().is_some_and(|first| "RDUCOE".contains(first))
+    letters.next().is_some_and(|first| "RDUCPOE".contains(first))
         && text.len() > 1
         && letters.all(|digit| digit.is_ascii_digit())
 }

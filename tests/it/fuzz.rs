@@ -19,13 +19,14 @@ mod promises;
 type Promise = fn(&[u8]) -> bool;
 
 /// Each target, and what it holds.
-const TARGETS: [(&str, Promise); 11] = [
+const TARGETS: [(&str, Promise); 12] = [
     ("accept", outside::any_accept),
     ("accept_encoding", outside::any_accept_encoding),
     ("authorization", outside::any_authorization),
     ("config", outside::any_config),
     ("state", outside::any_state),
     ("web_config", outside::any_web_config),
+    ("policy", promises::any_policy),
     ("report", promises::any_report),
     ("report_written", promises::written_report),
     ("serial", promises::any_serial),

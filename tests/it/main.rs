@@ -46,6 +46,8 @@ mod peers;
 mod permissions;
 /// What the Helm chart starts, started.
 mod pods;
+/// What policies enforce without MFA.
+mod policies;
 /// Names and secrets: where they are written, and where not.
 mod privacy;
 /// What expressions of Prometheus name, read without evaluating them.

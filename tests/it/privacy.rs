@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim, User};
+use aws_sim::{Account, Fault, Group, Member, Organization, Role, Scenario, Sim, User};
 use aws_smithy_types::base64;
 
 use crate::{
@@ -21,8 +21,16 @@ use crate::{
 
 const OTHER: &str = "222222222222";
 
-/// Users, a path, a device's name, and whom an exemption is for.
-const NAMES: [&str; 5] = ["zaphod-telling", "trillian-telling", "telling-path", "telling-phone", "telling-exempt"];
+/// Users, a path, a device's name, whom an exemption is for, a group, a policy.
+const NAMES: [&str; 7] = [
+    "zaphod-telling",
+    "trillian-telling",
+    "telling-path",
+    "telling-phone",
+    "telling-exempt",
+    "telling-group",
+    "telling-document",
+];
 
 const PASSWORD: &str = "telling-password";
 
@@ -60,6 +68,7 @@ fn account(id: &str) -> Account {
         password: true,
         access_keys: vec![true],
         devices,
+        groups: vec!["telling-group".into()],
         ..User::named(name)
     };
     let users = vec![
@@ -68,7 +77,9 @@ fn account(id: &str) -> Account {
         user("telling-exempt", vec![]),
     ];
     let role = Role { external_id: Some("telling-external-id".into()), ..Role::named("aws-mfa-exporter") };
-    Account { users, roles: vec![role], ..Account::with_root_devices(id, &[&key]) }
+    // A document that nobody can read is told of, and not shown.
+    let groups = vec![Group::with("telling-group", "telling-document")];
+    Account { users, groups, roles: vec![role], ..Account::with_root_devices(id, &[&key]) }
 }
 
 impl World {
@@ -123,6 +134,7 @@ impl World {
         let state = format!("--state.file={}", self.authority.path("state.json").display());
         command.args(["--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle", "--log.level=debug"]);
         command.args(["--collector.root.interval=1s", "--collector.users.interval=1s", "--state.interval=100ms"]);
+        command.args(["--collector.policies", "--collector.policies.interval=1s"]);
         command.args([&state, &format!("--log.format={format}")]).args(self.flags()).args(more);
         Exporter::of(command, &self.environment(&self.sim.endpoint()))
     }

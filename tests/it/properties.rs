@@ -41,6 +41,7 @@ const PLAN: Plan = Plan {
     users: None,
     cognito: None,
     contacts: None,
+    policies: None,
 };
 
 /// An account as far as root's controls can tell states apart.

@@ -1,4 +1,5 @@
-//! The SDK decodes no summary (`aws/wire`), so it is no second opinion on one either.
+//! The SDK decodes no summary and no page of policies (`aws/wire`), so it is no second
+//! opinion on one either.
 //! What is held instead: no reply is read that the SDK would refuse, and none differently.
 //!
 //! `PROPTEST_CASES=1000000 cargo test --test it undecoded` looks for longer.
@@ -7,11 +8,14 @@ use std::{collections::HashMap, fs, path::Path};
 
 use aws_mfa_exporter::{
     aws::{reply, wire::xml},
-    model::facts::Summary,
+    model::{account::Identity, facts::Summary},
 };
 use aws_sdk_iam::{
-    operation::get_account_summary::{GetAccountSummary, GetAccountSummaryOutput},
-    types::SummaryKeyType,
+    operation::{
+        get_account_authorization_details::{GetAccountAuthorizationDetails, GetAccountAuthorizationDetailsOutput},
+        get_account_summary::{GetAccountSummary, GetAccountSummaryOutput},
+    },
+    types::{PolicyDetail, SummaryKeyType},
 };
 use aws_smithy_runtime_api::{
     client::{
@@ -218,4 +222,58 @@ fn a_value_that_is_no_number_or_too_large_refuses_the_whole_summary() {
     }
     let late = honest().replace("<GetAccountSummaryResult>", "<Other/><GetAccountSummaryResult>");
     assert!(by_us(late.as_bytes()).is_none() && by_the_sdk(late.as_bytes()).is_none());
+}
+
+/// Documents by whom they are of, and where the list goes on.
+type Details = (Vec<(String, Vec<String>)>, Option<String>);
+
+/// The documents that the SDK sees in a page of `GetAccountAuthorizationDetails`, by whom they
+/// are of, and whether the list goes on.
+fn details_by_the_sdk(body: &[u8]) -> Option<Details> {
+    let config = ConfigBag::of_layers([]);
+    let layer = GetAccountAuthorizationDetails::new().config().unwrap();
+    let decoder = layer.load::<SharedResponseDeserializer>().unwrap();
+    let response = HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::from(body));
+    let output = decoder.deserialize_nonstreaming_with_config(&response, &config).ok()?;
+    let output = output.downcast::<GetAccountAuthorizationDetailsOutput>().unwrap();
+    let inline = |policies: &[PolicyDetail]| -> Vec<String> {
+        policies.iter().map(|policy| policy.policy_document().unwrap_or_default().to_owned()).collect()
+    };
+    let users = output.user_detail_list().iter();
+    let users = users.map(|user| (user.user_id().unwrap_or_default().to_owned(), inline(user.user_policy_list())));
+    let groups = output.group_detail_list().iter();
+    let groups =
+        groups.map(|group| (group.group_name().unwrap_or_default().to_owned(), inline(group.group_policy_list())));
+    let policies = output.policies().iter().map(|policy| {
+        let versions = policy.policy_version_list().iter().filter(|version| version.is_default_version());
+        (
+            policy.arn().unwrap_or_default().to_owned(),
+            versions.map(|version| version.document().unwrap_or_default().to_owned()).collect(),
+        )
+    });
+    let next = output.is_truncated().then(|| output.marker().unwrap_or_default().to_owned());
+    Some((users.chain(groups).chain(policies).collect(), next))
+}
+
+/// The same, as it is read here.
+fn details_by_us(body: &[u8]) -> Option<Details> {
+    let identity = Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap();
+    let read = |result: xml::Element<'_>| reply::details::page(result, &identity);
+    let page = xml::result(body, "GetAccountAuthorizationDetails", read).ok()?;
+    let users = page.users.into_iter().map(|user| (user.id.to_string(), user.own.inline));
+    let groups = page.groups.into_iter().map(|group| (group.name, group.own.inline));
+    let policies = page.policies.into_iter().map(|policy| (policy.arn, vec![policy.document]));
+    Some((users.chain(groups).chain(policies).collect(), page.next))
+}
+
+fn honest_details() -> String {
+    include_str!("../fuzz/corpus/reply/seed-details").to_owned()
+}
+
+/// That no element is read otherwise than by the SDK's decoder, fuzzing holds of every reply.
+#[test]
+fn an_honest_page_of_policies_is_read_as_the_sdk_reads_it() {
+    let read = details_by_us(honest_details().as_bytes());
+    assert!(read.is_some());
+    assert_eq!(read, details_by_the_sdk(honest_details().as_bytes()));
 }

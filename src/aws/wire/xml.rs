@@ -186,6 +186,15 @@ impl<'a> Element<'a> {
         }
     }
 
+    /// The text of this element itself, a member of `list`, which is not empty.
+    ///
+    /// # Errors
+    /// When there is none, or something else in it.
+    pub fn only_text(self, list: &'static str) -> Result<&'a str, ReplyError> {
+        let text = Some(self.own_text()).filter(|text| !is_blank(text) && !self.holds_elements());
+        text.ok_or(ReplyError::Unreadable(list))
+    }
+
     /// The instant in the element of this name, to the second.
     ///
     /// # Errors

@@ -135,7 +135,12 @@ impl<'a, I: UsersIam> Run<'a, I> {
     /// As of when the users were last judged, by what the run before learnt.
     fn judged(&self) -> Judged {
         let Some(before) = &self.order.before else { return Judged::default() };
-        let evidence = UsersEvidence { reading: Some(before), changes: self.order.changes.get(), is_watched: true };
+        let evidence = UsersEvidence {
+            reading: Some(before),
+            changes: self.order.changes.get(),
+            is_watched: true,
+            policies: None,
+        };
         let census = Census::take(evidence, &self.order.terms, |_| false, self.began);
         let judged = before.value.judged;
         let later = |before: Option<Moment>, at: Option<Moment>| match (before, at) {
@@ -301,7 +306,12 @@ impl<'a, I: UsersIam> Run<'a, I> {
     /// Who has to be asked once more so that all are known to be covered at once.
     fn gaps(&self) -> Vec<Gap> {
         let known = Known::new(Arc::new(self.reading.clone()), self.began);
-        let evidence = UsersEvidence { reading: Some(&known), changes: self.order.changes.get(), is_watched: true };
+        let evidence = UsersEvidence {
+            reading: Some(&known),
+            changes: self.order.changes.get(),
+            is_watched: true,
+            policies: None,
+        };
         users::gaps(evidence, &self.order.terms, self.iam.now())
     }
 

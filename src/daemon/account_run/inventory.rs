@@ -121,7 +121,7 @@ impl AccountRun {
     /// to reach it is of a second later.
     fn second_inventory(&self) -> Option<Duration> {
         let (known, changes) = (self.knowledge.users()?, self.knowledge.changes.get());
-        let evidence = UsersEvidence { reading: Some(&known), changes, is_watched: true };
+        let evidence = UsersEvidence { reading: Some(&known), changes, is_watched: true, policies: None };
         let now = self.session.caller().clock().now();
         let report = known.value.report.map(|report| report.generated.mono.plus(REPORT_PRECISION));
         let pause = report.filter(|end| *end > now.mono).map_or(Duration::ZERO, |end| end.since(now.mono));

@@ -32,7 +32,7 @@ use times::Times;
 
 use super::{Reason, Status, Verdict, is_young};
 use crate::model::{
-    facts::{Changes, Known, UserFacts, UserId, UsersReading, user::ReportUse},
+    facts::{Changes, Known, UserFacts, UserId, UsersReading, policies::PoliciesReading, user::ReportUse},
     time::{MOST_SKEW, Moment, Uptime},
 };
 
@@ -66,6 +66,8 @@ pub struct UsersEvidence<'a> {
     pub changes: Changes,
     /// Whether there is a heartbeat that is fresh, which would have shown a change.
     pub is_watched: bool,
+    /// What the policies of each user enforce, where that is known. No verdict rests on it.
+    pub policies: Option<&'a PoliciesReading>,
 }
 
 /// What is said of the users of one account, all of it of the same evidence.
@@ -128,7 +130,7 @@ impl Census {
         let (iam5, iam19) = (group.console_users(), group.all_users());
         let counts = group.is_complete().then(|| UserCounts {
             other_devices: OtherDevices::of(reading, &evidence.changes, now),
-            ..UserCounts::of(reading, &states, is_exempt)
+            ..UserCounts::of(evidence, reading, &states, is_exempt)
         });
         Self { iam5, iam19, counts, times }
     }

@@ -15,6 +15,7 @@ use crate::model::{
     facts::{
         Changes, Fault, FaultClass, Known, RootReading, Seal, UsersReading, VirtualDevices,
         contacts::{ContactsReading, RootEmail},
+        policies::PoliciesReading,
         pools::PoolsReading,
     },
     judge::{Control, Reason, Status, Verdict, is_young, pools::PoolCensus},
@@ -91,6 +92,8 @@ pub struct AccountState {
     /// What was last learnt of the contacts.
     contacts: Option<ContactsReading>,
     root_email: RootEmail,
+    /// What was last learnt of the policies of the users.
+    policies: Option<Known<Arc<PoliciesReading>>>,
     /// When the account was last seen to have changed.
     changes: Changes,
     root_devices: RootDevices,
@@ -171,6 +174,7 @@ impl AccountState {
             pools: None,
             contacts: None,
             root_email: RootEmail::default(),
+            policies: None,
             changes: Changes::default(),
             root_devices: RootDevices::default(),
             pool_census: None,
@@ -301,6 +305,7 @@ impl AccountState {
         let Some(account) = &mut self.account else { return };
         if account.partition.replace(identity.partition.clone()).is_some_and(|old| old != identity.partition) {
             (self.reading, self.devices, self.users, self.pools) = (None, None, None, None);
+            self.policies = None;
             (self.changes, self.census, self.pool_census) = (Changes::default(), None, None);
             self.root_devices = RootDevices::default();
             (self.contacts, self.root_email) = (None, RootEmail::default());
@@ -342,6 +347,9 @@ impl AccountState {
         }
         if plan.contacts.is_none() {
             (self.contacts, self.root_email) = (None, RootEmail::default());
+        }
+        if plan.policies.is_none() {
+            self.policies = None;
         }
         (self.census, self.pool_census) = (None, None);
         self.bind(exemptions);
@@ -388,6 +396,10 @@ impl AccountState {
                 self.pool_census = None;
             }
             News::Contacts(read) => self.contacts = Some(read.or(self.contacts.take())),
+            News::Policies(read) => {
+                self.policies = Some(Known::new(read, outcome.started));
+                self.census = None;
+            }
             News::Users(users) => {
                 self.users = Some(Known::new(users, outcome.started));
                 self.census = None;

@@ -17,6 +17,8 @@ pub enum Collector {
     Contacts,
     /// All pages of `iam:ListVirtualMFADevices`, between two summaries.
     Devices,
+    /// The policies of the users: `iam:GetAccountAuthorizationDetails`.
+    Policies,
     /// The heartbeat: `iam:GetAccountSummary`.
     Root,
     /// The users, their devices and their passwords.
@@ -41,7 +43,12 @@ pub struct Plan {
     pub cognito: Option<CognitoPlan>,
     /// How often collector `contacts` runs, if it does.
     pub contacts: Option<Duration>,
+    /// How often collector `policies` runs, if it does.
+    pub policies: Option<Duration>,
 }
+
+/// How often the policies are read where nobody says otherwise.
+pub const POLICIES_INTERVAL: Duration = Duration::from_secs(3_600);
 
 /// How collector `cognito` runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +81,7 @@ pub struct UsersPlan {
 
 impl Collector {
     /// Every collector, in the order they are exported.
-    pub const ALL: [Self; 5] = [Self::Cognito, Self::Contacts, Self::Devices, Self::Root, Self::Users];
+    pub const ALL: [Self; 6] = [Self::Cognito, Self::Contacts, Self::Devices, Self::Policies, Self::Root, Self::Users];
 
     /// The collector's word.
     #[must_use]
@@ -83,6 +90,7 @@ impl Collector {
             Self::Cognito => "cognito",
             Self::Contacts => "contacts",
             Self::Devices => "devices",
+            Self::Policies => "policies",
             Self::Root => "root",
             Self::Users => "users",
         }
@@ -96,10 +104,12 @@ impl Plan {
     pub fn collectors(&self) -> impl Iterator<Item = Collector> + use<> {
         let (devices, users, cognito) = (self.devices, self.users.is_some(), self.cognito.is_some());
         let contacts = self.contacts.is_some();
+        let policies = self.policies.is_some();
         Collector::ALL.into_iter().filter(move |collector| match collector {
             Collector::Cognito => cognito,
             Collector::Contacts => contacts,
             Collector::Devices => devices,
+            Collector::Policies => policies,
             Collector::Root => true,
             Collector::Users => users,
         })
@@ -112,6 +122,7 @@ impl Plan {
             Collector::Cognito => self.cognito.as_ref().map_or(CognitoPlan::INTERVAL, |plan| plan.interval),
             Collector::Contacts => self.contacts.unwrap_or(CONTACTS_INTERVAL),
             Collector::Devices => self.cadence.devices,
+            Collector::Policies => self.policies.unwrap_or(POLICIES_INTERVAL),
             Collector::Root => self.cadence.root,
             Collector::Users => self.users.unwrap_or(UsersPlan::DEFAULT).interval,
         }
@@ -128,6 +139,12 @@ impl Plan {
     #[must_use]
     pub fn max_age_of_contacts(&self) -> Duration {
         self.interval(Collector::Contacts) * 2 + LONGEST_RUN
+    }
+
+    /// How old what is known of the policies may be: as [`Self::max_age_of_pools`].
+    #[must_use]
+    pub fn max_age_of_policies(&self) -> Duration {
+        self.interval(Collector::Policies) * 2 + LONGEST_RUN
     }
 
     /// Whether virtual devices are listed, for themselves or for the users.

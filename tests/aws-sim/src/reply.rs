@@ -30,6 +30,7 @@ pub(crate) fn answer(account: &Account, reports: &mut Reports, params: &Params, 
     let action = params.get("Action").map_or("", String::as_str);
     let result = match action {
         "GetAccountSummary" => Ok(summary(asked.account, faults)),
+        "GetAccountAuthorizationDetails" => asked.authorization_details(),
         "ListVirtualMFADevices" => asked.virtual_devices(),
         "ListUsers" => asked.users(),
         "GetUser" => asked.get_user(),

@@ -61,6 +61,10 @@ pub struct Account {
     pub report_root_not_supported: bool,
     /// Whether the report has no row for root.
     pub report_without_root: bool,
+    /// The groups of its users.
+    pub groups: Vec<crate::Group>,
+    /// Its managed policies.
+    pub policies: Vec<crate::Managed>,
     /// The user pools of Amazon Cognito, in all Regions.
     pub pools: Vec<crate::Pool>,
     /// Whether there is an alternate contact for security.
@@ -122,6 +126,8 @@ impl Default for Account {
             report_omit_columns: Vec::new(),
             report_root_not_supported: false,
             report_without_root: false,
+            groups: Vec::new(),
+            policies: Vec::new(),
             pools: Vec::new(),
             security_contact: true,
             phone_verification: Some("VERIFIED".into()),
@@ -167,6 +173,12 @@ impl Account {
     #[must_use]
     pub fn user_arn(&self, user: &User) -> String {
         format!("arn:{}:iam::{}:user{}{}", self.partition, self.id, user.path(), user.name)
+    }
+
+    /// The ARN of a managed policy of this account.
+    #[must_use]
+    pub fn policy_arn(&self, name: &str) -> String {
+        format!("arn:{}:iam::{}:policy/{name}", self.partition, self.id)
     }
 
     /// When a device was activated, in RFC 3339.

@@ -31,6 +31,12 @@ pub struct User {
     pub access_keys: Vec<bool>,
     /// The serial numbers of the user's MFA devices, of any kind.
     pub devices: Vec<String>,
+    /// The user's policies.
+    pub policies: crate::Policies,
+    /// The names of the user's groups.
+    pub groups: Vec<String>,
+    /// The ARN of the user's permissions boundary.
+    pub boundary: Option<String>,
 }
 
 impl Default for User {
@@ -46,6 +52,9 @@ impl Default for User {
             password_created: None,
             access_keys: Vec::new(),
             devices: Vec::new(),
+            policies: crate::Policies::default(),
+            groups: Vec::new(),
+            boundary: None,
         }
     }
 }

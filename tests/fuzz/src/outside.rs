@@ -135,6 +135,7 @@ pub fn any_state(bytes: &[u8]) -> bool {
         users: Some(UsersPlan::DEFAULT),
         cognito: None,
         contacts: None,
+        policies: None,
     };
     let mut snapshot = Snapshot::awaiting_accounts(plan, now);
     snapshot.restore(state.memories, state.listed, now);

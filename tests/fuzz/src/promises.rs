@@ -4,6 +4,8 @@
 //! come: those that a reader is given as they are, and [`Choices`], from which a
 //! text is written whose meaning is known, to be read back.
 
+#[path = "promises/policies.rs"]
+mod policies;
 #[path = "promises/replies.rs"]
 mod replies;
 
@@ -16,6 +18,7 @@ use super::exporter::model::{
     },
     time::Timestamp,
 };
+pub use policies::any_policy;
 pub use replies::{any_reply, written_reply};
 
 /// The columns that are read, in AWS's order.

@@ -4,8 +4,11 @@
 //! need not be known whether there is a password to know that nobody is counted as
 //! "with a password and without a device"; so each number has its own condition.
 
-use super::{OtherDevices, UserState};
-use crate::model::facts::{DeviceKind, Devices, UserFacts, UserId, UsersReading};
+use super::{OtherDevices, UserState, UsersEvidence};
+use crate::model::facts::{
+    DeviceKind, Devices, UserFacts, UserId, UsersReading,
+    policies::{Enforcement, PoliciesReading},
+};
 
 /// How many users are what, by the newest answers on each of them. A number is
 /// `None` while it is not known of every user.
@@ -24,6 +27,11 @@ pub struct UserCounts {
     /// Users without a device who had an active access key when the credential
     /// report was made.
     pub access_key_without_mfa: Option<Count>,
+    /// Users who had an active access key when the credential report was made, and whose
+    /// policies do not deny it everything without MFA.
+    pub access_key_unenforced: Option<Count>,
+    /// Users without a device, whose policies deny them everything without MFA.
+    pub enforced_without_mfa: Option<Count>,
     /// Devices by kind, in the order of [`DeviceKind::ALL`].
     pub devices: [Option<u32>; DeviceKind::ALL.len()],
     /// Devices that are not virtual, as far as they were seen.
@@ -51,13 +59,27 @@ pub struct Count {
 }
 
 impl UserCounts {
-    pub(super) fn of(reading: &UsersReading, states: &[UserState], is_exempt: impl Fn(&UserId) -> bool) -> Self {
+    pub(super) fn of(
+        evidence: UsersEvidence<'_>,
+        reading: &UsersReading,
+        states: &[UserState],
+        is_exempt: impl Fn(&UserId) -> bool,
+    ) -> Self {
         let users = || reading.users.iter().zip(states);
         let unknown =
             |is_unknown: fn(&UserState) -> bool| number(states.iter().filter(|state| is_unknown(state)).count());
         let counted = |is_so: fn(&UserState) -> Option<bool>| {
             users().try_fold(Count::default(), |count, (user, state)| {
                 Some(count.plus(is_so(state)?, || is_exempt(&user.id)))
+            })
+        };
+        // Of two lists of other users at least one is not of now.
+        let is_of_all = |policies: &&PoliciesReading| policies.ids().eq(reading.users.iter().map(|user| &user.id));
+        let policies = evidence.policies.filter(is_of_all);
+        let counted_with = |is_so: fn(&UserState, Enforcement) -> Option<bool>| {
+            users().try_fold(Count::default(), |count, (user, state)| {
+                let is_so = is_so(state, policies?.of(&user.id)?)?;
+                Some(count.plus(is_so, || is_exempt(&user.id)))
             })
         };
         let with_password = |state: &UserState| state.has_password();
@@ -72,6 +94,10 @@ impl UserCounts {
             without_mfa: counted(|state| Some(!state.has_device()?)),
             console_without_mfa: counted(UserState::is_console_without_mfa),
             access_key_without_mfa: counted(|state| both(state.has_device().map(|has| !has), state.access_key)),
+            access_key_unenforced: counted_with(|state, of| {
+                both(of.binds_keys().map(|binds| !binds), state.access_key)
+            }),
+            enforced_without_mfa: counted_with(|state, of| both(of.is_full(), state.has_device().map(|has| !has))),
             devices: devices(reading, states),
             other_devices: OtherDevices::default(),
         }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{
     exemption::Exemption,
-    facts::{Changes, Known, RootReading, UserId, UsersReading, pools::PoolsReading},
+    facts::{Changes, Known, RootReading, UserId, UsersReading, policies::PoliciesReading, pools::PoolsReading},
     judge::{
         Control, Reason, Verdict, is_young,
         pools::PoolCensus,
@@ -25,6 +25,8 @@ pub(super) struct Taken {
     census: Census,
     /// Whether there was a heartbeat that would have shown a change.
     is_watched: bool,
+    /// Whether it was known what policies enforce.
+    has_policies: bool,
     /// When the next exemption ends.
     exempt_until: Option<Timestamp>,
 }
@@ -49,6 +51,15 @@ impl AccountState {
         self.pool_census.as_ref()
     }
 
+    /// What the policies of each user enforce, while that is known of every user: the
+    /// answer is young, whole, and of after the last change that was seen.
+    #[must_use]
+    pub fn policies(&self, plan: &Plan, now: Moment) -> Option<&PoliciesReading> {
+        let known = self.policies.as_ref().filter(|known| is_young(known.as_of, plan.max_age_of_policies(), now))?;
+        let is_good = known.value.is_whole() && self.changes.is_settled(known.as_of) && self.is_watched(plan, now);
+        is_good.then_some(&known.value)
+    }
+
     /// What was last learnt of the users, while the list of them is fresh.
     #[must_use]
     pub fn fresh_users(&self, plan: &Plan, now: Moment) -> Option<&Known<Arc<UsersReading>>> {
@@ -60,7 +71,8 @@ impl AccountState {
     #[must_use]
     pub fn users_evidence(&self, plan: &Plan, now: Moment) -> UsersEvidence<'_> {
         let is_watched = self.is_watched(plan, now);
-        UsersEvidence { reading: self.users.as_ref(), changes: self.changes, is_watched }
+        let policies = self.policies(plan, now);
+        UsersEvidence { reading: self.users.as_ref(), changes: self.changes, is_watched, policies }
     }
 
     /// What the next run of the users' collector should know.
@@ -107,7 +119,7 @@ impl AccountState {
         let census =
             if self.account.is_some() { Census::take(evidence, &terms, is_exempt, now) } else { Census::unread() };
         let exempt_until = self.bindings.next_end(exemptions, now);
-        Taken { census, is_watched: evidence.is_watched, exempt_until }
+        Taken { census, is_watched: evidence.is_watched, has_policies: evidence.policies.is_some(), exempt_until }
     }
 
     /// Whether the census would be the same at `now`. It is taken again when evidence
@@ -115,6 +127,7 @@ impl AccountState {
     fn is_census_good(&self, plan: &Plan, now: Moment) -> bool {
         self.census.as_ref().is_some_and(|taken| {
             taken.is_watched == self.is_watched(plan, now)
+                && taken.has_policies == self.policies(plan, now).is_some()
                 && taken.exempt_until.is_none_or(|end| now.wall < end)
                 && taken.census.holds(&plan.users_terms(), now)
         })

@@ -33,7 +33,8 @@ fn dates() -> Dates {
 }
 
 /// The operations, and the lists in what they answer.
-const OPERATIONS: [&str; 4] = ["ListUsers", "ListVirtualMFADevices", "ListMFADevices", "GetAccountSummary"];
+const OPERATIONS: [&str; 5] =
+    ["ListUsers", "ListVirtualMFADevices", "ListMFADevices", "GetAccountSummary", "GetAccountAuthorizationDetails"];
 
 /// Any bytes can be read in one way or are refused: the AWS SDK's decoder, which
 /// refuses next to nothing, sees in what was not refused the same elements with the
@@ -75,6 +76,18 @@ fn holds_what_it_says(result: Element<'_>) {
     if let Ok((serials, _)) = reply::devices(result, "ann", &dates()) {
         assert_eq!(serials.len(), members("MFADevices"));
         assert!(serials.keys().all(|serial| !serial.trim_ascii().is_empty()));
+    }
+    if let Ok(page) = reply::details::page(result, &identity()) {
+        let listed = [page.users.len(), page.groups.len(), page.policies.len()];
+        assert_eq!(listed, ["UserDetailList", "GroupDetailList", "Policies"].map(members));
+        let is_owns = |arn: &String| arn.starts_with("arn:aws:iam::111111111111:policy/");
+        assert!(page.policies.iter().all(|policy| is_owns(&policy.arn) && !policy.document.is_empty()));
+        let users = page.users.iter().map(|user| (&user.own, &user.boundary));
+        for (own, boundary) in users.chain(page.groups.iter().map(|group| (&group.own, &None))) {
+            let is_awss = |arn: &String| arn.starts_with("arn:aws:iam::aws:policy/");
+            assert!(own.attached.iter().chain(boundary).all(|arn| is_owns(arn) || is_awss(arn)));
+            assert!(own.inline.iter().all(|document| !document.is_empty()));
+        }
     }
     let _ = reply::summary(result);
 }
