@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::root_access::RootAccess;
+
 /// The root of every simulated organization.
 pub const ROOT: &str = "r-root";
 
@@ -22,6 +24,8 @@ pub struct Organization {
     pub members: Vec<Member>,
     /// The organizational units.
     pub units: Vec<Unit>,
+    /// Centralized root access.
+    pub root_access: RootAccess,
     /// The longest page of any list.
     pub page_size: usize,
 }
@@ -66,6 +70,7 @@ impl Default for Organization {
             delegated: Vec::new(),
             members: Vec::new(),
             units: Vec::new(),
+            root_access: RootAccess::default(),
             page_size: 20,
         }
     }
