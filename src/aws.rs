@@ -19,6 +19,7 @@ mod operation;
 pub mod organizations;
 pub mod organizations_features;
 pub mod reply;
+pub mod root_session;
 pub mod session;
 mod signed;
 mod source;
@@ -40,6 +41,7 @@ use aws_config::{
 
 pub use call::Caller;
 use environment::Environment;
+pub use root_session::Auditor;
 pub use session::Session;
 use transport::{Transport, Transports};
 

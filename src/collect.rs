@@ -10,6 +10,7 @@ pub mod pages;
 pub mod progress;
 pub mod report;
 pub mod root;
+pub mod rootaudit;
 pub mod seal;
 pub mod users;
 

@@ -20,7 +20,7 @@ use users::FileUsers;
 use crate::model::{
     account::{Account, AccountId, AccountStatus, Partition},
     exemption::Bindings,
-    facts::{Changes, Fault, FaultClass, Known, RootReading, Seal, Summary, VirtualDevices},
+    facts::{Changes, Fault, FaultClass, Known, RootAudit, RootReading, Seal, Summary, VirtualDevices},
     judge::Control,
     shard::Shard,
     snapshot::{AccountState, Collector, Health, Memory, RootDevicesMemory, Snapshot},
@@ -78,9 +78,13 @@ struct FileAccount {
     partition: Option<String>,
     status: String,
     management: bool,
+    #[serde(default)]
+    member: bool,
     reading: Option<Dated<RootReading>>,
     devices: Option<Dated<VirtualDevices>>,
     users: Option<Dated<FileUsers>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audit: Option<Dated<RootAudit>>,
     changes: FileChanges,
     /// Since version 3.
     #[serde(default)]
@@ -233,7 +237,7 @@ impl<T> Dated<T> {
 
 impl FileAccount {
     fn of(memory: Memory, clock: Clock) -> Self {
-        let Memory { account, reading, devices, users, changes, root_devices, bindings, health, past } = memory;
+        let Memory { account, reading, devices, users, audit, changes, root_devices, bindings, health, past } = memory;
         let past = past.into_iter().map(|(control, (last_protected, last_failed))| {
             let [last_protected, last_failed] = [last_protected, last_failed].map(|at| at.map(Timestamp::as_millis));
             (control.as_str().to_owned(), FilePast { last_protected, last_failed })
@@ -245,10 +249,12 @@ impl FileAccount {
             partition: account.partition.map(|partition| partition.as_str().to_owned()),
             status: account.status.as_str().to_owned(),
             management: account.management,
+            member: account.member,
             reading: reading.map(|known| Dated::of(known, clock)),
             devices: devices.map(|known| Dated::of(known, clock)),
             users: users
                 .map(|known| Dated { as_of: clock.fact(known.as_of), value: FileUsers::of(&known.value, clock) }),
+            audit: audit.map(|known| Dated::of(known, clock)),
             changes: FileChanges::of(changes, clock),
             root_devices: FileRootDevices::of(root_devices, clock),
             exemptions: bindings,
@@ -285,10 +291,12 @@ impl FileAccount {
                 ou: self.ou,
                 labels: None,
                 management: self.management,
+                member: self.member,
             },
             reading: self.reading.map(|known| known.known(clock)),
             devices: self.devices.map(|known| known.known(clock)),
             users: self.users.map(|file| Known::new(Arc::new(file.value.reading(clock)), clock.recall(file.as_of))),
+            audit: self.audit.map(|known| known.known(clock)),
             changes: self.changes.changes(clock),
             root_devices: self.root_devices.memory(clock),
             bindings: self.exemptions,
@@ -373,7 +381,7 @@ mod tests {
         time::Uptime,
     };
 
-    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None };
+    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, rootaudit: None };
     const TAKEN: u64 = 1_764_000_000;
 
     fn now(seconds: u64) -> Moment {

@@ -52,6 +52,12 @@ pub enum SettingsError {
          --config.file"
     )]
     IdleExternalId,
+    /// There is nobody to audit.
+    #[error(
+        "the collector rootaudit needs an organization: also give --organization.role-name, or organization in the \
+         --config.file. It audits the members of an organization, from outside"
+    )]
+    IdleRootaudit,
     /// Nothing says which shard this is.
     #[error(
         "--total-shards={0} needs --shard, or a variable POD_NAME that ends in a number, like the pod names of a \
@@ -88,7 +94,13 @@ impl Settings {
         let settings =
             Self { plan, max_rate, config: with_queues(with_role(config, flags), flags), shard: shard(flags)? };
         let is_idle = flags.external_id.is_some() && settings.config.organization.is_none();
-        if is_idle { Err(SettingsError::IdleExternalId) } else { Ok(settings) }
+        match () {
+            () if is_idle => Err(SettingsError::IdleExternalId),
+            () if settings.plan.rootaudit.is_some() && settings.config.organization.is_none() => {
+                Err(SettingsError::IdleRootaudit)
+            }
+            () => Ok(settings),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
 use crate::model::{
     facts::pools::Region,
     judge::Cadence,
-    snapshot::{CognitoPlan, Plan, UsersPlan},
+    snapshot::{AUDIT_INTERVAL, CognitoPlan, Plan, UsersPlan},
 };
 
 /// How many user pools of an account have a series where no other limit is set.
@@ -86,6 +86,18 @@ pub struct Collectors {
     #[arg(long = "collector.users.names-limit", global = true, value_name = "N", value_parser = number)]
     #[arg(help = or("Most users of an account to name", NAMES_LIMIT))]
     names_limit: Option<u32>,
+
+    #[arg(long = "collector.rootaudit", global = true, overrides_with = "no_rootaudit")]
+    #[arg(help = or("Enable the rootaudit collector: root's MFA devices of every kind, and its credentials, in the organization's member accounts, by sts:AssumeRoot", "disabled"))]
+    rootaudit: bool,
+
+    #[arg(long = "no-collector.rootaudit", global = true, overrides_with = "rootaudit")]
+    #[arg(help = "Disable the rootaudit collector: the exporter never calls sts:AssumeRoot")]
+    no_rootaudit: bool,
+
+    #[arg(long = "collector.rootaudit.interval", global = true, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
+    #[arg(help = or("How often to audit each root user; at most one AssumeRoot is sent a second", write_duration(AUDIT_INTERVAL)))]
+    rootaudit_interval: Option<Duration>,
 
     #[arg(long = "collector.cognito", global = true, overrides_with = "no_cognito")]
     #[arg(help = or("Enable the cognito collector: MFA of Amazon Cognito user pools (Cognito.5)", "disabled"))]
@@ -168,11 +180,13 @@ impl Collectors {
             regions: regions.map_or_else(Default::default, |regions| regions.as_slice().into()),
             series: has_series.then_some(self.pools_limit.or(file.pools_limit).unwrap_or(POOLS_LIMIT)),
         };
+        let audit_interval = self.rootaudit_interval.or(file.rootaudit_interval).unwrap_or(AUDIT_INTERVAL);
         Plan {
             cadence,
             devices: on(|s| (s.devices, s.no_devices)).unwrap_or(true),
             users: on(|s| (s.users, s.no_users)).unwrap_or(true).then_some(users),
             cognito: on(|s| (s.cognito, s.no_cognito)).unwrap_or(false).then_some(cognito),
+            rootaudit: on(|s| (s.rootaudit, s.no_rootaudit)).unwrap_or(false).then_some(audit_interval),
         }
     }
 

@@ -8,6 +8,7 @@
 //! never overlaps the next of its own kind, for the loop awaits it; and it always
 //! ends, for a deadline is set on it.
 
+mod audits;
 mod inventory;
 mod knowledge;
 mod pools;
@@ -29,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    aws::{Session, iam::AccountIam},
+    aws::{Auditor, Session, iam::AccountIam},
     collect::{self, Finding, progress::Only, root::Doubt},
     daemon::{supervise::caught, wakes::Wakes},
     metrics::exporter_metrics::ExporterMetrics,
@@ -54,6 +55,8 @@ const ROOT_DEADLINE: Duration = Duration::from_secs(45);
 #[derive(Debug, Clone)]
 pub struct AccountRun {
     session: Session,
+    /// What audits its root, if that is wanted and can be.
+    auditor: Option<Auditor>,
     plan: Plan,
     events: mpsc::Sender<Event>,
     own: ExporterMetrics,
@@ -99,9 +102,9 @@ impl AccountRun {
         knowledge: Knowledge,
     ) -> Self {
         let (wake, by_event, wants_users) = <(Arc<Notify>, Arc<Notify>, Arc<AtomicBool>)>::default();
-        let (wakes, beats) = (Wakes::default(), watch::Sender::new(None));
+        let (wakes, beats, auditor) = (Wakes::default(), watch::Sender::new(None), None);
         knowledge.changes.seal_with(schedule::key());
-        Self { session, plan, events, own, wake, wants_users, by_event, wakes, beats, knowledge, only: None }
+        Self { session, auditor, plan, events, own, wake, wants_users, by_event, wakes, beats, knowledge, only: None }
     }
 
     /// The same, and whoever wakes the account by `wakes` has it read.
@@ -129,7 +132,12 @@ impl AccountRun {
                 self.read_pools(&mut 0).await;
             }
         };
-        tokio::join!(inventory, pools);
+        let audit = async {
+            if self.auditor.is_some() {
+                self.audit().await;
+            }
+        };
+        tokio::join!(inventory, pools, audit);
     }
 
     /// Repeats the heartbeat for as long as something else takes: what is said of users
@@ -316,7 +324,7 @@ fn doubt(identity: &Identity, before: Option<RootReading>) -> Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::snapshot::{CognitoPlan, UsersPlan};
+    use crate::model::snapshot::{AUDIT_INTERVAL, CognitoPlan, UsersPlan};
 
     /// An account sleeps most of the time, and there may be ten thousand of them.
     #[tokio::test]
@@ -329,10 +337,15 @@ mod tests {
             devices: true,
             users: Some(UsersPlan::DEFAULT),
             cognito: Some(CognitoPlan::new()),
+            rootaudit: Some(AUDIT_INTERVAL),
         };
         let run = AccountRun::new(Session::ambient(caller), plan, events, own, Knowledge::default());
-        let sizes =
-            [size_of_val(&run.clone().heartbeat()), size_of_val(&run.clone().pools()), size_of_val(&run.inventory())];
+        let sizes = [
+            size_of_val(&run.clone().heartbeat()),
+            size_of_val(&run.clone().pools()),
+            size_of_val(&run.clone().audits(Duration::ZERO)),
+            size_of_val(&run.inventory()),
+        ];
         assert!(sizes.iter().all(|size| *size < 2_048), "{sizes:?}");
     }
 }

@@ -181,6 +181,7 @@ impl Roster {
             ou: entry.unit.as_ref().map(|unit| unit.path.clone()).unwrap_or_default(),
             labels: organization.labels.of(entry),
             management: self.management == Some(entry.id),
+            member: self.management.is_some_and(|management| management != entry.id),
             ..Account::named(entry.id, String::new())
         };
         let access = if listed_by.account == entry.id {

@@ -17,13 +17,13 @@ mod plan;
 mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
-pub use plan::{CognitoPlan, Collector, Plan, UsersPlan};
+pub use plan::{AUDIT_INTERVAL, CognitoPlan, Collector, Plan, UsersPlan};
 pub use root_devices::RootDevicesMemory;
 
 use crate::model::{
     account::{Account, AccountId, Identity},
     exemption::Exemption,
-    facts::{Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, pools::PoolsReading},
+    facts::{Changes, Fault, FaultClass, RootAudit, RootReading, UsersReading, VirtualDevices, pools::PoolsReading},
     judge::users,
     time::Moment,
 };
@@ -72,6 +72,8 @@ pub enum News {
     Root(RootReading),
     /// A complete list of virtual devices.
     Devices(VirtualDevices),
+    /// A look at root from outside.
+    Audit(RootAudit),
     /// What there is to know of the users.
     Users(Arc<UsersReading>),
     /// The user pools of Amazon Cognito, as far as they could be read.
@@ -275,7 +277,7 @@ impl Snapshot {
                 *state = new();
             } else if known.is_some_and(|known| !known.is_described_as(account)) {
                 let state = Arc::make_mut(state);
-                state.rename(account);
+                state.rename(account, &self.plan);
                 state.judge(&self.plan, &self.exemptions, now);
             }
         }
@@ -331,6 +333,7 @@ mod tests {
         devices: true,
         users: None,
         cognito: None,
+        rootaudit: None,
     };
 
     fn at(mono: u64, step: i64) -> Moment {

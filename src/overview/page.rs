@@ -210,7 +210,7 @@ mod tests {
     fn nothing_of_a_path_or_a_name_becomes_markup() {
         let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
         let mut snapshot = Snapshot::awaiting_accounts(
-            Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None },
+            Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, rootaudit: None },
             now,
         );
         let named = Account::named("111111111111".parse().unwrap(), "\"><script>evil()</script>".to_owned());
@@ -228,8 +228,10 @@ mod tests {
             wall: Timestamp::from_millis(i64::try_from(seconds * 1_000).unwrap()),
             mono: Uptime::after_start(Duration::from_secs(seconds)),
         };
-        let snapshot =
-            Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None }, at(100));
+        let snapshot = Snapshot::new(
+            Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, rootaudit: None },
+            at(100),
+        );
         let html = |now: u64| html_of(&page(&snapshot, &Paths::new("/metrics", None, None), at(now)));
         assert!(html(160).contains("<td") && !html(160).contains("no longer updates"));
         assert!(!html(161).contains("<td") && html(161).contains("no longer updates its snapshot"));
@@ -241,8 +243,10 @@ mod tests {
     fn the_script_has_no_end_tag_and_is_what_the_policy_names() {
         assert!(!SCRIPT.contains("</") && !STYLE.contains("</"));
         let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
-        let snapshot =
-            Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None }, now);
+        let snapshot = Snapshot::new(
+            Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, rootaudit: None },
+            now,
+        );
         let page = page(&snapshot, &Paths::new("/metrics", None, None), now);
         let policy = &page.policy;
         assert!(html_of(&page).contains(&format!("<script>{SCRIPT}</script>")));

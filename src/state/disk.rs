@@ -225,7 +225,7 @@ mod tests {
         time::Moment,
     };
 
-    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None };
+    const PLAN: Plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, rootaudit: None };
 
     fn file(folder: &Path) -> StateFile {
         let metrics = ExporterMetrics::new(true).unwrap();

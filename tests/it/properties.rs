@@ -40,6 +40,7 @@ const PLAN: Plan = Plan {
     devices: true,
     users: None,
     cognito: None,
+    rootaudit: None,
 };
 
 /// An account as far as root's controls can tell states apart.

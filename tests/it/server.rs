@@ -200,6 +200,7 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
         devices: false,
         users: None,
         cognito: None,
+        rootaudit: None,
     };
     let snapshot = Snapshot::new(plan, clock.now());
     let (latest, snapshots) = watch::channel(Arc::new(snapshot));
@@ -254,8 +255,10 @@ fn a_frozen_encoder_or_keeper_ends_in_503() {
         },
     };
     let clock = Clock::new();
-    let snapshot =
-        Snapshot::new(Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None }, clock.now());
+    let snapshot = Snapshot::new(
+        Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, rootaudit: None },
+        clock.now(),
+    );
     let (latest, snapshots) = watch::channel(Arc::new(snapshot));
     let (published, exposition) = watch::channel(None);
     let (_events, inbox) = tokio::sync::mpsc::channel(8);

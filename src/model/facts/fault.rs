@@ -178,6 +178,12 @@ impl FaultClass {
         matches!(self, Self::Throttled | Self::Timeout | Self::Connection | Self::ServerError)
     }
 
+    /// Whether it is of the organization as a whole, however many accounts report it.
+    #[must_use]
+    pub const fn is_of_organization(self) -> bool {
+        matches!(self, Self::RootAccessOff | Self::TrustedAccessOff | Self::NotDelegated)
+    }
+
     /// What is wrong, in plain words.
     #[must_use]
     pub const fn explain(self) -> &'static str {

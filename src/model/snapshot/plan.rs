@@ -17,6 +17,8 @@ pub enum Collector {
     Devices,
     /// The heartbeat: `iam:GetAccountSummary`.
     Root,
+    /// Root's own devices, from outside: `sts:AssumeRoot`.
+    Rootaudit,
     /// The users, their devices and their passwords.
     Users,
 }
@@ -33,7 +35,12 @@ pub struct Plan {
     pub users: Option<UsersPlan>,
     /// How collector `cognito` runs, if it does.
     pub cognito: Option<CognitoPlan>,
+    /// How often collector `rootaudit` runs, if it does.
+    pub rootaudit: Option<Duration>,
 }
+
+/// How often root is audited where nobody says otherwise.
+pub const AUDIT_INTERVAL: Duration = Duration::from_secs(3_600);
 
 /// How collector `cognito` runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +73,7 @@ pub struct UsersPlan {
 
 impl Collector {
     /// Every collector, in the order they are exported.
-    pub const ALL: [Self; 4] = [Self::Cognito, Self::Devices, Self::Root, Self::Users];
+    pub const ALL: [Self; 5] = [Self::Cognito, Self::Devices, Self::Root, Self::Rootaudit, Self::Users];
 
     /// The collector's word.
     #[must_use]
@@ -75,6 +82,7 @@ impl Collector {
             Self::Cognito => "cognito",
             Self::Devices => "devices",
             Self::Root => "root",
+            Self::Rootaudit => "rootaudit",
             Self::Users => "users",
         }
     }
@@ -85,11 +93,13 @@ impl Collector {
 impl Plan {
     /// The collectors that run.
     pub fn collectors(&self) -> impl Iterator<Item = Collector> + use<> {
-        let (devices, users, cognito) = (self.devices, self.users.is_some(), self.cognito.is_some());
+        let (devices, users) = (self.devices, self.users.is_some());
+        let (cognito, rootaudit) = (self.cognito.is_some(), self.rootaudit.is_some());
         Collector::ALL.into_iter().filter(move |collector| match collector {
             Collector::Cognito => cognito,
             Collector::Devices => devices,
             Collector::Root => true,
+            Collector::Rootaudit => rootaudit,
             Collector::Users => users,
         })
     }
@@ -101,6 +111,7 @@ impl Plan {
             Collector::Cognito => self.cognito.as_ref().map_or(CognitoPlan::INTERVAL, |plan| plan.interval),
             Collector::Devices => self.cadence.devices,
             Collector::Root => self.cadence.root,
+            Collector::Rootaudit => self.rootaudit.unwrap_or(AUDIT_INTERVAL),
             Collector::Users => self.users.unwrap_or(UsersPlan::DEFAULT).interval,
         }
     }
@@ -110,6 +121,12 @@ impl Plan {
     #[must_use]
     pub fn max_age_of_pools(&self) -> Duration {
         self.interval(Collector::Cognito) * 2 + LONGEST_RUN
+    }
+
+    /// How old an audit of root may be: two intervals, and as long as a run may take.
+    #[must_use]
+    pub fn max_age_of_audit(&self) -> Duration {
+        self.interval(Collector::Rootaudit) * 2 + LONGEST_RUN
     }
 
     /// Whether virtual devices are listed, for themselves or for the users.

@@ -21,7 +21,7 @@ use aws_mfa_exporter::{
 use super::model::{ACCOUNT, HOUR, MINUTE, Model, ROOT, SECOND, now};
 
 pub const PLAN: Plan =
-    Plan { cadence: Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT), cognito: None };
+    Plan { cadence: Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT), cognito: None, rootaudit: None };
 
 /// The exporter, watching a model.
 pub struct Daemon<'a> {
