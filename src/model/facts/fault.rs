@@ -198,10 +198,10 @@ impl FaultClass {
             Self::WrongAccount => "the credentials belong to another account",
             Self::AccessDenied => "AWS denied the call",
             Self::DeniedByScp => "a service control policy denies the call",
-            Self::RootAccessOff => "central management of root credentials is off in the organization",
-            Self::TrustedAccessOff => "trusted access for IAM is off in AWS Organizations",
+            Self::RootAccessOff => "the organization does not manage root credentials centrally",
+            Self::TrustedAccessOff => "AWS Organizations does not give IAM trusted access",
             Self::NotDelegated => {
-                "the credentials are not of the management account or the delegated administrator for IAM"
+                "the exporter's credentials are neither of the management account nor of the delegated administrator for IAM"
             }
             Self::Throttled => "AWS throttled the call",
             Self::Timeout => "AWS did not answer in time",
