@@ -33,7 +33,7 @@ use crate::{
         iam::RootDevice,
         rootaudit::{RootDevicePage, RootIam},
     },
-    limit::Learner,
+    rate_limit::Learner,
     model::{
         account::{AccountId, Identity, Partition},
         facts::{Fault, FaultClass, Summary},

@@ -18,9 +18,9 @@ use crate::{
     cli::settings::Settings,
     config::{Access, queue::EventSource},
     events::{self, Kind, Refusal},
-    limit::Learner,
     metrics::exporter_metrics::ExporterMetrics,
     model::facts::Fault,
+    rate_limit::Learner,
     schedule,
 };
 

@@ -28,7 +28,7 @@ use aws_mfa_exporter::{
         snapshot::{AccountState, Collector, Event, News, Outcome, Plan, Snapshot},
         time::{Moment, Timestamp, Uptime},
     },
-    state,
+    state_file,
 };
 use proptest::prelude::*;
 
@@ -407,8 +407,8 @@ proptest! {
                 Step::Restart if by != 0 => None,
                 Step::Restart => {
                     snapshot.age(started);
-                    let text = state::write(&snapshot, Shard::WHOLE);
-                    let read = state::read(&text, Shard::WHOLE, false, started).unwrap();
+                    let text = state_file::write(&snapshot, Shard::WHOLE);
+                    let read = state_file::read(&text, Shard::WHOLE, false, started).unwrap();
                     snapshot = watching(started);
                     snapshot.restore(read.memories, read.listed, started);
                     changes = SharedChanges::new(state(&snapshot).knowledge().1);

@@ -15,7 +15,7 @@ use aws_mfa_exporter::{
         snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
         time::Moment,
     },
-    state,
+    state_file,
 };
 
 use super::model::{ACCOUNT, HOUR, MINUTE, Model, ROOT, SECOND, now};
@@ -102,7 +102,7 @@ impl<'a> Daemon<'a> {
 
     /// What the state file would hold.
     pub fn state(&self) -> String {
-        state::write(&self.snapshot, Shard::WHOLE)
+        state_file::write(&self.snapshot, Shard::WHOLE)
     }
 
     /// Ends, and begins again with the state file as it is now.
@@ -120,7 +120,7 @@ impl<'a> Daemon<'a> {
             life.mono += 100;
         }
         let at = self.model.life().moment();
-        let state = state::read(text, Shard::WHOLE, true, at).unwrap();
+        let state = state_file::read(text, Shard::WHOLE, true, at).unwrap();
         *self = Self::with_plan(self.model, self.plan.clone());
         self.snapshot.restore(state.memories, state.listed, at);
         if let Some(state) = self.snapshot.accounts().next() {
