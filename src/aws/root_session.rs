@@ -33,12 +33,12 @@ use crate::{
         iam::RootDevice,
         rootaudit::{RootDevicePage, RootIam},
     },
-    rate_limit::Learner,
     model::{
         account::{AccountId, Identity, Partition},
         facts::{Fault, FaultClass, Summary},
         time::Moment,
     },
+    rate_limit::Learner,
 };
 
 /// The policy of the one task that is asked for. It limits the session to reads.

@@ -1,6 +1,6 @@
 """*Account*: one account in detail."""
 
-from account_basis import ABSENT, collectors, devices, durations, evidence_age, names, pools, sources, user_history, users
+from account_basis import ABSENT, collectors, devices, durations, evidence_age, names, pools, root_kinds, sources, user_history, users
 from board import Board, label_variable
 from kit import CODES, CONTROLS, SHORT, VERDICT_TEXT, VERDICTS, cells, mapping, now, steps
 from panels import PAINTED_VERDICTS, graph, stat, table, verdict_cell
@@ -66,11 +66,11 @@ def root_devices():
     changed = f"max(aws_mfa_root_devices_changed_timestamp_seconds{THIS_ACCOUNT})"
     total = (
         f"sum(max by (kind) (aws_mfa_root_devices{THIS_ACCOUNT}))"
-        f' and count(aws_mfa_root_devices{{{ONE},kind="not_virtual"}})'
+        f' and count(aws_mfa_root_devices{{{ONE},kind=~"not_virtual|fido"}})'
     )
     return [
         (
-            12,
+            6,
             stat(
                 "MFA devices of root",
                 "How many MFA devices root has, of any kind. AWS recommends two or more. Unknown while the exporter cannot"
@@ -82,8 +82,9 @@ def root_devices():
                 empty=ABSENT,
             ),
         ),
+        (9, root_kinds()),
         (
-            12,
+            9,
             stat(
                 "Root's devices changed",
                 "How long ago root's MFA devices were last seen to be others than before. Whoever signs in as root has to"

@@ -129,7 +129,13 @@ pub fn any_state(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let now = now();
     let Ok(state) = state_file::read(text, Shard::WHOLE, false, now) else { return false };
-    let plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT), cognito: None, rootaudit: None };
+    let plan = Plan {
+        cadence: Cadence::DEFAULT,
+        devices: true,
+        users: Some(UsersPlan::DEFAULT),
+        cognito: None,
+        rootaudit: None,
+    };
     let mut snapshot = Snapshot::awaiting_accounts(plan, now);
     snapshot.restore(state.memories, state.listed, now);
     for account in snapshot.accounts() {

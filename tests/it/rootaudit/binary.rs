@@ -163,6 +163,7 @@ fn an_audit_speaks_for_iam6_where_the_role_may_not_list_and_only_while_no_counte
     assert!(devices(&samples, MEMBER, "fido").is_none(), "{samples}");
 }
 
+/// D13: no counter moves.
 #[test]
 fn a_swap_of_one_key_for_another_is_told_at_the_next_audit() {
     let sim = sim(vec![with_role(roleless(MEMBER))]);

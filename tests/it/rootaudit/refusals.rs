@@ -45,17 +45,19 @@ fn organization_refuses(change: impl FnOnce(&mut aws_sim::Organization), own: &'
     assert_eq!(log.matches(&format!("fault={class}")).count(), 1, "{log}");
 }
 
+/// R13: the feature.
 #[test]
 fn central_management_of_root_credentials_is_off() {
     organization_refuses(|it| it.root_access.features.retain(|one| one == "RootSessions"), OWN, "root_access_off");
 }
 
+/// R13: trusted access.
 #[test]
 fn trusted_access_is_off() {
     organization_refuses(|it| it.root_access.is_trusted = false, OWN, "trusted_access_off");
 }
 
-/// A delegated administrator of another service lists accounts, and may not ask of root.
+/// R13: a delegated administrator of another service lists accounts, and may not ask of root.
 #[test]
 fn the_exporters_account_is_not_delegated_for_iam() {
     organization_refuses(|it| it.delegated.push(OTHER.to_owned()), OTHER, "not_delegated");
@@ -175,7 +177,7 @@ fn wrong_answers_about_the_features_stop_every_audit() {
     });
 }
 
-/// The session that AWS hands out is of another account's root, which is protected; the
+/// R12: the session that AWS hands out is of another account's root, which is protected; the
 /// wanted one's is not.
 #[test]
 fn a_session_for_another_account_is_not_used() {
