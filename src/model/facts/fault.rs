@@ -252,7 +252,7 @@ impl FaultClass {
             }
             Self::DeniedByScp => {
                 "exempt the exporter's calls in the service control policy; for the collector rootaudit, by the condition \
-                 key aws:AssumedRoot (deploy/iam/README.md)"
+                 key aws:AssumedRoot (deploy/rootaudit.md)"
             }
             Self::RootAccessOff => {
                 "enable root credentials management in the IAM console of the management account (Root access management), \

@@ -279,6 +279,11 @@ fn at(mono: u64, step: i64) -> Moment {
     Moment { wall: Timestamp::from_millis(wall), mono: Uptime::after_start(Duration::from_millis(mono)) }
 }
 
+/// The same for a process that began at `began`.
+fn since(began: u64, mono: u64, step: i64) -> Moment {
+    Moment { mono: at(mono - began, 0).mono, ..at(mono, step) }
+}
+
 fn identity() -> Identity {
     Identity::parse(ROOT, "111111111111").unwrap()
 }
@@ -374,15 +379,15 @@ proptest! {
         first in world(),
         steps in prop::collection::vec(step(), 1..40),
     ) {
-        let (mut mono, mut by) = (1_000_000, 0);
+        let (mut mono, mut by, mut began) = (1_000_000, 0, 0);
         let mut world = first;
         let mut changes = SharedChanges::default();
         changes.seal_with(SealKey([7; 16]));
-        let mut snapshot = watching(at(mono, by));
+        let mut snapshot = watching(since(began, mono, by));
         let mut history = vec![(mono, world.clone())];
         let (mut last, mut shown): (Option<Event>, Option<Summary>) = (None, None);
         for step in steps {
-            let started = at(mono, by);
+            let started = since(began, mono, by);
             let run = match step {
                 Step::Change(act) => {
                     mono += 10;
@@ -408,6 +413,8 @@ proptest! {
                 Step::Restart => {
                     snapshot.age(started);
                     let text = state_file::write(&snapshot, Shard::WHOLE);
+                    began = mono;
+                    let started = since(began, mono, by);
                     let read = state_file::read(&text, Shard::WHOLE, false, started).unwrap();
                     snapshot = watching(started);
                     snapshot.restore(read.memories, read.listed, started);
@@ -432,14 +439,14 @@ proptest! {
                 shown = model.0.lock().unwrap().shown.or(shown);
                 last = Some(fold(&mut snapshot, collector, started, finding, changes.get()));
             }
-            let now = at(mono, by);
+            let now = since(began, mono, by);
             snapshot.age(now);
             let is_watched = PLAN.cadence.fresh_reading(state(&snapshot).reading.as_ref(), now).is_some();
             for control in Control::ALL {
                 let Some((status, as_of)) = verdict(&snapshot, control) else { continue };
                 // What was restored lies before the start by the other clock.
                 let wall = u64::try_from(as_of.wall.as_millis() - 1_764_000_000_000).unwrap_or_default();
-                let own = as_of.mono.since(Uptime::default()).as_millis() as u64;
+                let own = began + as_of.mono.since(Uptime::default()).as_millis() as u64;
                 let from = if as_of.is_before_start() { wall } else { own };
                 let age = Duration::from_millis(mono - from);
                 prop_assert!(age <= PLAN.max_age_of_audit(), "{control:?} {status} is {age:?} old");
