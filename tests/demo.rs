@@ -67,6 +67,7 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
         .args([
             &format!("--web.listen-address={ADDRESS}"),
             "--organization.role-name=aws-mfa-exporter",
+            "--organization.root-access",
             "--collector.root.interval=5s",
             "--collector.devices.interval=30s",
             "--collector.users.interval=1m",

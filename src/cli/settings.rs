@@ -46,18 +46,9 @@ pub enum SettingsError {
     /// There is no such shard.
     #[error(transparent)]
     Shard(#[from] ShardError),
-    /// There is nothing to use the external id for.
-    #[error(
-        "--organization.external-id needs an organization: also give --organization.role-name, or organization in the \
-         --config.file"
-    )]
-    IdleExternalId,
-    /// There is nobody to audit.
-    #[error(
-        "the collector rootaudit needs an organization: also give --organization.role-name, or organization in the \
-         --config.file. It audits the members of an organization, from outside"
-    )]
-    IdleRootaudit,
+    /// A flag is about an organization, and there is none.
+    #[error("{0} needs an organization: also give --organization.role-name, or organization in the --config.file")]
+    NoOrganization(&'static str),
     /// Nothing says which shard this is.
     #[error(
         "--total-shards={0} needs --shard, or a variable POD_NAME that ends in a number, like the pod names of a \
@@ -93,14 +84,13 @@ impl Settings {
         let max_rate = flags.max_rate(config.rates);
         let settings =
             Self { plan, max_rate, config: with_queues(with_role(config, flags), flags), shard: shard(flags)? };
-        let is_idle = flags.external_id.is_some() && settings.config.organization.is_none();
-        match () {
-            () if is_idle => Err(SettingsError::IdleExternalId),
-            () if settings.plan.rootaudit.is_some() && settings.config.organization.is_none() => {
-                Err(SettingsError::IdleRootaudit)
-            }
-            () => Ok(settings),
-        }
+        let idle = match settings.config.organization {
+            Some(_) => None,
+            None if flags.external_id.is_some() => Some("--organization.external-id"),
+            None if flags.root_access => Some("--organization.root-access"),
+            None => settings.plan.rootaudit.map(|_| "the collector rootaudit"),
+        };
+        idle.map_or(Ok(settings), |flag| Err(SettingsError::NoOrganization(flag)))
     }
 }
 
@@ -111,6 +101,9 @@ fn with_role(mut config: Config, flags: &Flags) -> Config {
     }
     if let (Some(organization), Some(external_id)) = (&mut config.organization, &flags.external_id) {
         organization.external_id = Some(external_id.clone());
+    }
+    if let Some(organization) = &mut config.organization {
+        organization.root_access |= flags.root_access;
     }
     config
 }

@@ -60,6 +60,16 @@ pub struct RootFeatures {
     pub sessions: bool,
 }
 
+// === impl RootFeatures ===
+
+impl RootFeatures {
+    /// Each feature by the word that is its label value, and whether it is on.
+    #[must_use]
+    pub const fn named(self) -> [(&'static str, bool); 2] {
+        [("credentials_management", self.credentials_management), ("sessions", self.sessions)]
+    }
+}
+
 // === impl Entry ===
 
 impl Entry {

@@ -101,7 +101,8 @@ impl Member {
 impl Organization {
     /// Whether these credentials may read the lists.
     pub(crate) fn may_list(&self, account: &str) -> bool {
-        self.management == account || self.delegated.iter().any(|id| id == account)
+        let mut delegated = self.delegated.iter().chain(&self.root_access.delegated);
+        self.management == account || delegated.any(|id| id == account)
     }
 
     /// Whether it has such a unit, or it is the root.
