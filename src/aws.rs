@@ -21,6 +21,7 @@ pub mod organizations;
 pub mod organizations_features;
 mod policies;
 pub mod reply;
+pub mod root_session;
 pub mod session;
 mod signed;
 mod source;
@@ -42,6 +43,7 @@ use aws_config::{
 
 pub use call::Caller;
 use environment::Environment;
+pub use root_session::Auditor;
 pub use session::Session;
 use transport::{Transport, Transports};
 

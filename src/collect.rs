@@ -12,6 +12,7 @@ pub mod policies;
 pub mod progress;
 pub mod report;
 pub mod root;
+pub mod rootaudit;
 pub mod seal;
 pub mod users;
 

@@ -8,6 +8,7 @@
 //! account may be new) is a setting, so that nobody edits what is made here.
 
 mod accounts;
+mod audit;
 mod contacts;
 mod events;
 mod exporter;

@@ -20,7 +20,9 @@ use users::FileUsers;
 use crate::model::{
     account::{Account, AccountId, AccountStatus, Partition},
     exemption::Bindings,
-    facts::{Changes, Fault, FaultClass, Known, RootReading, Seal, Summary, VirtualDevices, contacts::RootEmail},
+    facts::{
+        Changes, Fault, FaultClass, Known, RootAudit, RootReading, Seal, Summary, VirtualDevices, contacts::RootEmail,
+    },
     judge::Control,
     organization::RootFeatures,
     shard::Shard,
@@ -90,9 +92,13 @@ struct FileAccount {
     partition: Option<String>,
     status: String,
     management: bool,
+    #[serde(default)]
+    member: bool,
     reading: Option<Dated<RootReading>>,
     devices: Option<Dated<VirtualDevices>>,
     users: Option<Dated<FileUsers>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audit: Option<Dated<RootAudit>>,
     changes: FileChanges,
     /// Since version 3.
     #[serde(default)]
@@ -260,8 +266,19 @@ impl<T> Dated<T> {
 
 impl FileAccount {
     fn of(memory: Memory, clock: Clock) -> Self {
-        let Memory { account, reading, devices, users, changes, root_devices, root_email, bindings, health, past } =
-            memory;
+        let Memory {
+            account,
+            reading,
+            devices,
+            users,
+            audit,
+            changes,
+            root_devices,
+            root_email,
+            bindings,
+            health,
+            past,
+        } = memory;
         let past = past.into_iter().map(|(control, (last_protected, last_failed))| {
             let [last_protected, last_failed] = [last_protected, last_failed].map(|at| at.map(Timestamp::as_millis));
             (control.as_str().to_owned(), FilePast { last_protected, last_failed })
@@ -273,10 +290,12 @@ impl FileAccount {
             partition: account.partition.map(|partition| partition.as_str().to_owned()),
             status: account.status.as_str().to_owned(),
             management: account.management,
+            member: account.member,
             reading: reading.map(|known| Dated::of(known, clock)),
             devices: devices.map(|known| Dated::of(known, clock)),
             users: users
                 .map(|known| Dated { as_of: clock.fact(known.as_of), value: FileUsers::of(&known.value, clock) }),
+            audit: audit.map(|known| Dated::of(known, clock)),
             changes: FileChanges::of(changes, clock),
             root_devices: FileRootDevices::of(root_devices, clock),
             root_email: FileRootEmail::of(root_email, clock),
@@ -315,10 +334,12 @@ impl FileAccount {
                 labels: None,
                 email: None,
                 management: self.management,
+                member: self.member,
             },
             reading: self.reading.map(|known| known.known(clock)),
             devices: self.devices.map(|known| known.known(clock)),
             users: self.users.map(|file| Known::new(Arc::new(file.value.reading(clock)), clock.recall(file.as_of))),
+            audit: self.audit.map(|known| known.known(clock)),
             changes: self.changes.changes(clock),
             root_devices: self.root_devices.memory(clock),
             root_email: self.root_email.memory(clock),
@@ -448,8 +469,15 @@ mod tests {
         time::Uptime,
     };
 
-    const PLAN: Plan =
-        Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None, policies: None };
+    const PLAN: Plan = Plan {
+        cadence: Cadence::DEFAULT,
+        devices: true,
+        users: None,
+        cognito: None,
+        contacts: None,
+        policies: None,
+        rootaudit: None,
+    };
     const TAKEN: u64 = 1_764_000_000;
 
     fn now(seconds: u64) -> Moment {

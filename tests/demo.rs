@@ -60,7 +60,8 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
          Look for: demo-flapping, whose root user loses its MFA now and regains it every two minutes;\n\
          demo-denied, which cannot be read and is therefore unknown, never passed;\n\
          demo-sandbox, whose root user has no credentials at all;\n\
-         demo-web-production, some of whose IAM users have no MFA. Ctrl-C ends it.\n"
+         demo-web-production, some of whose IAM users have no MFA;\n         \
+         demo-no-role, whose root user is audited from outside. Ctrl-C ends it.\n"
     );
     let mut exporter = Command::new(env::current_exe()?)
         .args([
@@ -76,6 +77,8 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
             "--collector.cognito",
             "--collector.cognito.interval=1m",
             "--collector.cognito.pools=all",
+            "--collector.rootaudit",
+            "--collector.rootaudit.interval=1m",
             "--log.level=error",
         ])
         .env(INNER, "1")
@@ -112,8 +115,10 @@ fn serve_aws(address: &str) -> Result<ExitCode, Box<dyn Error>> {
 
 fn simulated(address: &str, more: usize) -> io::Result<Sim> {
     let sim = Sim::start_on(address, scenario(more))?;
-    sim.fault("100000000009", None, Fault::Throttled);
-    sim.fault("100000000010", None, Fault::Hang);
+    // Not the requests for sessions of root: those are for all accounts together.
+    sim.fault("100000000009", Some("GetAccountSummary"), Fault::Throttled);
+    sim.fault("100000000010", Some("GetAccountSummary"), Fault::Hang);
+    sim.fault("100000000008", Some("AssumeRoot"), Fault::AccessDenied);
     Ok(sim)
 }
 
@@ -177,6 +182,10 @@ fn scenario(more: usize) -> Scenario {
         account.summary_omit.push("AccountPasswordPresent".to_owned());
     });
     add(12, "demo-closed", sandbox, hardware);
+    add(13, "demo-no-role, audited from outside", sandbox, |account| {
+        hardware(account);
+        account.roles.clear();
+    });
     for n in 0..more {
         let shape = [hardware, hardware, |account: &mut Account| account.root.password = false, software][n % 4];
         add(100 + n, &format!("demo-workload-{n:04}"), workloads, shape);

@@ -156,7 +156,7 @@ impl Caller {
             Err(_) => request.await,
         };
         let received = self.clock.now();
-        let answer = operation.answer(tap, received, result).map_err(|error| fault::of(name, &error));
+        let answer = operation.answer(tap, received, result).map_err(|error| fault::of_operation(operation, &error));
         let result = answer.and_then(|answer| read(answer).map_err(|error| fault::of_reply(name, &error)));
         let took = received.mono.since(sent.mono);
         self.learn(sent_at, result.as_ref().err().map(|fault| fault.class));

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{DateTime, date_time::Format, error::metadata::ProvideErrorMetadata};
 
-use super::wire::ReplyError;
+use super::{operation::Operation, wire::ReplyError};
 use crate::model::{
     facts::{Fault, FaultClass},
     time::MOST_SKEW,
@@ -47,6 +47,31 @@ where
         Some(remedy) => fault.advising(remedy),
         None => fault,
     }
+}
+
+/// The same, and a denial that says what denied the call is of the class for that. AWS's
+/// words choose the class of the fault and nothing else, and are not kept.
+pub(super) fn of_operation<E>(operation: &Operation, error: &SdkError<E, HttpResponse>) -> Fault
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let fault = of(operation.name, error);
+    let message = error.as_service_error().and_then(|error| error.meta().message()).unwrap_or_default();
+    match denial(message).filter(|_| operation.tells_denials && fault.class == FaultClass::AccessDenied) {
+        Some(class) => Fault::new(class, fault.detail.replacen(FaultClass::AccessDenied.as_str(), class.as_str(), 1)),
+        None => fault,
+    }
+}
+
+/// What a denial says of its reason. (Seen live; AWS documents none of these texts.)
+fn denial(message: &str) -> Option<FaultClass> {
+    [
+        ("Root credentials management feature is not enabled", FaultClass::RootAccessOff),
+        ("Service not enabled for AWS Organizations", FaultClass::TrustedAccessOff),
+        ("service control policy", FaultClass::DeniedByScp),
+    ]
+    .into_iter()
+    .find_map(|(words, class)| message.contains(words).then_some(class))
 }
 
 /// What is told of a failure, where it is known.

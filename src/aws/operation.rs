@@ -29,6 +29,8 @@ pub(super) struct Operation {
     /// Whether AWS may take its time with the answer, which then says nothing of how
     /// long answers take.
     pub is_waiting: bool,
+    /// Whether AWS's words on a denial tell what denied it.
+    pub tells_denials: bool,
     refusals: &'static [Refusal],
 }
 
@@ -76,7 +78,7 @@ only!(aws_sdk_iam aws_sdk_organizations aws_sdk_sqs aws_sdk_sts);
 impl Operation {
     /// An operation of IAM.
     pub const fn iam(name: &'static str) -> Self {
-        Self { service: "iam", name, cap: BODY_CAP, is_waiting: false, refusals: &[] }
+        Self { service: "iam", name, cap: BODY_CAP, is_waiting: false, tells_denials: false, refusals: &[] }
     }
 
     /// An operation of Organizations.
@@ -97,6 +99,11 @@ impl Operation {
     /// The same, and AWS answers when there is something to say.
     pub const fn waiting(self) -> Self {
         Self { is_waiting: true, ..self }
+    }
+
+    /// The same, and a denial is told by what denied it.
+    pub const fn telling_denials(self) -> Self {
+        Self { tells_denials: true, ..self }
     }
 
     /// An operation of Account Management.

@@ -152,6 +152,52 @@ pub fn devices(result: Element<'_>, user: &str, dates: &Dates) -> Result<(Serial
     Ok((serials, next(result)?))
 }
 
+/// `GetUser` without a name, as root answers it: the ARN of whoever asks. Root has no name
+/// and no path, and the id of the account.
+///
+/// # Errors
+/// When it is not as it must be, or its parts are not of one account.
+pub fn caller(result: Element<'_>, wanted: &Identity) -> Result<String, ReplyError> {
+    let user = result.child("User")?;
+    let (arn, id) = (user.text("Arn")?, user.text("UserId")?);
+    if arn == wanted.root_arn() && id != wanted.account.as_str() {
+        return Err(ReplyError::Unreadable("UserId"));
+    }
+    Ok(arn.to_owned())
+}
+
+/// A page of `ListMFADevices` of root, and where the list goes on. What stands there for
+/// the user's name is not documented, so the serial number alone tells whose a device is.
+///
+/// # Errors
+/// When it is not as it must be, or one of the devices cannot be root's of this account.
+pub fn root_devices(result: Element<'_>, root: &Identity) -> Result<(Vec<RootDevice>, Option<String>), ReplyError> {
+    let mut serials = BTreeSet::new();
+    let mut devices = Vec::new();
+    for device in result.members("MFADevices")? {
+        let serial = device.text("SerialNumber")?;
+        if !may_be_roots(serial, root) {
+            return Err(ReplyError::Unreadable("SerialNumber"));
+        }
+        if !serials.insert(serial) {
+            return Err(ReplyError::Ambiguous);
+        }
+        let enabled = device.optional_instant("EnableDate")?;
+        devices.push(RootDevice { serial: serial.to_owned(), enabled });
+    }
+    Ok((devices, next(result)?))
+}
+
+/// Whether a device can be root's: a token, or one of this account that is not by its own
+/// name a user's.
+fn may_be_roots(serial: &str, root: &Identity) -> bool {
+    if !serial.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("arn:")) {
+        return true;
+    }
+    let start = format!("arn:{}:iam::{}:", root.partition, root.account);
+    serial.strip_prefix(&start).is_some_and(|name| !name.starts_with("u2f/user/"))
+}
+
 /// `GetLoginProfile` of `user`: from when on there was the password.
 ///
 /// # Errors

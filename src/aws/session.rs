@@ -277,12 +277,17 @@ fn refused(fault: Fault, source: &str, credentials: &Credentials) -> Fault {
 
 /// The ARN of a session that was granted, and its credentials.
 fn assumed(result: Element<'_>) -> Result<(String, Credentials), ReplyError> {
+    let arn = result.child("AssumedRoleUser")?.text("Arn")?;
+    Ok((arn.to_owned(), handed_out(result, "AssumeRole")?))
+}
+
+/// The credentials of a session that was granted.
+pub(super) fn handed_out(result: Element<'_>, by: &'static str) -> Result<Credentials, ReplyError> {
     let given = result.child("Credentials")?;
     let [id, secret, token] = [given.text("AccessKeyId")?, given.text("SecretAccessKey")?, given.text("SessionToken")?];
     let expiry = u64::try_from(given.instant("Expiration")?.as_millis()).ok();
     let expiry = expiry.and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
-    let arn = result.child("AssumedRoleUser")?.text("Arn")?;
-    Ok((arn.to_owned(), Credentials::new(id, secret, Some(token.to_owned()), expiry, "AssumeRole")))
+    Ok(Credentials::new(id, secret, Some(token.to_owned()), expiry, by))
 }
 
 fn malformed(operation: Operation, error: &dyn std::fmt::Display) -> Fault {

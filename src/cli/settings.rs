@@ -87,7 +87,8 @@ impl Settings {
         let idle = match settings.config.organization {
             Some(_) => None,
             None if flags.external_id.is_some() => Some("--organization.external-id"),
-            None => flags.root_access.then_some("--organization.root-access"),
+            None if flags.root_access => Some("--organization.root-access"),
+            None => settings.plan.rootaudit.map(|_| "the collector rootaudit"),
         };
         idle.map_or(Ok(settings), |flag| Err(SettingsError::NoOrganization(flag)))
     }

@@ -2,9 +2,12 @@
 //! printed policies, the README and the templates in `deploy` are made from, or
 //! checked against, this table.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
+    aws::root_session::TASK,
     cli::{Principal, settings::Settings},
     config::{Access, Config},
     model::snapshot::Collector,
@@ -20,6 +23,8 @@ pub const fn actions(collector: Collector) -> &'static [&'static str] {
         Collector::Devices => &["iam:GetAccountSummary", "iam:ListVirtualMFADevices"],
         Collector::Policies => &["iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary"],
         Collector::Root => &["iam:GetAccountSummary"],
+        // It needs nothing in the account.
+        Collector::Rootaudit => &[],
         Collector::Users => &[
             "iam:GenerateCredentialReport",
             "iam:GetAccountSummary",
@@ -60,13 +65,27 @@ struct Statement {
     effect: &'static str,
     action: Vec<&'static str>,
     resource: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<Condition>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Condition {
+    arn_equals: BTreeMap<&'static str, &'static str>,
 }
 
 impl Statement {
     fn allow(sid: &'static str, mut action: Vec<&'static str>, resource: Vec<String>) -> Self {
         action.sort_unstable();
         action.dedup();
-        Self { sid, effect: "Allow", action, resource }
+        Self { sid, effect: "Allow", action, resource, condition: None }
+    }
+
+    /// The same, if the task is the audit. Without this condition `sts:AssumeRoot` allows
+    /// every task, among them to delete root's credentials and to make its password anew.
+    fn of_the_audit(self) -> Self {
+        Self { condition: Some(Condition { arn_equals: BTreeMap::from([("sts:TaskPolicyArn", TASK)]) }), ..self }
     }
 }
 
@@ -93,14 +112,15 @@ pub fn policy(principal: Principal, settings: &Settings) -> Option<String> {
             }
             statements
         }
-        Principal::Exporter => of_exporter(&settings.config),
+        Principal::Exporter => of_exporter(settings),
     };
     let is_empty = statement.is_empty();
     let policy = Policy { version: "2012-10-17", statement };
     (!is_empty).then(|| serde_json::to_string_pretty(&policy).expect("a policy of texts has a JSON form"))
 }
 
-fn of_exporter(config: &Config) -> Vec<Statement> {
+fn of_exporter(settings: &Settings) -> Vec<Statement> {
+    let config = &settings.config;
     let mut statements = Vec::new();
     let mut roles = Vec::new();
     if let Some(organization) = &config.organization {
@@ -128,10 +148,26 @@ fn of_exporter(config: &Config) -> Vec<Statement> {
             roles.push(role.arn.clone());
         }
     }
+    if settings.plan.rootaudit.is_some() {
+        statements.extend(of_audit());
+    }
     if !roles.is_empty() {
         statements.push(Statement::allow("AwsMfaExporterAssumes", ASSUME.to_vec(), roles));
     }
     statements
+}
+
+/// What it takes to audit root users. (Service Authorization Reference, "Actions defined
+/// by AWS Security Token Service": `sts:TaskPolicyArn`.)
+fn of_audit() -> [Statement; 2] {
+    let asks = Statement::allow(
+        "AwsMfaExporterAsksForRootAccess",
+        vec!["iam:ListOrganizationsFeatures"],
+        vec!["*".to_owned()],
+    );
+    let audits =
+        Statement::allow("AwsMfaExporterAuditsRoot", vec!["sts:AssumeRoot"], vec!["arn:aws:iam::*:root".to_owned()]);
+    [asks, audits.of_the_audit()]
 }
 
 /// What it takes to receive events with the exporter's own credentials.

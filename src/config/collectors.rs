@@ -22,7 +22,7 @@ use super::{
 use crate::model::{
     facts::pools::Region,
     judge::Cadence,
-    snapshot::{CONTACTS_INTERVAL, CognitoPlan, POLICIES_INTERVAL, Plan, UsersPlan},
+    snapshot::{AUDIT_INTERVAL, CONTACTS_INTERVAL, CognitoPlan, POLICIES_INTERVAL, Plan, UsersPlan},
 };
 
 /// How many user pools of an account have a series where no other limit is set.
@@ -111,6 +111,18 @@ pub struct Collectors {
     #[arg(help = or("How often to read the policies if nothing has changed", write_duration(POLICIES_INTERVAL)))]
     policies_interval: Option<Duration>,
 
+    #[arg(long = "collector.rootaudit", global = true, overrides_with = "no_rootaudit")]
+    #[arg(help = or("Enable the rootaudit collector: root's MFA devices of every kind, and its credentials, in the organization's member accounts, by sts:AssumeRoot", "disabled"))]
+    rootaudit: bool,
+
+    #[arg(long = "no-collector.rootaudit", global = true, overrides_with = "rootaudit")]
+    #[arg(help = "Disable the rootaudit collector: the exporter never calls sts:AssumeRoot")]
+    no_rootaudit: bool,
+
+    #[arg(long = "collector.rootaudit.interval", global = true, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
+    #[arg(help = or("How often to audit each root user; at most one AssumeRoot is sent a second", write_duration(AUDIT_INTERVAL)))]
+    rootaudit_interval: Option<Duration>,
+
     #[arg(long = "collector.cognito", global = true, overrides_with = "no_cognito")]
     #[arg(help = or("Enable the cognito collector: MFA of Amazon Cognito user pools (Cognito.5)", "disabled"))]
     cognito: bool,
@@ -193,6 +205,7 @@ impl Collectors {
             series: has_series.then_some(self.pools_limit.or(file.pools_limit).unwrap_or(POOLS_LIMIT)),
         };
         let contacts = self.contacts_interval.or(file.contacts_interval).unwrap_or(CONTACTS_INTERVAL);
+        let audit_interval = self.rootaudit_interval.or(file.rootaudit_interval).unwrap_or(AUDIT_INTERVAL);
         Plan {
             cadence,
             devices: on(|s| (s.devices, s.no_devices)).unwrap_or(true),
@@ -202,6 +215,7 @@ impl Collectors {
             policies: on(|s| (s.policies, s.no_policies))
                 .unwrap_or(false)
                 .then_some(self.policies_interval.or(file.policies_interval).unwrap_or(POLICIES_INTERVAL)),
+            rootaudit: on(|s| (s.rootaudit, s.no_rootaudit)).unwrap_or(false).then_some(audit_interval),
         }
     }
 

@@ -8,6 +8,7 @@
 //! never overlaps the next of its own kind, for the loop awaits it; and it always
 //! ends, for a deadline is set on it.
 
+mod audits;
 mod contacts;
 mod inventory;
 mod knowledge;
@@ -31,7 +32,7 @@ use tokio::{
 };
 
 use crate::{
-    aws::{Session, iam::AccountIam},
+    aws::{Auditor, Session, iam::AccountIam},
     collect::{self, Finding, progress::Only, root::Doubt},
     daemon::{supervise::caught, wakes::Wakes},
     metrics::exporter_metrics::ExporterMetrics,
@@ -56,6 +57,8 @@ const ROOT_DEADLINE: Duration = Duration::from_secs(45);
 #[derive(Debug, Clone)]
 pub struct AccountRun {
     session: Session,
+    /// What audits its root, if that is wanted and can be.
+    auditor: Option<Auditor>,
     plan: Plan,
     events: mpsc::Sender<Event>,
     own: ExporterMetrics,
@@ -103,11 +106,12 @@ impl AccountRun {
         knowledge: Knowledge,
     ) -> Self {
         let (wake, by_event, wants_users) = <(Arc<Notify>, Arc<Notify>, Arc<AtomicBool>)>::default();
-        let (wakes, beats) = (Wakes::default(), watch::Sender::new(None));
+        let (wakes, beats, auditor) = (Wakes::default(), watch::Sender::new(None), None);
         knowledge.changes.seal_with(schedule::key());
         let wants_policies = Arc::default();
         Self {
             session,
+            auditor,
             plan,
             events,
             own,
@@ -157,7 +161,12 @@ impl AccountRun {
                 self.read_policies(&mut 0, None).await;
             }
         };
-        tokio::join!(inventory, pools, contacts, policies);
+        let audit = async {
+            if self.auditor.is_some() {
+                self.audit().await;
+            }
+        };
+        tokio::join!(inventory, pools, contacts, policies, audit);
     }
 
     /// Repeats the heartbeat for as long as something else takes: what is said of users
@@ -345,7 +354,7 @@ fn doubt(identity: &Identity, before: Option<RootReading>) -> Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::snapshot::{CognitoPlan, POLICIES_INTERVAL, UsersPlan};
+    use crate::model::snapshot::{AUDIT_INTERVAL, CognitoPlan, POLICIES_INTERVAL, UsersPlan};
 
     /// An account sleeps most of the time, and there may be ten thousand of them.
     #[tokio::test]
@@ -360,6 +369,7 @@ mod tests {
             cognito: Some(CognitoPlan::new()),
             contacts: Some(Duration::from_secs(1)),
             policies: Some(POLICIES_INTERVAL),
+            rootaudit: Some(AUDIT_INTERVAL),
         };
         let run = AccountRun::new(Session::ambient(caller), plan, events, own, Knowledge::default());
         let sizes = [
@@ -367,6 +377,7 @@ mod tests {
             size_of_val(&run.clone().policies()),
             size_of_val(&run.clone().pools()),
             size_of_val(&run.clone().contacts()),
+            size_of_val(&run.clone().audits(Duration::ZERO)),
             size_of_val(&run.inventory()),
         ];
         assert!(sizes.iter().all(|size| *size < 2_048), "{sizes:?}");

@@ -9,7 +9,7 @@ use crate::{
     model::{
         facts::{Fault, FaultClass},
         judge::Status,
-        snapshot::{AccountState, Snapshot},
+        snapshot::{AccountState, Collector, Snapshot},
     },
 };
 
@@ -19,7 +19,7 @@ pub fn log(before: &Snapshot, after: &Snapshot) {
     log_root_access(before, after);
     let mut is_one_new = false;
     for (old, state) in after.changes(before).filter(|(_, state)| state.account.is_some()) {
-        log_faults(old, state);
+        log_faults(before, old, state);
         log_verdicts(old, state);
         log_root_devices(old, state);
         log_root_email(old, state);
@@ -87,7 +87,7 @@ fn log_root_access(before: &Snapshot, after: &Snapshot) {
     }
 }
 
-fn log_faults(before: Option<&AccountState>, after: &AccountState) {
+fn log_faults(all: &Snapshot, before: Option<&AccountState>, after: &AccountState) {
     for (collector, health) in after.health() {
         let old = before.and_then(|state| state.health().find(|(name, _)| *name == collector));
         let is_told = match old {
@@ -97,6 +97,8 @@ fn log_faults(before: Option<&AccountState>, after: &AccountState) {
         let account_id = id(after);
         match &health.fault {
             _ if is_told => {}
+            fault if is_told_elsewhere(all, collector, old.and_then(|(_, old)| old.fault.as_ref()), fault.as_ref()) => {
+            }
             Some(fault) if after.account.as_ref().is_some_and(|account| account.management) => tracing::error!(
                 account_id, collector = collector.as_str(), fault = %fault.class, detail = %fault,
                 remedy = fault.remedy(),
@@ -154,6 +156,20 @@ fn is_told(before: Option<&Fault>, after: Option<&Fault>) -> bool {
     let is_settled =
         |fault: &Fault| !matches!(fault.class, FaultClass::InvalidConfiguration | FaultClass::UnmatchedFilter);
     class(before) == class(after) && (after.is_none_or(is_settled) || before == after)
+}
+
+/// Whether this is wrong with the organization, or no longer wrong, and another account has
+/// said so already.
+fn is_told_elsewhere(all: &Snapshot, collector: Collector, before: Option<&Fault>, after: Option<&Fault>) -> bool {
+    let is_of_organization = |fault: Option<&Fault>| class(fault).is_some_and(FaultClass::is_of_organization);
+    let of_all = || all.accounts().flat_map(AccountState::health).filter(|(name, _)| *name == collector);
+    match after {
+        Some(_) if is_of_organization(after) => {
+            of_all().any(|(_, health)| class(health.fault.as_ref()) == class(after))
+        }
+        None if is_of_organization(before) => of_all().any(|(_, health)| health.is_up()),
+        _ => false,
+    }
 }
 
 fn class(fault: Option<&Fault>) -> Option<FaultClass> {

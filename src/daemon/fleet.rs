@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    aws::{Caller, Session, organizations::Directory},
+    aws::{Auditor, Caller, Session, organizations::Directory},
     cli::settings::Settings,
     collect::progress::Only,
     config::{Access, Organization},
@@ -61,6 +61,9 @@ const NO_LIST: Duration = Duration::from_secs(24 * 3_600);
 /// First runs are spread over this at most, and over this much an account.
 const SPREAD: (Duration, Duration) = (Duration::from_secs(60), Duration::from_millis(60));
 
+/// First audits are spread over so much an account, and over an interval at most.
+const AUDIT_SPREAD: Duration = Duration::from_millis(3_600);
+
 /// The accounts that are watched.
 #[derive(Debug)]
 pub struct Fleet {
@@ -70,6 +73,8 @@ pub struct Fleet {
     wakes: Wakes,
     /// The exporter's own credentials, and those of the profiles that assume roles.
     bases: BTreeMap<Option<String>, Session>,
+    /// What audits root users, once one of them is to be.
+    auditor: Option<Auditor>,
     roster: Roster,
     runs: BTreeMap<Option<AccountId>, Running>,
     /// With what root's e-mail addresses are hashed.
@@ -80,13 +85,26 @@ pub struct Fleet {
     knowledge: BTreeMap<Option<AccountId>, Knowledge>,
 }
 
+/// How an account is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Watch {
+    access: Access,
+    /// Whether its root can be audited from outside.
+    is_member: bool,
+}
+
 /// An account's collectors; they end when this is dropped.
 #[derive(Debug)]
 struct Running {
-    access: Access,
+    watch: Watch,
     plan: Plan,
     max_rate: u32,
     _tasks: JoinSet<()>,
+}
+
+impl Watch {
+    /// The account that is the only one.
+    const ALONE: Self = Self { access: Access::Ambient, is_member: false };
 }
 
 impl Fleet {
@@ -94,8 +112,8 @@ impl Fleet {
     #[must_use]
     pub fn new(caller: Caller, events: mpsc::Sender<Event>, metrics: ExporterMetrics) -> Self {
         let (wakes, bases, roster, runs) = (Wakes::default(), BTreeMap::new(), Roster::default(), BTreeMap::new());
-        let (knowledge, address_key) = (BTreeMap::new(), schedule::key());
-        Self { caller, events, metrics, wakes, bases, roster, runs, address_key, root_access: None, knowledge }
+        let (auditor, root_access, knowledge, address_key) = (None, None, BTreeMap::new(), schedule::key());
+        Self { caller, events, metrics, wakes, bases, auditor, roster, runs, address_key, root_access, knowledge }
     }
 
     /// The same, and whoever wakes an account by `wakes` has it read.
@@ -114,7 +132,7 @@ impl Fleet {
         let is_single = earlier.is_single_account();
         let knowledge = earlier.accounts().filter_map(|state| {
             let (account, (users, changes)) = (state.account.as_ref()?, state.knowledge());
-            let recalled = Knowledge::recalled(account.identity()?, users, changes);
+            let recalled = Knowledge::recalled(account.identity()?, users, changes).with_audit(state.audit.clone());
             Some(((!is_single).then_some(account.id), recalled))
         });
         let kept = earlier.accounts().find_map(|state| state.root_email().seal);
@@ -146,14 +164,14 @@ impl Fleet {
     pub async fn once(mut self, settings: &Settings, only: Only) {
         self.announce(settings).await;
         self.discover(settings).await;
-        let mut accounts: Vec<_> = self.scanned(settings).map(|(id, access)| (Some(id), access)).collect();
+        let mut accounts: Vec<_> = self.scanned(settings).map(|(id, watch)| (Some(id), watch)).collect();
         if settings.config.is_single_account() {
-            accounts.push((None, Access::Ambient));
+            accounts.push((None, Watch::ALONE));
         }
         only.progress.expect_accounts(accounts.len());
         let mut runs = JoinSet::new();
-        for (id, access) in accounts {
-            runs.spawn(self.account(id, &access, settings).once(only.clone()));
+        for (id, watch) in accounts {
+            runs.spawn(self.account(id, &watch, settings).once(only.clone()));
         }
         while runs.join_next().await.is_some() {
             only.progress.account_done();
@@ -239,30 +257,37 @@ impl Fleet {
 
     /// Starts and ends collectors, so that those that run are those that should.
     fn adjust(&mut self, settings: &Settings) {
-        let mut wanted: BTreeMap<_, _> = self.scanned(settings).map(|(id, access)| (Some(id), access)).collect();
+        let mut wanted: BTreeMap<_, _> = self.scanned(settings).map(|(id, watch)| (Some(id), watch)).collect();
         if settings.config.is_single_account() {
-            wanted.insert(None, Access::Ambient);
+            wanted.insert(None, Watch::ALONE);
         }
         self.runs.retain(|id, running| {
-            let access = wanted.get(id);
-            if access.is_none() {
+            let watch = wanted.get(id);
+            if watch.is_none() {
                 self.knowledge.remove(id);
                 id.iter().for_each(|id| self.metrics.rate_reduced(*id, None));
             }
-            access == Some(&running.access) && running.plan == settings.plan && running.max_rate == settings.max_rate
+            watch == Some(&running.watch) && running.plan == settings.plan && running.max_rate == settings.max_rate
         });
         let missing: BTreeSet<_> = wanted.keys().filter(|id| !self.runs.contains_key(*id)).copied().collect();
         let count = u32::try_from(missing.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let spread = SPREAD.0.min(SPREAD.1.saturating_mul(count));
         for id in missing {
-            let access = wanted.remove(&id).expect("the missing are some of the wanted");
+            let watch = wanted.remove(&id).expect("the missing are some of the wanted");
             let phase = schedule::phase(spread.min(settings.plan.cadence.root));
-            self.start(id, access, settings, phase);
+            self.start(id, watch, settings, phase, AUDIT_SPREAD.saturating_mul(count));
         }
     }
 
-    fn start(&mut self, id: Option<AccountId>, access: Access, settings: &Settings, phase: Duration) {
-        let run = self.account(id, &access, settings);
+    fn start(
+        &mut self,
+        id: Option<AccountId>,
+        watch: Watch,
+        settings: &Settings,
+        phase: Duration,
+        audit_spread: Duration,
+    ) {
+        let run = self.account(id, &watch, settings);
         let (plan, max_rate) = (settings.plan.clone(), settings.max_rate);
         let mut tasks = JoinSet::new();
         let heartbeat = run.clone();
@@ -279,15 +304,19 @@ impl Fleet {
             let policies = run.clone();
             tasks.spawn(forever("policies", self.metrics.clone(), move || after(phase, policies.clone().policies())));
         }
+        if plan.rootaudit.is_some() && watch.is_member {
+            let audited = run.clone();
+            tasks.spawn(forever("rootaudit", self.metrics.clone(), move || audited.clone().audits(audit_spread)));
+        }
         if plan.takes_inventory() {
             tasks.spawn(forever("inventory", self.metrics.clone(), move || after(phase, run.clone().inventory())));
         }
-        self.runs.insert(id, Running { access, plan, max_rate, _tasks: tasks });
+        self.runs.insert(id, Running { watch, plan, max_rate, _tasks: tasks });
     }
 
-    fn account(&mut self, id: Option<AccountId>, access: &Access, settings: &Settings) -> AccountRun {
+    fn account(&mut self, id: Option<AccountId>, watch: &Watch, settings: &Settings) -> AccountRun {
         let caller = self.caller.with_rate(Learner::new(settings.max_rate));
-        let session = match access {
+        let session = match &watch.access {
             Access::Ambient => Session::ambient(caller),
             Access::Profile(profile) => Session::profile(caller, profile),
             Access::Role { profile, role } => self.base(profile.as_deref()).assume(caller, role.clone()),
@@ -299,6 +328,13 @@ impl Fleet {
         let knowledge = self.knowledge.entry(id).or_default().clone();
         AccountRun::new(session, settings.plan.clone(), self.events.clone(), self.metrics.clone(), knowledge)
             .woken_by(self.wakes.clone())
+            .audited_by((settings.plan.rootaudit.is_some() && watch.is_member).then(|| self.auditor()))
+    }
+
+    /// What audits root users: one for all, with the exporter's own credentials.
+    fn auditor(&mut self) -> Auditor {
+        let base = self.base(None);
+        self.auditor.get_or_insert_with(|| Auditor::new(base)).clone()
     }
 
     /// The credentials that assume roles: one session, whoever they are for.
@@ -318,8 +354,10 @@ impl Fleet {
         all
     }
 
-    fn scanned(&self, settings: &Settings) -> impl Iterator<Item = (AccountId, Access)> + use<> {
-        self.mine(settings).into_iter().filter_map(|watched| Some((watched.account.id, watched.access?)))
+    fn scanned(&self, settings: &Settings) -> impl Iterator<Item = (AccountId, Watch)> + use<> {
+        self.mine(settings).into_iter().filter_map(|Watched { account, access }| {
+            Some((account.id, Watch { access: access?, is_member: account.member }))
+        })
     }
 }
 

@@ -183,6 +183,7 @@ impl Roster {
             labels: organization.labels.of(entry),
             email: entry.email,
             management: self.management == Some(entry.id),
+            member: self.management.is_some_and(|management| management != entry.id),
             ..Account::named(entry.id, String::new())
         };
         let access = if listed_by.account == entry.id {

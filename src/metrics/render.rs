@@ -155,16 +155,17 @@ const fn of_snapshot(
 // === impl View ===
 
 impl<'a> View<'a> {
-    /// The last heartbeat, while it is fresh.
-    fn reading(&self) -> Option<&'a Known<RootReading>> {
-        self.snapshot.plan.cadence.fresh_reading(self.state.reading.as_ref(), self.snapshot.tick)
+    /// The account summary: the last heartbeat while it is fresh, or else that of an audit.
+    fn reading(&self) -> Option<Known<RootReading>> {
+        self.state.root_summary(&self.snapshot.plan, self.snapshot.tick)
     }
 
     /// The list of virtual devices, while it is fresh and belongs to the account as
     /// the last heartbeat showed it.
     fn devices(&self) -> Option<&'a Known<VirtualDevices>> {
         let list = self.snapshot.plan.cadence.fresh_devices(self.state.devices.as_ref(), self.snapshot.tick)?;
-        list.value.is_of(&self.reading()?.value.summary).then_some(list)
+        let reading = self.snapshot.plan.cadence.fresh_reading(self.state.reading.as_ref(), self.snapshot.tick)?;
+        list.value.is_of(&reading.value.summary).then_some(list)
     }
 
     /// The report behind what is known of the users.

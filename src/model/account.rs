@@ -83,6 +83,9 @@ pub struct Account {
     /// root credentials can never be removed. An account that no discovery has
     /// described is not known to be one.
     pub management: bool,
+    /// Whether it is *known* to be a member of the organization, and not its management
+    /// account: only such an account's root can be audited from outside.
+    pub member: bool,
 }
 
 // === impl AccountId ===
@@ -213,6 +216,7 @@ impl Account {
             labels: None,
             email: None,
             management: false,
+            member: false,
         }
     }
 
@@ -226,7 +230,7 @@ impl Account {
     /// a list's to say.
     #[must_use]
     pub fn is_described_as(&self, other: &Self) -> bool {
-        let described = |account: &Self| (account.status, account.management);
+        let described = |account: &Self| (account.status, account.management, account.member);
         described(self) == described(other)
             && self.name == other.name
             && self.ou == other.ou

@@ -4,6 +4,7 @@
 //! rule has said what its absence means. Nothing here has a default: a summary
 //! without `AccountPasswordPresent` is not a root user without a password.
 
+pub mod audit;
 pub mod changes;
 pub mod contacts;
 pub mod device;
@@ -17,6 +18,7 @@ pub mod user;
 use serde::{Deserialize, Serialize};
 
 use crate::model::time::{Moment, Uptime};
+pub use audit::RootAudit;
 pub use changes::Changes;
 pub use device::{DeviceKind, Devices};
 pub use fault::{Fault, FaultClass};

@@ -79,6 +79,8 @@ pub enum Reason {
     DevicesOutdated,
     /// The list holds an assigned device without an owner.
     DeviceWithoutOwner,
+    /// An audit found a device of a kind that AWS does not document.
+    DeviceOfUnknownKind,
     /// Root has an access key.
     RootHasAccessKey,
     /// Root has no access key.
@@ -238,6 +240,9 @@ impl Reason {
             Self::DeviceWithoutOwner => {
                 Some("list the account's virtual devices by hand; the exporter asks again at the next run")
             }
+            Self::DeviceOfUnknownKind => {
+                Some("see in the console which device that is; report its kind, so that the exporter can know it")
+            }
             _ => None,
         }
     }
@@ -265,6 +270,7 @@ impl fmt::Display for Reason {
             Self::DevicesNotRead => "the list of virtual devices has not been read, or is too old",
             Self::DevicesOutdated => "the account has changed since its MFA devices were listed",
             Self::DeviceWithoutOwner => "AWS listed an assigned virtual device without its owner",
+            Self::DeviceOfUnknownKind => "root has an MFA device of a kind that AWS does not document",
             Self::RootHasAccessKey => "root has an access key",
             Self::NoRootAccessKey => "root has no access key",
             Self::ConsoleUserWithoutMfa => "an IAM user has a console password and no MFA device",

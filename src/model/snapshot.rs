@@ -18,7 +18,7 @@ mod root_access;
 mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
-pub use plan::{CONTACTS_INTERVAL, CognitoPlan, Collector, POLICIES_INTERVAL, Plan, UsersPlan};
+pub use plan::{AUDIT_INTERVAL, CONTACTS_INTERVAL, CognitoPlan, Collector, POLICIES_INTERVAL, Plan, UsersPlan};
 pub use root_access::{ROOT_ACCESS_AGAIN, ROOT_ACCESS_INTERVAL, RootAccess, RootAccessMemory, RootAccessReading};
 pub use root_devices::RootDevicesMemory;
 
@@ -26,7 +26,7 @@ use crate::model::{
     account::{Account, AccountId, Identity},
     exemption::Exemption,
     facts::{
-        Changes, Fault, FaultClass, RootReading, UsersReading, VirtualDevices, contacts::ContactsReading,
+        Changes, Fault, FaultClass, RootAudit, RootReading, UsersReading, VirtualDevices, contacts::ContactsReading,
         policies::PoliciesReading, pools::PoolsReading,
     },
     judge::users,
@@ -79,6 +79,8 @@ pub enum News {
     Root(RootReading),
     /// A complete list of virtual devices.
     Devices(VirtualDevices),
+    /// A look at root from outside.
+    Audit(RootAudit),
     /// What there is to know of the users.
     Users(Arc<UsersReading>),
     /// The user pools of Amazon Cognito, as far as they could be read.
@@ -295,7 +297,7 @@ impl Snapshot {
                 Arc::make_mut(state).keep_root_email(email);
             } else if known.is_some_and(|known| !known.is_described_as(account)) {
                 let state = Arc::make_mut(state);
-                state.rename(account);
+                state.rename(account, &self.plan);
                 state.judge(&self.plan, &self.exemptions, now);
             }
             if self.plan.contacts.is_some() && account.email.is_some() && account.email != state.root_email().seal {
@@ -356,6 +358,7 @@ mod tests {
         cognito: None,
         contacts: None,
         policies: None,
+        rootaudit: None,
     };
 
     fn at(mono: u64, step: i64) -> Moment {

@@ -217,6 +217,7 @@ mod tests {
                 cognito: None,
                 contacts: None,
                 policies: None,
+                rootaudit: None,
             },
             now,
         );
@@ -243,6 +244,7 @@ mod tests {
                 cognito: None,
                 contacts: None,
                 policies: None,
+                rootaudit: None,
             },
             at(100),
         );
@@ -265,6 +267,7 @@ mod tests {
                 cognito: None,
                 contacts: None,
                 policies: None,
+                rootaudit: None,
             },
             now,
         );

@@ -1,7 +1,9 @@
 //! Alerts on the exporter itself: whether it is there, and whether it can work.
 
 use super::{
-    accounts, events,
+    accounts,
+    audit::{self, OF_ORGANIZATION},
+    events,
     kit::Kit,
     memory,
     rule::{ACCOUNT, EXPORTER, EXPORTER_OF_JOB, Group, Rule, Severity},
@@ -18,6 +20,7 @@ pub(super) fn group(kit: &Kit<'_>) -> Group {
     rules.extend([absent(), check_old(kit), shard_missing(kit), shard_mismatch()]);
     rules.extend(accounts::alerts(kit));
     rules.extend([down(kit), tick_stopped(), control_unknown(kit), collector_stale(kit)]);
+    rules.extend(audit::alerts());
     rules.extend([throttled(kit), reload_failed(), web_reload_failed(), certificate_expires()]);
     rules.extend([state_not_written(), panicked()]);
     rules.extend(events::alerts(kit));
@@ -158,9 +161,14 @@ fn collector_stale(kit: &Kit<'_>) -> Rule {
     Rule::alert("AwsMfaCollectorStale", Severity::Warning, ACCOUNT)
         .about(
             "The root collector runs five times less often in accounts without root credentials, hence its own limit.
-            AwsMfaRootMfaUnknown fires long before that, because the verdict is too old.",
+            AwsMfaRootMfaUnknown fires long before that, because the verdict is too old. What is wrong with the organization has
+            an alert of its own.",
         )
-        .expr(format!("{} > 3\nor\n{} > 16", since("!=\"root\""), since("=\"root\"")))
+        .expr(format!(
+            "(\n{} > 3\nor\n{} > 16\n)\nunless on (account_id, collector) aws_mfa_collector_fault{{{OF_ORGANIZATION}}}",
+            since("!=\"root\""),
+            since("=\"root\"")
+        ))
         .wait("15m")
         .says(
             "A collector of aws-mfa-exporter has not succeeded in an AWS account for several of its intervals.",

@@ -233,10 +233,13 @@ fn devices_changed(kit: &Kit<'_>) -> Rule {
 
 fn single_device(kit: &Kit<'_>) -> Rule {
     Rule::alert("AwsMfaRootSingleDevice", Severity::Warning, ACCOUNT)
-        .about("Only where all of root's devices are known: what is not virtual may be a user's.")
+        .about(
+            "Only where all of root's devices are known: what is not virtual may be a user's, unless root was audited, which
+            gives each kind a series.",
+        )
         .expr(format!(
             "sum by (account_id) (max by (account_id, kind) (last_over_time(aws_mfa_root_devices[1h]))) == 1
-             and on (account_id) last_over_time(aws_mfa_root_devices{{kind=\"not_virtual\"}}[1h])
+             and on (account_id) max by (account_id) (last_over_time(aws_mfa_root_devices{{kind=~\"not_virtual|fido\"}}[1h]))
              and on (account_id) last_over_time(aws_mfa_root_mfa_enabled[1h]) == 1
              {}",
             kit.unless_control_exempt("IAM.9")

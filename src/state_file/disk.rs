@@ -225,8 +225,15 @@ mod tests {
         time::Moment,
     };
 
-    const PLAN: Plan =
-        Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None, policies: None };
+    const PLAN: Plan = Plan {
+        cadence: Cadence::DEFAULT,
+        devices: true,
+        users: None,
+        cognito: None,
+        contacts: None,
+        policies: None,
+        rootaudit: None,
+    };
 
     fn file(folder: &Path) -> StateFile {
         let metrics = ExporterMetrics::new(true).unwrap();

@@ -10,6 +10,7 @@ from account_basis import (
     evidence_age,
     names,
     pools,
+    root_kinds,
     sources,
     user_history,
     users,
@@ -81,11 +82,11 @@ def root_devices():
     changed = f"max(aws_mfa_root_devices_changed_timestamp_seconds{THIS_ACCOUNT})"
     total = (
         f"sum(max by (kind) (aws_mfa_root_devices{THIS_ACCOUNT}))"
-        f' and count(aws_mfa_root_devices{{{ONE},kind="not_virtual"}})'
+        f' and count(aws_mfa_root_devices{{{ONE},kind=~"not_virtual|fido"}})'
     )
     return [
         (
-            12,
+            6,
             stat(
                 "MFA devices of root",
                 "How many MFA devices root has, of any kind. AWS recommends two or more. Unknown while the exporter cannot"
@@ -97,8 +98,9 @@ def root_devices():
                 empty=ABSENT,
             ),
         ),
+        (9, root_kinds()),
         (
-            12,
+            9,
             stat(
                 "Root's devices changed",
                 "How long ago root's MFA devices were last seen to be others than before. Whoever signs in as root has to"

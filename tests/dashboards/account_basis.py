@@ -109,6 +109,25 @@ def enforcement():
     )
 
 
+def root_kinds():
+    """Devices of root by kind."""
+    order = {
+        "virtual": "virtual",
+        "not_virtual": "others, kind not known",
+        "fido": "FIDO key, passkey",
+        "hardware_totp": "hardware token",
+        "other": "other",
+    }
+    one = 'max(aws_mfa_root_devices{%s,kind="%s"})'
+    return bars(
+        "MFA devices of root, by kind",
+        "Kinds other than virtual are known only where root is audited from outside (--collector.rootaudit).",
+        [now(one % (ONE, kind), says) for kind, says in order.items()],
+        decimals=0,
+        empty="not known",
+    )
+
+
 def pools():
     """User pools of Cognito by MFA, and the Regions that were not read."""
     of_passwords = 'max(aws_mfa_cognito_user_pools{%s,sign_in="password",mfa="%s"})'
@@ -224,8 +243,8 @@ def sources():
     read = oldest("aws_mfa_source_timestamp_seconds", "source", THIS_ACCOUNT)
     return table(
         "Sources",
-        "What is read beside the heartbeat: the list of virtual devices, and the credential report with AWS's own time"
-        " of it. A source that may not be used has no row.",
+        "What is read beside the heartbeat: the list of virtual devices, audits of root from outside, and the credential"
+        " report with AWS's own time of it. A source that may not be used has no row.",
         [cells(f"1000 * {read}"), cells(f"time() - {read}")],
         {
             "source": ("Source", {}),

@@ -318,6 +318,19 @@ CASES = [
         {("account", "MFA devices of root", 0): {"": 2}},
     ),
     (
+        "root was audited: each kind is known",
+        [
+            *one("aws_mfa_root_devices", FIRST, 1, account_id=A, kind="virtual"),
+            *one("aws_mfa_root_devices", FIRST, 2, account_id=A, kind="fido"),
+            *one("aws_mfa_root_devices", FIRST, 0, account_id=A, kind="other"),
+        ],
+        {
+            ("account", "MFA devices of root", 0): {"": 3},
+            ("account", "MFA devices of root, by kind", 0): {"": 1},
+            ("account", "MFA devices of root, by kind", 2): {"": 2},
+        },
+    ),
+    (
         "it is not known how many security keys of an account are root's",
         [
             *one("aws_mfa_control_status", FIRST, 0, account_id=A, control="IAM.9", status="unknown"),

@@ -96,6 +96,7 @@ impl Row {
         let reading = Known::new(reading, at(NOW - self.reading_age));
         let list = Known::new(list, at(NOW - self.list_age));
         let evidence = RootEvidence {
+            audit: None,
             reading: self.read.then_some(&reading),
             devices: self.listed.then_some(&list),
             ..RootEvidence::default()

@@ -61,6 +61,7 @@ mod reports;
 mod root_access;
 /// Root's devices and their changes: swaps, users, replicas that lag.
 mod root_devices;
+mod rootaudit;
 /// The rules, their cases and their runbooks.
 mod rules;
 /// What the AWS SDK must not do behind our back.

@@ -132,7 +132,7 @@ fn values(label: &str) -> Option<BTreeSet<String>> {
         "feature" => vec!["credentials_management", "sessions"],
         "credential" => vec!["access_key", "password", "signing_certificate"],
         "fact" => vec!["access_key", "console_password", "device"],
-        "source" => vec!["credential_report", "virtual_devices"],
+        "source" => vec!["credential_report", "root_audit", "virtual_devices"],
         "kind" => DeviceKind::ALL.map(DeviceKind::as_str).into_iter().chain(["not_virtual"]).collect(),
         "severity" => vec!["critical", "warning", "info"],
         "alertstate" => vec!["firing", "pending"],

@@ -42,6 +42,7 @@ const PLAN: Plan = Plan {
     cognito: None,
     contacts: None,
     policies: None,
+    rootaudit: None,
 };
 
 /// An account as far as root's controls can tell states apart.

@@ -31,8 +31,15 @@ use aws_mfa_exporter::{
 use proptest::prelude::*;
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
-const PLAN: Plan =
-    Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None, policies: None };
+const PLAN: Plan = Plan {
+    cadence: Cadence::DEFAULT,
+    devices: true,
+    users: None,
+    cognito: None,
+    contacts: None,
+    policies: None,
+    rootaudit: None,
+};
 const MINUTE: u64 = 60;
 
 /// An account: root's virtual devices by name and date, its keys, and its users' devices.

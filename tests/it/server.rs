@@ -202,6 +202,7 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
         cognito: None,
         contacts: None,
         policies: None,
+        rootaudit: None,
     };
     let snapshot = Snapshot::new(plan, clock.now());
     let (latest, snapshots) = watch::channel(Arc::new(snapshot));
@@ -257,7 +258,15 @@ fn a_frozen_encoder_or_keeper_ends_in_503() {
     };
     let clock = Clock::new();
     let snapshot = Snapshot::new(
-        Plan { cadence: Cadence::DEFAULT, devices: true, users: None, cognito: None, contacts: None, policies: None },
+        Plan {
+            cadence: Cadence::DEFAULT,
+            devices: true,
+            users: None,
+            cognito: None,
+            contacts: None,
+            policies: None,
+            rootaudit: None,
+        },
         clock.now(),
     );
     let (latest, snapshots) = watch::channel(Arc::new(snapshot));

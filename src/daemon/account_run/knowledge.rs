@@ -6,7 +6,7 @@ use crate::{
     collect::changes::SharedChanges,
     model::{
         account::Identity,
-        facts::{Changes, Known, UsersReading},
+        facts::{Changes, Known, RootAudit, UsersReading},
     },
 };
 
@@ -23,14 +23,22 @@ pub struct Knowledge {
 struct Users {
     identity: Option<Identity>,
     known: Option<Known<Arc<UsersReading>>>,
+    audit: Option<Known<RootAudit>>,
 }
 
 impl Knowledge {
     /// What an earlier process knew of the account that is this.
     #[must_use]
     pub fn recalled(identity: Identity, known: Option<Known<Arc<UsersReading>>>, changes: Changes) -> Self {
-        let users = Users { identity: Some(identity), known };
+        let users = Users { identity: Some(identity), known, audit: None };
         Self { changes: SharedChanges::new(changes), users: Arc::new(Mutex::new(users)) }
+    }
+
+    /// The same, and the last audit of root.
+    #[must_use]
+    pub fn with_audit(self, audit: Option<Known<RootAudit>>) -> Self {
+        self.with(|users| users.audit = audit);
+        self
     }
 
     /// Forgets everything, if it is of another account: credentials that belong to
@@ -38,7 +46,7 @@ impl Knowledge {
     pub(super) fn is_of(&self, identity: &Identity) {
         self.with(|users| {
             if users.identity.replace(identity.clone()).is_some_and(|known| known != *identity) {
-                users.known = None;
+                (users.known, users.audit) = (None, None);
                 self.changes.forget();
             }
         });
@@ -50,6 +58,14 @@ impl Knowledge {
 
     pub(super) fn learn(&self, known: Known<Arc<UsersReading>>) {
         self.with(|users| users.known = Some(known));
+    }
+
+    pub(super) fn audit(&self) -> Option<Known<RootAudit>> {
+        self.with(|users| users.audit.clone())
+    }
+
+    pub(super) fn audited(&self, known: Known<RootAudit>) {
+        self.with(|users| users.audit = Some(known));
     }
 
     fn with<T>(&self, of: impl FnOnce(&mut Users) -> T) -> T {

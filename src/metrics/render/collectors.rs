@@ -75,9 +75,9 @@ pub(super) const FAMILIES: &[Family] = &[
         "When the exporter read a source other than the account summary; for the credential report, when AWS made it. Absent while no usable answer from the source is known.",
         |view, rows| {
             let report = view.report().map(|report| report.generated);
-            for (source, at) in
-                [("credential_report", report), ("virtual_devices", view.devices().map(|list| list.as_of))]
-            {
+            let audit = view.state.fresh_audit(&view.snapshot.plan, view.snapshot.tick).map(|audit| audit.as_of);
+            let list = view.devices().map(|list| list.as_of);
+            for (source, at) in [("credential_report", report), ("root_audit", audit), ("virtual_devices", list)] {
                 rows.push_known(&[source], at.map(|at| at.wall.as_seconds()));
             }
         },

@@ -1,6 +1,7 @@
 //! The families about root users: facts, absent while they are not known.
 
 use super::{Family, Form, of_account};
+use crate::model::facts::DeviceKind;
 
 pub(super) const FAMILIES: &[Family] = &[
     of_account(
@@ -19,10 +20,18 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_root_devices",
         &["account_id", "kind"],
-        "MFA devices of the root user: virtual (ListVirtualMFADevices, by owner), and not_virtual (security keys, passkeys and hardware TOTP tokens: MFADevicesInUse of GetAccountSummary without the virtual devices and without those of IAM users). not_virtual is absent while the exporter cannot tell root's devices from those of users. Both are absent for about a minute after the account has changed.",
+        "MFA devices of the root user: virtual (ListVirtualMFADevices, by owner), and not_virtual (security keys, passkeys and hardware TOTP tokens: MFADevicesInUse of GetAccountSummary without the virtual devices and without those of IAM users). not_virtual is absent while the exporter cannot tell root's devices from those of users. If the rootaudit collector has read root's own list of devices, and nothing has contradicted it since, fido (security keys and passkeys), hardware_totp and other (of a form that AWS does not document) stand in place of not_virtual. All are absent for about a minute after the account has changed.",
         |view, rows| {
             if let Some(known) = view.state.root_device_counts(&view.snapshot.plan, view.snapshot.tick) {
-                rows.push_known(&["not_virtual"], known.value.others);
+                match known.value.kinds {
+                    Some(kinds) => {
+                        let count = |kind: DeviceKind| kinds.count(kind);
+                        rows.push(&["fido"], count(DeviceKind::Fido));
+                        rows.push(&["hardware_totp"], count(DeviceKind::HardwareTotp));
+                        rows.push(&["other"], count(DeviceKind::Other).saturating_add(count(DeviceKind::Sms)));
+                    }
+                    None => rows.push_known(&["not_virtual"], known.value.others),
+                }
                 rows.push(&["virtual"], known.value.virtuals);
             }
         },
@@ -30,7 +39,7 @@ pub(super) const FAMILIES: &[Family] = &[
     of_account(
         "aws_mfa_root_devices_changed_timestamp_seconds",
         &["account_id"],
-        "When the exporter last saw that the MFA devices of the root user are others than before: the first or the last of them, a virtual device, or the number of the others. If one security key replaces another, no answer of AWS shows it. Absent if the exporter has seen no change. The value stays over a restart if there is a state file.",
+        "When the exporter last saw that the MFA devices of the root user are others than before: the first or the last of them, a virtual device, or the number of the others. If one security key replaces another, only the rootaudit collector sees it. Absent if the exporter has seen no change. The value stays over a restart if there is a state file.",
         |view, rows| rows.push_known(&[], view.state.root_devices_changed().map(|at| at.wall.as_seconds())),
     )
     .only(Form::Served),

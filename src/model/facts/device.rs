@@ -85,6 +85,12 @@ impl Devices {
         self.0[kind as usize] = self.0[kind as usize].saturating_add(count);
     }
 
+    /// How many of all kinds.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.0.iter().copied().map(u32::from).sum()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

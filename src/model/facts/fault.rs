@@ -178,6 +178,12 @@ impl FaultClass {
         matches!(self, Self::Throttled | Self::Timeout | Self::Connection | Self::ServerError)
     }
 
+    /// Whether it is of the organization as a whole, however many accounts report it.
+    #[must_use]
+    pub const fn is_of_organization(self) -> bool {
+        matches!(self, Self::RootAccessOff | Self::TrustedAccessOff | Self::NotDelegated)
+    }
+
     /// What is wrong, in plain words.
     #[must_use]
     pub const fn explain(self) -> &'static str {
@@ -192,10 +198,10 @@ impl FaultClass {
             Self::WrongAccount => "the credentials belong to another account",
             Self::AccessDenied => "AWS denied the call",
             Self::DeniedByScp => "a service control policy denies the call",
-            Self::RootAccessOff => "central management of root credentials is off in the organization",
-            Self::TrustedAccessOff => "trusted access for IAM is off in AWS Organizations",
+            Self::RootAccessOff => "the organization does not manage root credentials centrally",
+            Self::TrustedAccessOff => "AWS Organizations does not give IAM trusted access",
             Self::NotDelegated => {
-                "the credentials are not of the management account or the delegated administrator for IAM"
+                "the exporter's credentials are neither of the management account nor of the delegated administrator for IAM"
             }
             Self::Throttled => "AWS throttled the call",
             Self::Timeout => "AWS did not answer in time",
@@ -246,7 +252,7 @@ impl FaultClass {
             }
             Self::DeniedByScp => {
                 "exempt the exporter's calls in the service control policy; for the collector rootaudit, by the condition \
-                 key aws:AssumedRoot (deploy/iam/README.md)"
+                 key aws:AssumedRoot (deploy/rootaudit.md)"
             }
             Self::RootAccessOff => {
                 "enable root credentials management in the IAM console of the management account (Root access management), \

@@ -7,7 +7,11 @@
 //! And a root user whose only credential is an access key is `failed`, although
 //! Security Hub looks at the password alone: that key is single-factor access
 //! to everything.
+//!
+//! There are two sides to the evidence: what the role in the account has read, and what
+//! an audit from outside has ([`audit`]).
 
+mod audit;
 mod devices;
 
 pub use devices::RootDeviceCounts;
@@ -15,7 +19,7 @@ pub use devices::RootDeviceCounts;
 use super::{Cadence, Control, Reason, Status, Verdict};
 use crate::model::{
     account::{Account, Partition},
-    facts::{Changes, Confirmation, Known, RootReading, Summary, VirtualDevices},
+    facts::{Changes, Confirmation, Known, RootAudit, RootReading, Summary, VirtualDevices},
     time::Moment,
 };
 
@@ -26,8 +30,23 @@ pub struct RootEvidence<'a> {
     pub reading: Option<&'a Known<RootReading>>,
     /// The last complete list of virtual devices.
     pub devices: Option<&'a Known<VirtualDevices>>,
+    /// The last audit of root, if it is young enough to be judged.
+    pub audit: Option<&'a Known<RootAudit>>,
     /// When the account was last seen to have changed.
     pub changes: Changes,
+}
+
+impl RootEvidence<'_> {
+    /// The heartbeat while it is fresh; without one, the summary of an audit that nothing
+    /// contradicts.
+    #[must_use]
+    pub fn summary(&self, cadence: &Cadence, now: Moment) -> Option<Known<RootReading>> {
+        if let Some(reading) = cadence.fresh_reading(self.reading, now) {
+            return Some(reading.clone());
+        }
+        let audit = self.audit.filter(|audit| audit::is_undisputed(audit, self, false))?;
+        Some(Known::new(audit.value.reading, audit.as_of))
+    }
 }
 
 /// Judges one control on the evidence as it stands at `now`. Of a control that is
@@ -40,6 +59,16 @@ pub fn judge(
     cadence: &Cadence,
     now: Moment,
 ) -> Verdict {
+    let own = by_role(control, account, evidence, cadence, now);
+    if !control.is_of_root() {
+        return own;
+    }
+    let is_watched = cadence.fresh_reading(evidence.reading, now).is_some();
+    audit::weigh(own, control, account, &evidence, is_watched)
+}
+
+/// What the account's own role has read says.
+fn by_role(control: Control, account: &Account, evidence: RootEvidence<'_>, cadence: &Cadence, now: Moment) -> Verdict {
     let Some(reading) = cadence.fresh_reading(evidence.reading, now) else {
         return Verdict::unknown(if evidence.reading.is_some() { Reason::Stale } else { Reason::NotRead });
     };

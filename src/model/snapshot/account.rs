@@ -13,7 +13,7 @@ use crate::model::{
     account::{Account, AccountStatus, Identity},
     exemption::{Bindings, Exemption},
     facts::{
-        Changes, Fault, FaultClass, Known, RootReading, Seal, UsersReading, VirtualDevices,
+        Changes, Fault, FaultClass, Known, RootAudit, RootReading, Seal, UsersReading, VirtualDevices,
         contacts::{ContactsReading, RootEmail},
         policies::PoliciesReading,
         pools::PoolsReading,
@@ -62,6 +62,8 @@ pub struct Memory {
     pub devices: Option<Known<VirtualDevices>>,
     /// What was last known of the users.
     pub users: Option<Known<Arc<UsersReading>>>,
+    /// The last audit of root.
+    pub audit: Option<Known<RootAudit>>,
     /// When the account was last seen to have changed.
     pub changes: Changes,
     /// What was last seen of root's devices.
@@ -87,6 +89,8 @@ pub struct AccountState {
     pub devices: Option<Known<VirtualDevices>>,
     /// What was last learnt of the users.
     pub users: Option<Known<Arc<UsersReading>>>,
+    /// The last audit of root.
+    pub audit: Option<Known<RootAudit>>,
     /// What was last learnt of the user pools of Cognito.
     pools: Option<Known<Arc<PoolsReading>>>,
     /// What was last learnt of the contacts.
@@ -163,14 +167,13 @@ impl Standing {
 
 impl AccountState {
     pub(super) fn new(account: Option<Account>, plan: &Plan) -> Self {
-        let is_scanned = account.as_ref().is_none_or(|account| account.status == AccountStatus::Scanned);
-        let collectors = plan.collectors().filter(|_| is_scanned);
-        let health = collectors.map(|collector| (collector, Health::pending())).collect();
+        let health = collectors(account.as_ref(), plan).map(|collector| (collector, Health::pending())).collect();
         Self {
             account,
             reading: None,
             devices: None,
             users: None,
+            audit: None,
             pools: None,
             contacts: None,
             root_email: RootEmail::default(),
@@ -195,6 +198,7 @@ impl AccountState {
         }
         (state.reading, state.devices, state.users) = (memory.reading, memory.devices, memory.users);
         (state.bindings, state.changes) = (memory.bindings, memory.changes);
+        state.audit = memory.audit.filter(|_| state.health.contains_key(&Collector::Rootaudit));
         state.root_devices = RootDevices::remember(memory.root_devices);
         // Who does not read contacts any more keeps nothing of them.
         state.root_email = plan.contacts.map(|_| memory.root_email).unwrap_or_default();
@@ -220,6 +224,7 @@ impl AccountState {
             reading: self.reading.clone(),
             devices: self.devices.clone(),
             users: self.users.clone(),
+            audit: self.audit.clone(),
             changes: self.changes,
             root_devices: self.root_devices.memory(),
             root_email: self.root_email,
@@ -234,10 +239,12 @@ impl AccountState {
         self.health.iter().map(|(collector, health)| (*collector, health))
     }
 
-    /// Whether each collector has run since the program started.
+    /// Whether each collector has run since the program started; audits aside, which are
+    /// spread over an hour.
     #[must_use]
     pub fn has_run(&self) -> bool {
-        self.health.values().all(|health| health.last_attempt.is_some_and(|at| !at.is_before_start()))
+        let mut own = self.health().filter(|(collector, _)| *collector != Collector::Rootaudit);
+        own.all(|(_, health)| health.last_attempt.is_some_and(|at| !at.is_before_start()))
     }
 
     /// The controls and what is said of them; of an account that is not scanned,
@@ -265,9 +272,10 @@ impl AccountState {
     }
 
     /// Takes over what a list says of the account. What was proved stays proved.
-    pub(super) fn rename(&mut self, account: &Account) {
+    pub(super) fn rename(&mut self, account: &Account, plan: &Plan) {
         let partition = self.account.as_ref().and_then(|known| known.partition.clone());
         self.account = Some(Account { partition: partition.or_else(|| account.partition.clone()), ..account.clone() });
+        self.employ(plan);
     }
 
     /// What is known of root's e-mail address.
@@ -306,15 +314,17 @@ impl AccountState {
         if account.partition.replace(identity.partition.clone()).is_some_and(|old| old != identity.partition) {
             (self.reading, self.devices, self.users, self.pools) = (None, None, None, None);
             self.policies = None;
+            self.audit = None;
             (self.changes, self.census, self.pool_census) = (Changes::default(), None, None);
             self.root_devices = RootDevices::default();
             (self.contacts, self.root_email) = (None, RootEmail::default());
         }
     }
 
-    /// Without credentials no collector runs, so each of them reports the fault.
+    /// Without credentials no collector runs, so each of them reports the fault; but for the
+    /// one that needs none in the account.
     pub(super) fn lose(&mut self, fault: &Fault, at: Moment) {
-        for health in self.health.values_mut() {
+        for (_, health) in self.health.iter_mut().filter(|(collector, _)| **collector != Collector::Rootaudit) {
             health.last_attempt = Some(at);
             health.fault = Some(fault.clone());
         }
@@ -330,15 +340,14 @@ impl AccountState {
     /// Whether the credentials turned out to be another account's.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        self.health.values().any(|health| health.fault.as_ref().is_some_and(|f| f.class == FaultClass::WrongAccount))
+        let own = self.health().filter(|(collector, _)| *collector != Collector::Rootaudit);
+        own.filter_map(|(_, health)| health.fault.as_ref()).any(|fault| fault.class == FaultClass::WrongAccount)
     }
 
     /// Runs other collectors from now on. What those have learnt that still run
     /// stays, and so does what is known of their health.
     pub(super) fn configure(&mut self, plan: &Plan, exemptions: &[Exemption]) {
-        let mut old = std::mem::take(&mut self.health);
-        let collectors = plan.collectors().filter(|_| self.is_scanned());
-        self.health = collectors.map(|c| (c, old.remove(&c).unwrap_or_else(Health::pending))).collect();
+        self.employ(plan);
         if plan.users.is_none() {
             self.users = None;
         }
@@ -353,6 +362,16 @@ impl AccountState {
         }
         (self.census, self.pool_census) = (None, None);
         self.bind(exemptions);
+    }
+
+    /// Keeps the health of the collectors that run, and no other.
+    fn employ(&mut self, plan: &Plan) {
+        let mut old = std::mem::take(&mut self.health);
+        let collectors = collectors(self.account.as_ref(), plan);
+        self.health = collectors.map(|c| (c, old.remove(&c).unwrap_or_else(Health::pending))).collect();
+        if !self.health.contains_key(&Collector::Rootaudit) {
+            self.audit = None;
+        }
     }
 
     fn bind(&mut self, exemptions: &[Exemption]) {
@@ -389,6 +408,10 @@ impl AccountState {
                 self.root_devices.list(&devices, outcome.started, come);
                 self.devices = Some(Known::new(devices, outcome.started));
             }
+            News::Audit(audit) => {
+                self.root_devices.audit(self.audit.as_ref(), &audit, outcome.started, come);
+                self.audit = Some(Known::new(audit, outcome.started));
+            }
             News::Pools(read) => {
                 let before = self.pools.take();
                 let known = read.after(before.as_ref().map(|known| &*known.value));
@@ -419,4 +442,12 @@ impl AccountState {
         };
         self.devices = self.devices.take().filter(|list| !is_outdated(list));
     }
+}
+
+/// The collectors that run in an account: none in one that is not scanned, and root is
+/// audited only where it can be.
+fn collectors(account: Option<&Account>, plan: &Plan) -> impl Iterator<Item = Collector> + use<> {
+    let is_scanned = account.is_none_or(|account| account.status == AccountStatus::Scanned);
+    let is_member = account.is_some_and(|account| account.member);
+    plan.collectors().filter(move |collector| is_scanned && (is_member || *collector != Collector::Rootaudit))
 }

@@ -21,6 +21,8 @@ pub enum Collector {
     Policies,
     /// The heartbeat: `iam:GetAccountSummary`.
     Root,
+    /// Root's own devices, from outside: `sts:AssumeRoot`.
+    Rootaudit,
     /// The users, their devices and their passwords.
     Users,
 }
@@ -45,10 +47,15 @@ pub struct Plan {
     pub contacts: Option<Duration>,
     /// How often collector `policies` runs, if it does.
     pub policies: Option<Duration>,
+    /// How often collector `rootaudit` runs, if it does.
+    pub rootaudit: Option<Duration>,
 }
 
 /// How often the policies are read where nobody says otherwise.
 pub const POLICIES_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// How often root is audited where nobody says otherwise.
+pub const AUDIT_INTERVAL: Duration = Duration::from_secs(3_600);
 
 /// How collector `cognito` runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +88,8 @@ pub struct UsersPlan {
 
 impl Collector {
     /// Every collector, in the order they are exported.
-    pub const ALL: [Self; 6] = [Self::Cognito, Self::Contacts, Self::Devices, Self::Policies, Self::Root, Self::Users];
+    pub const ALL: [Self; 7] =
+        [Self::Cognito, Self::Contacts, Self::Devices, Self::Policies, Self::Root, Self::Rootaudit, Self::Users];
 
     /// The collector's word.
     #[must_use]
@@ -92,6 +100,7 @@ impl Collector {
             Self::Devices => "devices",
             Self::Policies => "policies",
             Self::Root => "root",
+            Self::Rootaudit => "rootaudit",
             Self::Users => "users",
         }
     }
@@ -103,14 +112,15 @@ impl Plan {
     /// The collectors that run.
     pub fn collectors(&self) -> impl Iterator<Item = Collector> + use<> {
         let (devices, users, cognito) = (self.devices, self.users.is_some(), self.cognito.is_some());
-        let contacts = self.contacts.is_some();
-        let policies = self.policies.is_some();
+        let (contacts, policies, rootaudit) =
+            (self.contacts.is_some(), self.policies.is_some(), self.rootaudit.is_some());
         Collector::ALL.into_iter().filter(move |collector| match collector {
             Collector::Cognito => cognito,
             Collector::Contacts => contacts,
             Collector::Devices => devices,
             Collector::Policies => policies,
             Collector::Root => true,
+            Collector::Rootaudit => rootaudit,
             Collector::Users => users,
         })
     }
@@ -124,6 +134,7 @@ impl Plan {
             Collector::Devices => self.cadence.devices,
             Collector::Policies => self.policies.unwrap_or(POLICIES_INTERVAL),
             Collector::Root => self.cadence.root,
+            Collector::Rootaudit => self.rootaudit.unwrap_or(AUDIT_INTERVAL),
             Collector::Users => self.users.unwrap_or(UsersPlan::DEFAULT).interval,
         }
     }
@@ -145,6 +156,12 @@ impl Plan {
     #[must_use]
     pub fn max_age_of_policies(&self) -> Duration {
         self.interval(Collector::Policies) * 2 + LONGEST_RUN
+    }
+
+    /// How old an audit of root may be: two intervals, and as long as a run may take.
+    #[must_use]
+    pub fn max_age_of_audit(&self) -> Duration {
+        self.interval(Collector::Rootaudit) * 2 + LONGEST_RUN
     }
 
     /// Whether virtual devices are listed, for themselves or for the users.

@@ -4,18 +4,18 @@
 //! password turns "MFA off" into "MFA on". That the devices are others than before
 //! matters as much as that there are none.
 //!
-//! No call lists all of root's devices, so the set is looked at from three sides, each
-//! compared with its own last look: whether there is any device (the heartbeat); the
+//! No call of a role in the account lists all of root's devices, so the set is looked at
+//! from three sides, each compared with its own last look: whether there is any device (the heartbeat); the
 //! virtual ones, by serial number and date (the list); and how many others there are,
 //! where that is known. A change that none of them shows, one hardware key for another,
-//! is not seen.
+//! is not seen but by an audit, which lists them all ([`RootAudit`]).
 //!
 //! Replicas lag. What was so just before a change was told is no change when it is seen
 //! again within a minute; it is one if it is still so afterwards. So a change is told
 //! only where there was one: after the look before, or at most a minute before that.
 
 use crate::model::{
-    facts::{Confirmation, RootReading, Seal, VirtualDevices, changes::SETTLE},
+    facts::{Confirmation, Known, RootAudit, RootReading, Seal, VirtualDevices, changes::SETTLE},
     time::{Moment, Uptime},
 };
 
@@ -122,6 +122,15 @@ impl RootDevices {
     /// Takes in how many devices there are that are not virtual.
     pub(super) fn count(&mut self, others: u32, asked: Moment) {
         let is_other = self.others.look(others, |one, other| one != other, asked, asked.mono);
+        self.tell(is_other, asked);
+    }
+
+    /// Takes an audit in, which shows all devices, after the audit `before`. A change that
+    /// was told since then is the one that it shows.
+    pub(super) fn audit(&mut self, before: Option<&Known<RootAudit>>, audit: &RootAudit, asked: Moment, come: Uptime) {
+        self.beat(&audit.reading, asked, come);
+        let is_told = |since: Moment| self.changed.is_some_and(|changed| changed.mono >= since.mono);
+        let is_other = before.is_some_and(|before| audit.differs(&before.value) && !is_told(before.as_of));
         self.tell(is_other, asked);
     }
 

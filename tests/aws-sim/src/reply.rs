@@ -86,7 +86,7 @@ fn spoil(body: &mut String, fault: &Fault) {
     }
 }
 
-fn summary(account: &Account, faults: &[Fault]) -> String {
+pub(crate) fn summary(account: &Account, faults: &[Fault]) -> String {
     let mut entries: Vec<(String, String)> =
         account.summary().into_iter().map(|(key, value)| (key, value.to_string())).collect();
     for fault in faults {

@@ -55,6 +55,15 @@ const HOUR: u32 = 3_600;
 pub(crate) struct Key {
     pub(crate) account: String,
     pub(crate) until: Option<Instant>,
+    /// Whether it is of a session of root, which may do nothing but the audit.
+    pub(crate) is_root: bool,
+}
+
+impl Key {
+    /// A key of an account's role or user.
+    pub(crate) fn new(account: &str, until: Option<Instant>) -> Self {
+        Self { account: account.to_owned(), until, is_root: false }
+    }
 }
 
 /// Who asks for a role.
@@ -63,6 +72,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) account: &'a str,
     /// Whether it got here by a role itself.
     pub(crate) is_session: bool,
+    /// Whether it is a session of root.
+    pub(crate) is_root: bool,
 }
 
 /// The ARN of the role that is asked for.
@@ -155,7 +166,7 @@ impl Session<'_> {
 
     /// Whose the key is from now on.
     pub(crate) fn key(&self, now: Instant) -> Key {
-        Key { account: self.arn.account.to_owned(), until: Some(now + self.lasts) }
+        Key::new(self.arn.account, Some(now + self.lasts))
     }
 
     /// The answer that hands over the key, which is the `number`th of all.

@@ -25,6 +25,7 @@ use crate::{
 };
 
 const ASSUME_ROLE: &str = "AssumeRole";
+const ASSUME_ROOT: &str = "AssumeRoot";
 
 pub(crate) type Hook = Box<dyn FnMut(&Seen, &mut Account) + Send>;
 
@@ -73,7 +74,7 @@ impl std::fmt::Debug for Shared {
 impl Shared {
     pub(crate) fn new(scenario: Scenario) -> Self {
         let accounts = scenario.accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
-        let keys = scenario.credentials.into_iter().map(|(key, account)| (key, Key { account, until: None })).collect();
+        let keys = scenario.credentials.into_iter().map(|(key, account)| (key, Key::new(&account, None))).collect();
         Self(Arc::new(Mutex::new(Inner {
             accounts,
             keys,
@@ -105,11 +106,14 @@ impl Shared {
         let clock = clock::Clock::ahead(inner.clock_ahead);
         let Request { access_key, service, operation, protocol, params, signed, token } = request;
         let key = access_key.as_ref().and_then(|key| inner.keys.get(key));
-        let (caller, until) = key.map_or_else(Default::default, |key| (key.account.clone(), key.until));
+        let (caller, until, is_root) =
+            key.map_or_else(Default::default, |key| (key.account.clone(), key.until, key.is_root));
         let is_for_role = protocol == Protocol::Query && operation == ASSUME_ROLE;
         let is_for_web_identity = protocol == Protocol::Query && operation == sources::WEB_IDENTITY;
         let role = RoleArn::asked(&params).filter(|_| is_for_role || is_for_web_identity);
-        let account = role.map_or_else(|| caller.clone(), |role| role.account.to_owned());
+        let root = root_access::target(&params).filter(|_| protocol == Protocol::Query && operation == ASSUME_ROOT);
+        let asked = role.map(|role| role.account).or(root);
+        let account = asked.map_or_else(|| caller.clone(), str::to_owned);
         let seen = Seen { at: Instant::now(), account, service, operation, params };
         inner.record.count(&seen);
         let (reply, faults) = if sources::OPERATIONS.contains(&&*seen.operation) {
@@ -121,7 +125,7 @@ impl Shared {
         } else if !inner.accounts.contains_key(&caller) {
             (protocol.refuse(access_key.is_some()), Vec::new())
         } else {
-            inner.answer(&seen, Caller { account: &caller, is_session: until.is_some() }, protocol)
+            inner.answer(&seen, Caller { account: &caller, is_session: until.is_some(), is_root }, protocol)
         };
         inner.record.keep(seen);
         Answer { reply, faults, latency: inner.latency, date: clock.now() }
@@ -158,6 +162,10 @@ impl Inner {
             (Protocol::Query, "ListOrganizationsFeatures") => {
                 root_access::features(self.organization.as_ref(), caller.account, &faults)
             }
+            (Protocol::Query, ASSUME_ROOT) => self.assume_root(seen, caller, &faults),
+            (Protocol::Query, _) if caller.is_root => {
+                root_access::answer(&self.accounts[caller.account], &seen.params, &faults)
+            }
             (Protocol::Query, ASSUME_ROLE) => self.assume_role(seen, caller, &faults),
             (Protocol::Query, _) => {
                 reply::answer(&self.accounts[caller.account], &mut self.reports, &seen.params, &faults)
@@ -187,7 +195,7 @@ impl Inner {
             let (reply, account) = self.sources.answer(seen, token, &self.accounts, &key);
             if let Some(account) = account {
                 let until = if self.sources.are_over { seen.at } else { seen.at + Duration::from_secs(3_600) };
-                self.keys.insert(key.id, Key { account, until: Some(until) });
+                self.keys.insert(key.id, Key::new(&account, Some(until)));
             }
             reply
         });
@@ -205,6 +213,22 @@ impl Inner {
         let reply = session.reply(&id, self.sessions, faults);
         self.keys.insert(id, session.key(seen.at));
         reply
+    }
+
+    fn assume_root(&mut self, seen: &Seen, caller: Caller<'_>, faults: &[Fault]) -> Reply {
+        let target = self.accounts.get(&seen.account);
+        let session = match root_access::grant(self.organization.as_ref(), target, caller, &seen.params) {
+            Ok(lasts) => self.session_length.map_or(lasts, |longest| longest.min(lasts)),
+            Err(refusal) => return refusal,
+        };
+        self.sessions += 1;
+        let id = format!("ASIASIMULATED{:07}", self.sessions);
+        // A session of another account's root than was asked for, where that is the fault.
+        let other = faults.iter().find_map(|fault| if let Fault::Identity(id) = fault { Some(*id) } else { None });
+        let until = Some(seen.at + session);
+        let key = Key { is_root: true, ..Key::new(other.unwrap_or(&seen.account), until) };
+        self.keys.insert(id.clone(), key);
+        root_access::handed_out(&id, self.sessions, session, faults)
     }
 }
 

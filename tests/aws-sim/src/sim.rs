@@ -158,7 +158,7 @@ impl Sim {
 
     /// Gives an access key id to an account.
     pub fn credentials(&self, access_key: &str, account: &str) {
-        let key = Key { account: account.into(), until: None };
+        let key = Key::new(account, None);
         self.shared.lock().keys.insert(access_key.into(), key);
     }
 

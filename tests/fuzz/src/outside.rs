@@ -136,6 +136,7 @@ pub fn any_state(bytes: &[u8]) -> bool {
         cognito: None,
         contacts: None,
         policies: None,
+        rootaudit: None,
     };
     let mut snapshot = Snapshot::awaiting_accounts(plan, now);
     snapshot.restore(state.memories, state.listed, now);

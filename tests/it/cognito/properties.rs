@@ -169,7 +169,7 @@ proptest! {
         runs in runs(),
     ) {
         let first: World = first.into_iter().map(|(at, (sign_in, mfa))| (at, Pool { sign_in, mfa })).collect();
-        let plan = Plan { cadence: Cadence::DEFAULT, devices: false, users: None, cognito: Some(CognitoPlan::new()), contacts: None, policies: None };
+        let plan = Plan { cadence: Cadence::DEFAULT, devices: false, users: None, cognito: Some(CognitoPlan::new()), contacts: None, policies: None, rootaudit: None };
         let identity = Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap();
         let mut snapshot = Snapshot::new(plan, moment(0));
         snapshot.fold(Event::Identified { identity: identity.clone(), at: moment(0) }, moment(0));
@@ -247,7 +247,15 @@ fn a_reading_of_other_regions_than_are_to_be_read_now_passes_nobody() {
     let plan = |names: &[&str]| {
         let regions = names.iter().map(|name| Region::parse(name).unwrap()).collect();
         let cognito = Some(CognitoPlan { regions, ..CognitoPlan::new() });
-        Plan { cadence: Cadence::DEFAULT, devices: false, users: None, cognito, contacts: None, policies: None }
+        Plan {
+            cadence: Cadence::DEFAULT,
+            devices: false,
+            users: None,
+            cognito,
+            contacts: None,
+            policies: None,
+            rootaudit: None,
+        }
     };
     let mut snapshot = Snapshot::new(plan(&REGIONS[..1]), moment(0));
     snapshot.fold(Event::Identified { identity: identity.clone(), at: moment(0) }, moment(0));

@@ -27,6 +27,7 @@ pub const PLAN: Plan = Plan {
     cognito: None,
     contacts: None,
     policies: None,
+    rootaudit: None,
 };
 
 /// The exporter, watching a model.

@@ -113,6 +113,15 @@ resource "aws_iam_role_policy" "organization" {
   policy = replace(local.exporter_json, ":role/aws-mfa-exporter\"", ":role/${var.member_role_name}\"")
 }
 
+# The condition in this policy is what makes it a read. Without it, the same permission allows to delete root's credentials.
+resource "aws_iam_role_policy" "rootaudit" {
+  count = var.audit_root ? 1 : 0
+
+  name   = "aws-mfa-exporter-rootaudit"
+  role   = aws_iam_role.this.id
+  policy = file("${path.module}/rootaudit.json")
+}
+
 resource "aws_iam_instance_profile" "this" {
   count = var.ec2 ? 1 : 0
 

@@ -42,6 +42,12 @@ variable "read_units_and_tags" {
   default     = false
 }
 
+variable "audit_root" {
+  description = "Whether the collector rootaudit is enabled. The account must be the management account or the delegated administrator for IAM."
+  type        = bool
+  default     = false
+}
+
 variable "tags" {
   description = "Tags of the role."
   type        = map(string)

@@ -1,13 +1,13 @@
-//! How many MFA devices root has, without a call of its own.
+//! How many MFA devices root has, without a call of its own, or by an audit.
 //!
 //! The virtual ones stand in the list by their owner. Of the others no list tells; but
 //! the account summary counts all devices in use, root's among them, so what neither
 //! the list nor any user accounts for is root's. That root has MFA, and no virtual
 //! device, makes it one at least.
 
-use super::RootEvidence;
+use super::{RootEvidence, audit::is_undisputed};
 use crate::model::{
-    facts::{Confirmation, Known, Summary, VirtualDevices},
+    facts::{Confirmation, DeviceKind, Devices, Known, RootAudit, Summary, VirtualDevices},
     judge::{Cadence, users::OtherDevices},
     time::Moment,
 };
@@ -20,13 +20,44 @@ pub struct RootDeviceCounts {
     /// Security keys, passkeys and hardware TOTP tokens; `None` while users may have some
     /// of those that are in use.
     pub others: Option<u32>,
+    /// All of them by kind, where root was audited.
+    pub kinds: Option<Devices>,
 }
 
 impl RootDeviceCounts {
-    /// The counts as of the list, where that is of the account as the last heartbeat
-    /// shows it, and no replica of before the last change can have answered.
+    /// The exact counts where root was audited, or else those that follow from the list
+    /// and the counters.
     #[must_use]
     pub fn of(
+        evidence: RootEvidence<'_>,
+        users: Option<OtherDevices>,
+        cadence: &Cadence,
+        now: Moment,
+    ) -> Option<Known<Self>> {
+        Self::audited(evidence, cadence, now).or_else(|| Self::counted(evidence, users, cadence, now))
+    }
+
+    /// The counts as of the audit, where nothing says otherwise.
+    fn audited(evidence: RootEvidence<'_>, cadence: &Cadence, now: Moment) -> Option<Known<Self>> {
+        let audit = evidence.audit?;
+        let is_watched = cadence.fresh_reading(evidence.reading, now).is_some();
+        let virtuals = u32::from(audit.value.devices.count(DeviceKind::Virtual));
+        let list = cadence.fresh_devices(evidence.devices, now);
+        let is_as_listed = |list: &VirtualDevices| {
+            !list.is_of(&audit.value.reading.summary) || list.root_owned == virtuals && list.unowned == 0
+        };
+        let is_usable = audit.value.is_consistent()
+            && evidence.changes.is_settled(audit.as_of)
+            && is_undisputed(audit, &evidence, is_watched)
+            && list.is_none_or(|list| is_as_listed(&list.value));
+        let RootAudit { devices, .. } = audit.value;
+        let counts = Self { virtuals, others: Some(audit.value.not_virtual()), kinds: Some(devices) };
+        is_usable.then(|| Known::new(counts, audit.as_of))
+    }
+
+    /// The counts as of the list, where that is of the account as the last heartbeat
+    /// shows it, and no replica of before the last change can have answered.
+    fn counted(
         evidence: RootEvidence<'_>,
         users: Option<OtherDevices>,
         cadence: &Cadence,
@@ -39,7 +70,7 @@ impl RootDeviceCounts {
         // With an owner missing, the count of root's own is a lower bound, not a fact.
         let is_usable = is_believed && is_current && list.value.unowned == 0;
         let others = others(&list.value, &reading.value.summary, users);
-        is_usable.then(|| Known::new(Self { virtuals: list.value.root_owned, others }, list.as_of))
+        is_usable.then(|| Known::new(Self { virtuals: list.value.root_owned, others, kinds: None }, list.as_of))
     }
 }
 

@@ -9,7 +9,9 @@ use super::{
 };
 use crate::model::{
     exemption::Exemption,
-    facts::{Changes, Known, RootReading, UserId, UsersReading, policies::PoliciesReading, pools::PoolsReading},
+    facts::{
+        Changes, Known, RootAudit, RootReading, UserId, UsersReading, policies::PoliciesReading, pools::PoolsReading,
+    },
     judge::{
         Control, Reason, Verdict, is_young,
         pools::PoolCensus,
@@ -79,7 +81,9 @@ impl AccountState {
     #[must_use]
     pub fn knowledge(&self) -> (Option<Known<Arc<UsersReading>>>, Changes) {
         let listed = self.devices.as_ref().map(|known| known.value);
-        let key = self.changes.key.or(self.root_devices.listed().map(|seal| seal.key));
+        let audited = self.audit.as_ref().and_then(|known| known.value.seal);
+        let seal = self.root_devices.listed().or(audited);
+        let key = self.changes.key.or(seal.map(|seal| seal.key));
         (self.users.clone(), Changes { listed: self.changes.listed.or(listed), key, ..self.changes })
     }
 
@@ -100,15 +104,33 @@ impl AccountState {
     #[must_use]
     pub fn root_device_counts(&self, plan: &Plan, now: Moment) -> Option<Known<RootDeviceCounts>> {
         let users = self.user_counts().map(|counts| counts.other_devices);
-        RootDeviceCounts::of(self.root_evidence(), users, &plan.cadence, now)
+        RootDeviceCounts::of(self.root_evidence(plan, now), users, &plan.cadence, now)
     }
 
-    fn root_evidence(&self) -> RootEvidence<'_> {
-        RootEvidence { reading: self.reading.as_ref(), devices: self.devices.as_ref(), changes: self.changes }
+    /// The account summary: the last heartbeat while it is fresh, or else that of an audit
+    /// which nothing contradicts.
+    #[must_use]
+    pub fn root_summary(&self, plan: &Plan, now: Moment) -> Option<Known<RootReading>> {
+        self.root_evidence(plan, now).summary(&plan.cadence, now)
+    }
+
+    /// The last audit of root, while it is young enough to be judged.
+    #[must_use]
+    pub fn fresh_audit(&self, plan: &Plan, now: Moment) -> Option<&Known<RootAudit>> {
+        self.audit.as_ref().filter(|known| is_young(known.as_of, plan.max_age_of_audit(), now))
+    }
+
+    fn root_evidence(&self, plan: &Plan, now: Moment) -> RootEvidence<'_> {
+        RootEvidence {
+            reading: self.reading.as_ref(),
+            devices: self.devices.as_ref(),
+            audit: self.fresh_audit(plan, now),
+            changes: self.changes,
+        }
     }
 
     fn root_verdict(&self, control: Control, plan: &Plan, now: Moment) -> Verdict {
-        let evidence = self.root_evidence();
+        let evidence = self.root_evidence(plan, now);
         let unread = || Verdict::unknown(Reason::NotRead);
         self.account.as_ref().map_or_else(unread, |account| root::judge(control, account, evidence, &plan.cadence, now))
     }
