@@ -174,7 +174,8 @@ fn all_has_each_variant_once() {
             let body = between(&text, &format!("pub enum {name} {{\n"), "\n}");
             let variants = body.lines().filter(|line| line.trim_start().starts_with(char::is_uppercase));
             let mut variants: Vec<_> = variants.map(|line| line.trim().trim_end_matches(',')).collect();
-            let mut listed: Vec<_> = between(list, " = [", "]").split(',').map(str::trim).collect();
+            let mut listed: Vec<_> =
+                between(list.split_once('=').unwrap().1, "[", "]").split(',').map(str::trim).collect();
             listed.retain(|one| !one.is_empty());
             variants.sort_unstable();
             listed.sort_unstable();
