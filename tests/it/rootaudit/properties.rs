@@ -245,8 +245,9 @@ impl RootIam for Model {
         devices = devices.into_iter().skip(from).take(1).collect();
         match wrong {
             Wrong::Error => return Err(Fault::new(FaultClass::DeniedByScp, "the model denies it")),
-            // Where there are users, nothing else in AWS's answers could show it.
-            Wrong::Device if world.users == 0 => _ = devices.pop(),
+            // Where there are users, or a summary may still say so, nothing else in AWS's answers
+            // could show it.
+            Wrong::Device if life.lived.iter().all(|world| world.users == 0) => _ = devices.pop(),
             _ => {}
         }
         Ok(RootDevicePage { devices, next })
