@@ -9,7 +9,7 @@
 //! to everything.
 //!
 //! There are two sides to the evidence: what the role in the account has read, and what
-//! an audit from outside has ([`audit`]).
+//! an audit from outside has (`audit`).
 
 mod audit;
 mod devices;
