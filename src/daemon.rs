@@ -16,11 +16,12 @@ pub mod signals;
 pub mod supervise;
 pub mod wakes;
 
-use std::{fmt, io, net::TcpListener, path::PathBuf, sync::Arc};
+use std::{fmt, io, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
+    time::timeout,
 };
 
 use crate::{
@@ -49,6 +50,10 @@ use crate::{
     overview::page,
     state_file::disk::StateFile,
 };
+
+/// How long the first connections wait for the first exposition at most: it takes as long
+/// to make as any, and without one they are answered 503.
+const FIRST_EXPOSITION: Duration = Duration::from_secs(2);
 
 /// The exporter could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -149,12 +154,15 @@ impl Bound {
         self.announce();
         let seen = exposition.clone();
         tasks.spawn(forever("notify", self.metrics.clone(), move || notify::follow(seen.clone())));
+        let mut exposed = exposition.clone();
         let site = self.site(exposition, snapshots.clone(), &reloader);
         let stop = signals.stop(move || notify::reloading(|| reloader.reload()));
         let shutdown = async {
             stop.await;
             notify::stopping();
         };
+        // Who connects before the first exposition is there waits for it in the listener's queue.
+        let _ = timeout(FIRST_EXPOSITION, exposed.wait_for(Option::is_some)).await;
         let served = http::serve(self.listeners, site, self.limits, shutdown).await;
         tasks.shutdown().await;
         if let Some(file) = self.state {

@@ -183,3 +183,16 @@ fn the_healthcheck_verifies_a_certificate_by_the_given_authorities() {
     let said = complaint(&healthcheck(&url, &[("SSL_CERT_FILE", &at("cert.pem"))]));
     assert!(said.contains("certificate"), "{said}");
 }
+
+/// Over a restart with socket activation there is always somebody who asks too early.
+#[test]
+fn who_asks_before_the_first_exposition_is_there_waits_for_it() {
+    let sim = sim(healthy());
+    let endpoint = sim.endpoint();
+    for _ in 0..10 {
+        let environment =
+            [("AWS_ENDPOINT_URL", &*endpoint), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "x")];
+        let exporter = Exporter::listening(&[], &environment);
+        assert_eq!(exporter.get("/metrics").status, 200);
+    }
+}
