@@ -58,8 +58,8 @@ const ROOT_DEADLINE: Duration = Duration::from_secs(45);
 pub struct AccountRun {
     session: Session,
     /// What audits its root, if that is wanted and can be.
-    auditor: Option<Auditor>,
-    plan: Plan,
+    auditor: Option<Arc<Auditor>>,
+    plan: Arc<Plan>,
     events: mpsc::Sender<Event>,
     own: ExporterMetrics,
     wake: Arc<Notify>,
@@ -112,7 +112,7 @@ impl AccountRun {
         Self {
             session,
             auditor,
-            plan,
+            plan: Arc::new(plan),
             events,
             own,
             wake,

@@ -74,7 +74,7 @@ pub struct Fleet {
     /// The exporter's own credentials, and those of the profiles that assume roles.
     bases: BTreeMap<Option<String>, Session>,
     /// What audits root users, once one of them is to be.
-    auditor: Option<Auditor>,
+    auditor: Option<Arc<Auditor>>,
     roster: Roster,
     runs: BTreeMap<Option<AccountId>, Running>,
     /// With what root's e-mail addresses are hashed.
@@ -332,9 +332,9 @@ impl Fleet {
     }
 
     /// What audits root users: one for all, with the exporter's own credentials.
-    fn auditor(&mut self) -> Auditor {
+    fn auditor(&mut self) -> Arc<Auditor> {
         let base = self.base(None);
-        self.auditor.get_or_insert_with(|| Auditor::new(base)).clone()
+        Arc::clone(self.auditor.get_or_insert_with(|| Arc::new(Auditor::new(base))))
     }
 
     /// The credentials that assume roles: one session, whoever they are for.

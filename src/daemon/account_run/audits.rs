@@ -1,7 +1,7 @@
 //! The loop that audits root from outside the account. It needs no credentials of the
 //! account, so it goes on where the others have none.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
@@ -41,7 +41,7 @@ pub(super) enum Ended {
 impl AccountRun {
     /// The same, and its root is audited by `auditor`.
     #[must_use]
-    pub fn audited_by(self, auditor: Option<Auditor>) -> Self {
+    pub fn audited_by(self, auditor: Option<Arc<Auditor>>) -> Self {
         Self { auditor, ..self }
     }
 
