@@ -76,9 +76,11 @@ impl UserCounts {
         // Of two lists of other users at least one is not of now.
         let is_of_all = |policies: &&PoliciesReading| policies.ids().eq(reading.users.iter().map(|user| &user.id));
         let policies = evidence.policies.filter(is_of_all);
+        // Where policies are not known there is no number, not even of an account without users.
         let counted_with = |is_so: fn(&UserState, Enforcement) -> Option<bool>| {
+            let policies = policies?;
             users().try_fold(Count::default(), |count, (user, state)| {
-                let is_so = is_so(state, policies?.of(&user.id)?)?;
+                let is_so = is_so(state, policies.of(&user.id)?)?;
                 Some(count.plus(is_so, || is_exempt(&user.id)))
             })
         };
