@@ -18,9 +18,9 @@ use super::exporter::{
     },
     model::{
         exemption::{Exemption, Subject},
-        judge::{Cadence, Control, Status},
+        judge::{Control, Status},
         shard::Shard,
-        snapshot::{Plan, Snapshot, UsersPlan},
+        snapshot::{Plan, Snapshot},
         time::{Moment, Timestamp, Uptime},
     },
     state_file,
@@ -129,15 +129,7 @@ pub fn any_state(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let now = now();
     let Ok(state) = state_file::read(text, Shard::WHOLE, false, now) else { return false };
-    let plan = Plan {
-        cadence: Cadence::DEFAULT,
-        devices: true,
-        users: Some(UsersPlan::DEFAULT),
-        cognito: None,
-        contacts: None,
-        policies: None,
-        rootaudit: None,
-    };
+    let plan = Plan::DEFAULT;
     let mut snapshot = Snapshot::awaiting_accounts(plan, now);
     snapshot.restore(state.memories, state.listed, now);
     for account in snapshot.accounts() {
