@@ -351,15 +351,8 @@ mod tests {
         time::{Timestamp, Uptime},
     };
 
-    const PLAN: Plan = Plan {
-        cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) },
-        devices: true,
-        users: None,
-        cognito: None,
-        contacts: None,
-        policies: None,
-        rootaudit: None,
-    };
+    const PLAN: Plan =
+        Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, ..Plan::ROOT };
 
     fn at(mono: u64, step: i64) -> Moment {
         let wall = 1_764_000_000_000 + i64::try_from(mono).unwrap() * 1000 + step * 1000;

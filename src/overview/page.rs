@@ -196,7 +196,6 @@ mod tests {
     use super::*;
     use crate::model::{
         account::Account,
-        judge::Cadence,
         snapshot::{Event, Plan},
         time::Uptime,
     };
@@ -209,18 +208,7 @@ mod tests {
     #[test]
     fn nothing_of_a_path_or_a_name_becomes_markup() {
         let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
-        let mut snapshot = Snapshot::awaiting_accounts(
-            Plan {
-                cadence: Cadence::DEFAULT,
-                devices: true,
-                users: None,
-                cognito: None,
-                contacts: None,
-                policies: None,
-                rootaudit: None,
-            },
-            now,
-        );
+        let mut snapshot = Snapshot::awaiting_accounts(Plan::ROOT, now);
         let named = Account::named("111111111111".parse().unwrap(), "\"><script>evil()</script>".to_owned());
         let listed = Event::Discovered { accounts: vec![named], is_all: true, fault: None, at: now };
         snapshot.fold(listed, now);
@@ -236,18 +224,7 @@ mod tests {
             wall: Timestamp::from_millis(i64::try_from(seconds * 1_000).unwrap()),
             mono: Uptime::after_start(Duration::from_secs(seconds)),
         };
-        let snapshot = Snapshot::new(
-            Plan {
-                cadence: Cadence::DEFAULT,
-                devices: true,
-                users: None,
-                cognito: None,
-                contacts: None,
-                policies: None,
-                rootaudit: None,
-            },
-            at(100),
-        );
+        let snapshot = Snapshot::new(Plan::ROOT, at(100));
         let html = |now: u64| html_of(&page(&snapshot, &Paths::new("/metrics", None, None), at(now)));
         assert!(html(160).contains("<td") && !html(160).contains("no longer updates"));
         assert!(!html(161).contains("<td") && html(161).contains("no longer updates its snapshot"));
@@ -259,18 +236,7 @@ mod tests {
     fn the_script_has_no_end_tag_and_is_what_the_policy_names() {
         assert!(!SCRIPT.contains("</") && !STYLE.contains("</"));
         let now = Moment { wall: Timestamp::default(), mono: Uptime::default() };
-        let snapshot = Snapshot::new(
-            Plan {
-                cadence: Cadence::DEFAULT,
-                devices: true,
-                users: None,
-                cognito: None,
-                contacts: None,
-                policies: None,
-                rootaudit: None,
-            },
-            now,
-        );
+        let snapshot = Snapshot::new(Plan::ROOT, now);
         let page = page(&snapshot, &Paths::new("/metrics", None, None), now);
         let policy = &page.policy;
         assert!(html_of(&page).contains(&format!("<script>{SCRIPT}</script>")));

@@ -220,20 +220,11 @@ fn folder(path: &Path) -> &Path {
 mod tests {
     use super::*;
     use crate::model::{
-        judge::Cadence,
         snapshot::{Event, Plan},
         time::Moment,
     };
 
-    const PLAN: Plan = Plan {
-        cadence: Cadence::DEFAULT,
-        devices: true,
-        users: None,
-        cognito: None,
-        contacts: None,
-        policies: None,
-        rootaudit: None,
-    };
+    const PLAN: Plan = Plan::ROOT;
 
     fn file(folder: &Path) -> StateFile {
         let metrics = ExporterMetrics::new(true).unwrap();

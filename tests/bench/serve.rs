@@ -86,18 +86,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
     let cadence = Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) };
-    let mut snapshot = Snapshot::awaiting_accounts(
-        Plan {
-            cadence,
-            devices: true,
-            users: Some(UsersPlan::DEFAULT),
-            cognito: None,
-            contacts: None,
-            policies: None,
-            rootaudit: None,
-        },
-        clock.now(),
-    );
+    let mut snapshot =
+        Snapshot::awaiting_accounts(Plan { cadence, users: Some(UsersPlan::DEFAULT), ..Plan::ROOT }, clock.now());
     let mut all = Vec::new();
     for n in 0..accounts {
         let id = format!("{:012}", n * 7_919 + 100_000_000_000);

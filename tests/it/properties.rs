@@ -35,15 +35,8 @@ use aws_mfa_exporter::{
 use proptest::prelude::*;
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
-const PLAN: Plan = Plan {
-    cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) },
-    devices: true,
-    users: None,
-    cognito: None,
-    contacts: None,
-    policies: None,
-    rootaudit: None,
-};
+const PLAN: Plan =
+    Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, ..Plan::ROOT };
 
 /// An account as far as root's controls can tell states apart.
 #[derive(Clone, Copy, Debug, PartialEq)]

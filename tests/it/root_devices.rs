@@ -21,7 +21,6 @@ use aws_mfa_exporter::{
     model::{
         account::Identity,
         facts::{Changes, Fault, SealKey, Summary},
-        judge::Cadence,
         shard::Shard,
         snapshot::{AccountState, Collector, Event, Outcome, Plan, Snapshot},
         time::{Moment, Timestamp, Uptime},
@@ -31,15 +30,7 @@ use aws_mfa_exporter::{
 use proptest::prelude::*;
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
-const PLAN: Plan = Plan {
-    cadence: Cadence::DEFAULT,
-    devices: true,
-    users: None,
-    cognito: None,
-    contacts: None,
-    policies: None,
-    rootaudit: None,
-};
+const PLAN: Plan = Plan::ROOT;
 const MINUTE: u64 = 60;
 
 /// An account: root's virtual devices by name and date, its keys, and its users' devices.

@@ -198,11 +198,7 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
     let plan = Plan {
         cadence: Cadence { root: Duration::from_secs(1), devices: Duration::from_secs(1) },
         devices: false,
-        users: None,
-        cognito: None,
-        contacts: None,
-        policies: None,
-        rootaudit: None,
+        ..Plan::ROOT
     };
     let snapshot = Snapshot::new(plan, clock.now());
     let (latest, snapshots) = watch::channel(Arc::new(snapshot));
@@ -251,24 +247,10 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
 fn a_frozen_encoder_or_keeper_ends_in_503() {
     use aws_mfa_exporter::{
         daemon::publish::{Keeper, encode},
-        model::{
-            judge::Cadence,
-            snapshot::{Plan, Snapshot},
-        },
+        model::snapshot::{Plan, Snapshot},
     };
     let clock = Clock::new();
-    let snapshot = Snapshot::new(
-        Plan {
-            cadence: Cadence::DEFAULT,
-            devices: true,
-            users: None,
-            cognito: None,
-            contacts: None,
-            policies: None,
-            rootaudit: None,
-        },
-        clock.now(),
-    );
+    let snapshot = Snapshot::new(Plan::ROOT, clock.now());
     let (latest, snapshots) = watch::channel(Arc::new(snapshot));
     let (published, exposition) = watch::channel(None);
     let (_events, inbox) = tokio::sync::mpsc::channel(8);

@@ -2,6 +2,7 @@
 //! said of its controls.
 
 mod judging;
+mod standing;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -18,38 +19,14 @@ use crate::model::{
         policies::PoliciesReading,
         pools::PoolsReading,
     },
-    judge::{Control, Reason, Status, Verdict, is_young, pools::PoolCensus},
+    judge::{Control, pools::PoolCensus},
     time::{Moment, Timestamp},
 };
 use judging::Taken;
+pub use standing::{Health, Standing};
 
 /// No run of a collector takes longer than this; it is cut off before.
 pub const LONGEST_RUN: Duration = Duration::from_secs(120);
-
-/// How one collector of one account is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Health {
-    /// When the last run that has reported was started.
-    pub last_attempt: Option<Moment>,
-    /// When the last run without a fault was started.
-    pub last_success: Option<Moment>,
-    /// How long the last run took.
-    pub duration: Option<Duration>,
-    /// What was wrong with the last run; `None` while the collector is up.
-    pub fault: Option<Fault>,
-}
-
-/// What is said of one control of one account, and what was last said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The verdict as of the last fold or tick.
-    pub verdict: Verdict,
-    /// The as-of time of the last answer judged passed or not applicable.
-    pub last_protected: Option<Timestamp>,
-    /// The as-of time of the last answer judged failed.
-    pub last_failed: Option<Timestamp>,
-    counted: Option<Moment>,
-}
 
 /// What an earlier run of the program knew of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,59 +87,6 @@ pub struct AccountState {
     standings: [Standing; Control::ALL.len()],
 }
 
-// === impl Health ===
-
-impl Health {
-    fn pending() -> Self {
-        let fault = Fault::new(FaultClass::Pending, "the collector has not run yet");
-        Self { fault: Some(fault), ..Self::default() }
-    }
-
-    /// Whether the collector's last run is recent and without a fault.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.fault.is_none()
-    }
-
-    fn would_stall(&self, patience: Duration, now: Moment) -> bool {
-        self.is_up() && self.last_attempt.is_some_and(|at| now.mono.since(at.mono) > patience)
-    }
-
-    /// A collector that does not report is down, whatever its last word was.
-    fn age(&mut self, patience: Duration, now: Moment) {
-        if self.would_stall(patience, now) {
-            let detail = format!("no run has ended for more than {}", humantime::format_duration(patience));
-            self.fault = Some(Fault::new(FaultClass::Stalled, detail));
-        }
-    }
-}
-
-// === impl Standing ===
-
-impl Standing {
-    const NEW: Self =
-        Self { verdict: Verdict::unknown(Reason::NotRead), last_protected: None, last_failed: None, counted: None };
-
-    /// Takes a verdict in. The two times of the past follow the order in which
-    /// answers came, not the wall clock: were it stepped back between them, the
-    /// older answer's time is moved before the newer's, so that "failed after
-    /// it was protected" can always be told by comparing the two.
-    fn take(&mut self, verdict: Verdict) {
-        self.verdict = verdict;
-        let Some(as_of) = verdict.as_of.filter(|at| self.counted.is_none_or(|seen| at.mono > seen.mono)) else {
-            return;
-        };
-        self.counted = Some(as_of);
-        let (newer, older) = match verdict.status {
-            Status::Failed => (&mut self.last_failed, &mut self.last_protected),
-            _ => (&mut self.last_protected, &mut self.last_failed),
-        };
-        *newer = Some(as_of.wall);
-        let just_before = Timestamp::from_millis(as_of.wall.as_millis() - 1);
-        *older = older.map(|older| older.min(just_before));
-    }
-}
-
 // === impl AccountState ===
 
 impl AccountState {
@@ -203,11 +127,8 @@ impl AccountState {
         // Who does not read contacts any more keeps nothing of them.
         state.root_email = plan.contacts.map(|_| memory.root_email).unwrap_or_default();
         for (control, standing) in Control::ALL.into_iter().zip(&mut state.standings) {
-            if let Some((last_protected, last_failed)) = memory.past.get(&control) {
-                (standing.last_protected, standing.last_failed) = (*last_protected, *last_failed);
-                // What is remembered is counted already, and in its order.
-                let latest = last_protected.max(last_failed);
-                standing.counted = latest.map(|at| Moment::before_start(at, now));
+            if let Some(past) = memory.past.get(&control) {
+                standing.remember(*past, now);
             }
         }
         state.age(plan, exemptions, now);
@@ -291,20 +212,6 @@ impl AccountState {
     /// Takes in what a list that was asked for at `at` says of root's e-mail address.
     pub(super) fn see_root_email(&mut self, seal: Option<Seal>, at: Moment) {
         self.root_email.see(seal, at);
-    }
-
-    /// Whether there is a security contact, while that is known.
-    #[must_use]
-    pub fn security_contact(&self, plan: &Plan, now: Moment) -> Option<bool> {
-        let known = self.contacts.as_ref()?.security.as_ref()?;
-        is_young(known.as_of, plan.max_age_of_contacts(), now).then_some(known.value)
-    }
-
-    /// Whether the telephone of the primary contact is verified, while that is known.
-    #[must_use]
-    pub fn contact_phone(&self, plan: &Plan, now: Moment) -> Option<bool> {
-        let known = self.contacts.as_ref()?.phone.as_ref()?;
-        known.value.filter(|_| is_young(known.as_of, plan.max_age_of_contacts(), now))
     }
 
     /// Notes which partition the credentials proved. Another one than before is

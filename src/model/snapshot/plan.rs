@@ -109,6 +109,20 @@ impl Collector {
 // === impl Plan ===
 
 impl Plan {
+    /// What is asked where nobody says otherwise.
+    pub const DEFAULT: Self = Self { users: Some(UsersPlan::DEFAULT), ..Self::ROOT };
+
+    /// The same without the users: all that root's verdicts rest on.
+    pub const ROOT: Self = Self {
+        cadence: Cadence::DEFAULT,
+        devices: true,
+        users: None,
+        cognito: None,
+        contacts: None,
+        policies: None,
+        rootaudit: None,
+    };
+
     /// The collectors that run.
     pub fn collectors(&self) -> impl Iterator<Item = Collector> + use<> {
         let (devices, users, cognito) = (self.devices, self.users.is_some(), self.cognito.is_some());

@@ -19,7 +19,7 @@ use aws_mfa_exporter::{
             Changes, Fault, FaultClass,
             pools::{Pool, PoolId, PoolMfa, Region, SignIn},
         },
-        judge::{Cadence, Control, Status},
+        judge::{Control, Status},
         snapshot::{CognitoPlan, Collector, Event, Outcome, Plan, Snapshot},
         time::{Moment, Timestamp, Uptime},
     },
@@ -169,7 +169,7 @@ proptest! {
         runs in runs(),
     ) {
         let first: World = first.into_iter().map(|(at, (sign_in, mfa))| (at, Pool { sign_in, mfa })).collect();
-        let plan = Plan { cadence: Cadence::DEFAULT, devices: false, users: None, cognito: Some(CognitoPlan::new()), contacts: None, policies: None, rootaudit: None };
+        let plan = Plan { devices: false, cognito: Some(CognitoPlan::new()), ..Plan::ROOT };
         let identity = Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap();
         let mut snapshot = Snapshot::new(plan, moment(0));
         snapshot.fold(Event::Identified { identity: identity.clone(), at: moment(0) }, moment(0));
@@ -247,15 +247,7 @@ fn a_reading_of_other_regions_than_are_to_be_read_now_passes_nobody() {
     let plan = |names: &[&str]| {
         let regions = names.iter().map(|name| Region::parse(name).unwrap()).collect();
         let cognito = Some(CognitoPlan { regions, ..CognitoPlan::new() });
-        Plan {
-            cadence: Cadence::DEFAULT,
-            devices: false,
-            users: None,
-            cognito,
-            contacts: None,
-            policies: None,
-            rootaudit: None,
-        }
+        Plan { devices: false, cognito, ..Plan::ROOT }
     };
     let mut snapshot = Snapshot::new(plan(&REGIONS[..1]), moment(0));
     snapshot.fold(Event::Identified { identity: identity.clone(), at: moment(0) }, moment(0));

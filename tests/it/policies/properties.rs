@@ -23,7 +23,6 @@ use aws_mfa_exporter::{
     model::{
         account::Identity,
         facts::{Confirmation, Fault, FaultClass, RootReading, Summary, UserId, policies::Enforcement},
-        judge::Cadence,
         snapshot::{Collector, Event, News, Outcome, POLICIES_INTERVAL, Plan, Snapshot},
         time::{Moment, Timestamp, Uptime},
     },
@@ -319,7 +318,7 @@ proptest! {
         size in 1..12_usize,
         runs in proptest::collection::vec((0..90_u64, proptest::collection::vec(turn(), 0..40)), 1..5),
     ) {
-        let plan = Plan { cadence: Cadence::DEFAULT, devices: false, users: None, cognito: None, contacts: None, policies: Some(POLICIES_INTERVAL), rootaudit: None };
+        let plan = Plan { devices: false, policies: Some(POLICIES_INTERVAL), ..Plan::ROOT };
         let max_age = u64::try_from(plan.max_age_of_policies().as_millis()).unwrap();
         let identity = Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap();
         let mut snapshot = Snapshot::new(plan.clone(), moment(0));

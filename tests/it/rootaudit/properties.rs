@@ -23,7 +23,7 @@ use aws_mfa_exporter::{
     model::{
         account::{Account, Identity},
         facts::{Changes, DeviceKind, Fault, FaultClass, RootAudit, SealKey, Summary},
-        judge::{Cadence, Control, Status},
+        judge::{Control, Status},
         shard::Shard,
         snapshot::{AccountState, Collector, Event, News, Outcome, Plan, Snapshot},
         time::{Moment, Timestamp, Uptime},
@@ -34,15 +34,7 @@ use proptest::prelude::*;
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
 const HOUR: Duration = Duration::from_secs(3_600);
-const PLAN: Plan = Plan {
-    cadence: Cadence::DEFAULT,
-    devices: true,
-    users: None,
-    cognito: None,
-    contacts: None,
-    policies: None,
-    rootaudit: Some(HOUR),
-};
+const PLAN: Plan = Plan { rootaudit: Some(HOUR), ..Plan::ROOT };
 
 /// How long a run of the model takes, in milliseconds.
 const RUN: u64 = 1_000;

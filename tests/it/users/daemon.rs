@@ -10,9 +10,9 @@ use aws_mfa_exporter::{
     model::{
         account::Identity,
         facts::{Known, Summary, UserFacts, UsersReading, VirtualDevices},
-        judge::{Cadence, Control, Status, users::UserCounts},
+        judge::{Control, Status, users::UserCounts},
         shard::Shard,
-        snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
+        snapshot::{Collector, Event, News, Outcome, Plan, Snapshot},
         time::Moment,
     },
     state_file,
@@ -20,15 +20,7 @@ use aws_mfa_exporter::{
 
 use super::model::{ACCOUNT, HOUR, MINUTE, Model, ROOT, SECOND, now};
 
-pub const PLAN: Plan = Plan {
-    cadence: Cadence::DEFAULT,
-    devices: true,
-    users: Some(UsersPlan::DEFAULT),
-    cognito: None,
-    contacts: None,
-    policies: None,
-    rootaudit: None,
-};
+pub const PLAN: Plan = Plan::DEFAULT;
 
 /// The exporter, watching a model.
 pub struct Daemon<'a> {

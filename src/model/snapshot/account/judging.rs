@@ -62,6 +62,20 @@ impl AccountState {
         is_good.then_some(&known.value)
     }
 
+    /// Whether there is a security contact, while that is known.
+    #[must_use]
+    pub fn security_contact(&self, plan: &Plan, now: Moment) -> Option<bool> {
+        let known = self.contacts.as_ref()?.security.as_ref()?;
+        is_young(known.as_of, plan.max_age_of_contacts(), now).then_some(known.value)
+    }
+
+    /// Whether the telephone of the primary contact is verified, while that is known.
+    #[must_use]
+    pub fn contact_phone(&self, plan: &Plan, now: Moment) -> Option<bool> {
+        let known = self.contacts.as_ref()?.phone.as_ref()?;
+        known.value.filter(|_| is_young(known.as_of, plan.max_age_of_contacts(), now))
+    }
+
     /// What was last learnt of the users, while the list of them is fresh.
     #[must_use]
     pub fn fresh_users(&self, plan: &Plan, now: Moment) -> Option<&Known<Arc<UsersReading>>> {
