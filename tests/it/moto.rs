@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Write as _},
-    process::{ChildStdin, ChildStdout, Command, Stdio},
+    process::{ChildStdin, ChildStdout, Stdio},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     peers::{Peer, python},
+    permissions::printed,
     support::{Exporter, KEY, Samples},
 };
 
@@ -52,8 +53,7 @@ struct Keys {
 
 /// A policy as the exporter prints it.
 fn policy(arguments: &[&str]) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
-    serde_json::from_slice(&command.arg("iam-policy").args(arguments).output().unwrap().stdout).unwrap()
+    serde_json::from_str(&printed(arguments)).unwrap()
 }
 
 impl Moto {

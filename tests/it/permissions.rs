@@ -25,11 +25,22 @@ fn root() -> PathBuf {
 }
 
 /// What `iam-policy` prints.
-fn printed(flags: &[&str]) -> String {
+pub fn printed(flags: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
     let output = command.arg("iam-policy").args(flags).env_clear().output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Its statements.
+pub fn statements(flags: &[&str]) -> Vec<Value> {
+    let policy: Value = serde_json::from_str(&printed(flags)).unwrap();
+    policy["Statement"].as_array().unwrap().clone()
+}
+
+/// All actions that it allows.
+pub fn allowed(flags: &[&str]) -> Vec<String> {
+    actions(&printed(flags)).into_values().flatten().collect()
 }
 
 /// The same for the exporter's own role, with this configuration.

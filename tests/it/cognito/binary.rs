@@ -1,11 +1,14 @@
 //! The collector `cognito` as users meet it: the real binary, and each way in which a
 //! reply can be wrong.
 
-use std::{process::Command, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use aws_sim::{Account, Fault, Pool, Sim};
 
-use crate::support::{Exporter, ID, Samples, healthy, sim};
+use crate::{
+    permissions::allowed,
+    support::{Exporter, ID, Samples, healthy, one_shot, sim},
+};
 
 const SOON: Duration = Duration::from_secs(40);
 const CONTROL: &str = "Cognito.5";
@@ -170,32 +173,18 @@ fn a_region_that_fails_for_a_while_keeps_what_was_read_of_it() {
 #[test]
 fn check_reads_the_pools_once_and_fails_because_of_one() {
     let sim = sim(account(vec![Pool::new("us-east-1_a", "OPTIONAL")]));
-    let output = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
-        .args(["check", "--collector.cognito", "--no-collector.users"])
-        .env_clear()
-        .envs([("AWS_ENDPOINT_URL", &*sim.endpoint()), ("AWS_ACCESS_KEY_ID", crate::support::KEY)])
-        .envs([("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_EC2_METADATA_DISABLED", "true")])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{text}");
+    let (code, text, _) = one_shot(&sim, &["check", "--collector.cognito", "--no-collector.users"]);
+    assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("Cognito.5") && text.contains("its MFA is optional"), "{text}");
 }
 
 /// With exactly the actions that are printed for it everything is known; and each is needed.
 #[test]
 fn the_printed_policy_is_enough_and_each_action_is_needed() {
-    let printed = |flags: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
-        let output = command.arg("iam-policy").args(flags).env_clear().output().unwrap();
-        let policy: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let actions = policy["Statement"][0]["Action"].as_array().unwrap().clone();
-        actions.iter().map(|action| action.as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    let (plain, with) = (printed(&[]), printed(&["--collector.cognito"]));
+    let (plain, with) = (allowed(&[]), allowed(&["--collector.cognito"]));
     let own: Vec<_> = with.iter().filter(|action| !plain.contains(action)).cloned().collect();
     assert_eq!(own, ["account:ListRegions", "cognito-idp:DescribeUserPool", "cognito-idp:ListUserPools"]);
-    let listed = printed(&["--collector.cognito", "--collector.cognito.regions=eu-west-1"]);
+    let listed = allowed(&["--collector.cognito", "--collector.cognito.regions=eu-west-1"]);
     assert!(!listed.contains(&own[0]) && listed.contains(&own[1]), "{listed:?}");
     let template = include_str!("../../../deploy/iam/cognito-policy.yaml");
     assert!(

@@ -1,12 +1,15 @@
 //! The collector `policies` as users meet it: the real binary, and each way in which a
 //! reply can be wrong.
 
-use std::{process::Command, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use aws_sim::{Account, Fault, Group, Managed, Policies, Sim, User};
 
 use super::{canonical, deny_but};
-use crate::support::{Exporter, ID, Samples, healthy, sim};
+use crate::{
+    permissions::allowed,
+    support::{Exporter, ID, Samples, healthy, one_shot, sim},
+};
 
 const SOON: Duration = Duration::from_secs(40);
 const KINDS: [&str; 5] = ["console_only", "full", "keys_only", "none", "unknown"];
@@ -67,6 +70,21 @@ fn without_the_flag_nothing_is_asked_and_nothing_is_said() {
     let samples = exporter.expect("IAM.9", "passed");
     assert!(!samples.names().any(|name| name.contains("enforced")), "{samples}");
     assert_eq!(sim.count(ID, "GetAccountAuthorizationDetails"), 0);
+}
+
+/// A number of nobody is a number too: 0 would say that policies were looked at.
+#[test]
+fn of_an_account_without_users_nothing_is_said_where_policies_are_not_read_or_denied() {
+    let sim = sim(healthy());
+    let is_counted = |samples: &Samples| samples.value(&format!("aws_mfa_users{{account_id=\"{ID}\"}}")) == Some(0.0);
+    for flags in [&[][..], &["--collector.policies", "--collector.policies.interval=1s"]] {
+        sim.fault(ID, Some("GetAccountAuthorizationDetails"), Fault::AccessDenied);
+        let exporter = Exporter::start(&sim.endpoint(), &[&["--collector.root.interval=1s"], flags].concat());
+        let samples = exporter.wait_for("users are counted", SOON, |samples| {
+            is_counted(samples) && (flags.is_empty() || samples.fault("policies") == "access_denied")
+        });
+        assert!(!samples.names().any(|name| name.contains("enforced")), "{samples}");
+    }
 }
 
 /// Every way to have a policy, and only the default version of one; a page of one entry each
@@ -259,14 +277,8 @@ fn a_list_that_is_torn_is_no_count() {
 #[test]
 fn check_reads_the_policies_once() {
     let sim = sim(account());
-    let output = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
-        .args(["check", "--collector.policies", "--no-collector.users", "--output=prometheus"])
-        .env_clear()
-        .envs([("AWS_ENDPOINT_URL", &*sim.endpoint()), ("AWS_ACCESS_KEY_ID", crate::support::KEY)])
-        .envs([("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_EC2_METADATA_DISABLED", "true")])
-        .output()
-        .unwrap();
-    let samples = Samples::parse(&String::from_utf8(output.stdout).unwrap());
+    let flags = ["check", "--collector.policies", "--no-collector.users", "--output=prometheus"];
+    let samples = Samples::parse(&one_shot(&sim, &flags).1);
     assert_eq!(enforced(&samples), Some([1.0, 3.0, 0.0, 2.0, 0.0]), "{samples}");
     assert_eq!(sim.count(ID, "GetAccountAuthorizationDetails"), 1);
 }
@@ -274,14 +286,7 @@ fn check_reads_the_policies_once() {
 /// With exactly the actions that are printed for it everything is known; and each is needed.
 #[test]
 fn the_printed_policy_is_enough_and_each_action_is_needed() {
-    let printed = |flags: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
-        let output = command.arg("iam-policy").args(flags).env_clear().output().unwrap();
-        let policy: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let actions = policy["Statement"][0]["Action"].as_array().unwrap().clone();
-        actions.iter().map(|action| action.as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    let (plain, with) = (printed(&[]), printed(&["--collector.policies"]));
+    let (plain, with) = (allowed(&[]), allowed(&["--collector.policies"]));
     let own: Vec<_> = with.iter().filter(|action| !plain.contains(action)).cloned().collect();
     assert_eq!(own, ["iam:GetAccountAuthorizationDetails"]);
     let template = include_str!("../../../deploy/iam/policies-policy.yaml");

@@ -1,6 +1,6 @@
 //! What an audit tells, with the real binary.
 
-use std::{process::Command, thread};
+use std::thread;
 
 use aws_sim::{Account, Fault, Sim, User};
 
@@ -8,7 +8,10 @@ use super::{
     CONTROLS, MEMBER, OTHER, OWN, SOON, as_of, auditing, devices, organization, roleless, sim, start, verdicts,
     with_role,
 };
-use crate::support::{Exporter, KEY};
+use crate::{
+    permissions::statements,
+    support::{Exporter, one_shot},
+};
 
 fn virtual_too(id: &str) -> Account {
     let mut account = roleless(id);
@@ -195,18 +198,8 @@ fn an_audit_outlives_the_process_and_is_not_made_again_before_its_time() {
     assert_eq!(sim.total("AssumeRoot"), 1);
 }
 
-/// Runs `check`; its exit status, what it printed, and what it complained.
 fn check(sim: &Sim, flags: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"))
-        .args(["check", "--no-collector.users"])
-        .args(flags)
-        .env_clear()
-        .envs([("AWS_ENDPOINT_URL", &*sim.endpoint()), ("AWS_ACCESS_KEY_ID", KEY)])
-        .envs([("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_EC2_METADATA_DISABLED", "true")])
-        .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    one_shot(sim, &[&["check", "--no-collector.users"], flags].concat())
 }
 
 #[test]
@@ -230,12 +223,8 @@ fn check_audits_once_and_fails_because_of_one() {
     );
 }
 
-/// The policy that is printed, as its statements.
 fn printed(flags: &[&str]) -> Vec<serde_json::Value> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
-    let output = command.args(["iam-policy", "--organization.role-name=x"]).args(flags).env_clear().output().unwrap();
-    let policy: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    policy["Statement"].as_array().unwrap().clone()
+    statements(&[&["--organization.role-name=x"], flags].concat())
 }
 
 /// Without the condition, the same permission deletes root's credentials.

@@ -4,14 +4,13 @@
 
 use std::{
     fs,
-    process::Command,
     time::{Duration, Instant},
 };
 
 use aws_sim::{Account, Fault, Sim, User};
 use serde_json::{Value, json};
 
-use crate::support::{Exporter, ID, KEY, Samples, healthy, request, sim};
+use crate::support::{Exporter, ID, Samples, healthy, one_shot, request, sim};
 
 const SOON: Duration = Duration::from_secs(40);
 
@@ -137,11 +136,8 @@ fn with_a_report_every_number_is_given() {
 }
 
 fn check(sim: &Sim, flags: &[&str], output: &str) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
-    command.args(["check", "--output", output]).args(flags).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
-    command.envs([("AWS_ENDPOINT_URL", &*sim.endpoint()), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", "x")]);
-    let output = command.output().unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    let (code, text, _) = one_shot(sim, &[&["check", "--output", output], flags].concat());
+    (code, text)
 }
 
 fn of_json(text: &str) -> (Counts, Unknown) {
