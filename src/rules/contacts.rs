@@ -3,7 +3,7 @@
 
 use super::{
     kit::Kit,
-    memory::{ROOT_EMAIL, SEEN},
+    memory::{ROOT_EMAIL, kept},
     rule::{ACCOUNT, Rule, Severity},
 };
 
@@ -17,13 +17,12 @@ pub(super) fn alerts(kit: &Kit<'_>) -> [Rule; 3] {
 
 /// What was recorded of the address, for the full set.
 pub(super) fn record(kit: &Kit<'_>) -> Rule {
-    Rule::record(
+    kept(
+        kit,
         ROOT_EMAIL,
         "When root's e-mail address was last seen to be another than before.",
-        format!(
-            "max by (account_id) (aws_mfa_root_email_changed_timestamp_seconds)\nor\n(\n  {}\n  and on (account_id) {SEEN}\n)",
-            kit.last(ROOT_EMAIL)
-        ),
+        "account_id",
+        "aws_mfa_root_email_changed_timestamp_seconds",
     )
 }
 

@@ -5,6 +5,8 @@
 //! otherwise a week after its last sighting, counted by the newest sighting of any
 //! account. While no exporter runs at all, nothing is forgotten.
 
+mod root;
+
 use super::{contacts, kit::Kit, rule::Rule};
 
 /// When each account was last listed as one to watch, and by which exporter.
@@ -53,9 +55,10 @@ pub(super) fn of_accounts(kit: &Kit<'_>) -> Vec<Rule> {
     rules.extend([info(kit), management(kit), exempt(kit)]);
     rules.extend(labels(kit));
     rules.extend(["last_protected", "last_failed"].map(|what| control(kit, what)));
-    rules.extend([failed(), credential(kit), root_devices_changed(kit), root_on_after_failure(kit), root_unknown(kit)]);
+    rules.push(failed());
+    rules.extend(root::of_root(kit));
     rules.push(contacts::record(kit));
-    rules.extend(outages(kit));
+    rules.extend(root::outages(kit));
     rules
 }
 
@@ -255,6 +258,13 @@ fn labels(kit: &Kit<'_>) -> Option<Rule> {
     (!names.is_empty()).then_some(rule)
 }
 
+/// What a metric says, or last said of an account that is still remembered.
+pub(super) fn kept(kit: &Kit<'_>, name: &str, comment: &str, labels: &str, metric: &str) -> Rule {
+    let last = kit.last(name);
+    let expr = format!("max by ({labels}) ({metric})\nor\n(\n  {last}\n  and on (account_id) {SEEN}\n)");
+    Rule::record(name, comment, expr)
+}
+
 fn control(kit: &Kit<'_>, what: &str) -> Rule {
     let metric = format!("aws_mfa_control_{what}_timestamp_seconds");
     let name = format!("account_control:{metric}:max");
@@ -262,11 +272,7 @@ fn control(kit: &Kit<'_>, what: &str) -> Rule {
         "last_failed" => "When each control that an alert asks about was last seen failed.",
         _ => "When each control that an alert asks about was last seen passed or not applicable.",
     };
-    let last = kit.last(&name);
-    let expr = format!(
-        "max by (account_id, control) ({metric}{{control!=\"IAM.19\"}})\nor\n(\n  {last}\n  and on (account_id) {SEEN}\n)"
-    );
-    Rule::record(name, comment, expr)
+    kept(kit, &name, comment, "account_id, control", &format!("{metric}{{control!=\"IAM.19\"}}"))
 }
 
 fn failed() -> Rule {
@@ -280,128 +286,6 @@ fn failed() -> Rule {
            >= account_control:aws_mfa_control_last_failed_timestamp_seconds:max
          )",
     )
-}
-
-fn credential(kit: &Kit<'_>) -> Rule {
-    const NAME: &str = "account_credential:aws_mfa_root_credential_present:max";
-    Rule::record(
-        NAME,
-        "What was last known of root's credentials.",
-        format!(
-            "max by (account_id, credential) (aws_mfa_root_credential_present)\nor\n(\n  {}\n  and on (account_id) {SEEN}\n)",
-            kit.last(NAME)
-        ),
-    )
-}
-
-fn root_devices_changed(kit: &Kit<'_>) -> Rule {
-    Rule::record(
-        ROOT_DEVICES,
-        "When root's MFA devices were last seen to be others than before.",
-        format!(
-            "max by (account_id) (aws_mfa_root_devices_changed_timestamp_seconds)\nor\n(\n  {}\n  and on (account_id) {SEEN}\n)",
-            kit.last(ROOT_DEVICES)
-        ),
-    )
-}
-
-fn root_on_after_failure(kit: &Kit<'_>) -> Rule {
-    Rule::record(
-        ON_AFTER_FAILURE,
-        "The accounts in which root's MFA came on after it was off, and when it was last seen off. A later change of the
-        devices does not end it; that MFA is off again does.",
-        format!(
-            "{}
-            or
-            (
-              {}
-              and on (account_id) {SEEN}
-              unless on (account_id) {}
-            )",
-            kit.came_on_after_failure(),
-            kit.last(ON_AFTER_FAILURE),
-            kit.is_failed("IAM.9"),
-        ),
-    )
-}
-
-fn root_unknown(kit: &Kit<'_>) -> Rule {
-    let last = kit.last(ROOT_UNKNOWN);
-    Rule::record(
-        ROOT_UNKNOWN,
-        "1 if no exporter knows whether root has MFA, 0 if one does. An account that is listed and has no verdict is
-        unknown. What nobody exports stays as it was, unless a discovery has dropped it. Where credentials have not told yet
-        whose they are, the account is called unknown; that stays as it was while there is no exporter at all.",
-        format!(
-            "min by (account_id) (aws_mfa_control_status{{control=\"IAM.9\",status=\"unknown\"}})
-            or
-            group by (account_id) (aws_mfa_account_info{{state=~\"scanned|refused\"}})
-            or
-            (
-              last_over_time({ROOT_UNKNOWN}{{account_id=\"unknown\"}}[5m])
-              unless on () aws_mfa_exporter_snapshot_timestamp_seconds
-            )
-            or
-            (
-              {last}
-              and on (account_id) {SEEN}
-              unless on (account_id) {DROPPED}
-            )"
-        ),
-    )
-}
-
-fn outages(kit: &Kit<'_>) -> Vec<Rule> {
-    let last = kit.last(OUTAGE);
-    let (protected, failed) = (kit.protected("IAM.9"), kit.failed("IAM.9"));
-    let known = Rule::record(
-        LAST_KNOWN,
-        "When root's MFA was last known, in the accounts where it is unknown now.",
-        format!(
-            "max by (account_id) (
-              ({protected}
-               >= {failed})
-              or {failed}
-              or {protected}
-            )
-            and on (account_id) {ROOT_UNKNOWN} == 1"
-        ),
-    );
-    let newest = Rule::record(
-        NEWEST_OUTAGE,
-        "When the newest outage began: the time at which the first of its accounts was last known. What was last known
-        soon after that belongs to it; what was known later begins another.",
-        format!(
-            "min(
-              {LAST_KNOWN}
-              > scalar({newest} or vector(0)) + {ONE_OUTAGE}
-            )
-            or
-            {newest}",
-            newest = kit.last(NEWEST_OUTAGE)
-        ),
-    );
-    let of_account = Rule::record(
-        OUTAGE,
-        "When the outage began that each unknown account belongs to: its own as long as it has not been known since, else
-        the newest if that fits, else one of its own. 0 for an account that was never read. All of it follows from what is
-        exported, so that two Prometheus servers say the same.",
-        format!(
-            "(
-              {last}
-              and on (account_id)
-                abs({last} - {LAST_KNOWN}) <= {ONE_OUTAGE}
-            )
-            or
-            scalar({NEWEST_OUTAGE})
-            + 0 * (abs({LAST_KNOWN} - scalar({NEWEST_OUTAGE})) <= {ONE_OUTAGE})
-            or
-            {LAST_KNOWN}
-            or
-            0 * ({ROOT_UNKNOWN} == 1)"
-        ),
-    );
-    vec![known, newest, of_account]
 }
 
 /// The exporters that watch nothing, and when they were last seen so.
