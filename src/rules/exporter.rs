@@ -149,6 +149,9 @@ fn control_unknown(kit: &Kit<'_>) -> Rule {
         )
 }
 
+/// A first audit that is still to come.
+const FIRST_AUDIT: &str = "aws_mfa_collector_fault{collector=\"rootaudit\",fault=\"pending\"}";
+
 fn collector_stale(kit: &Kit<'_>) -> Rule {
     let since = |matcher: &str| {
         format!(
@@ -162,10 +165,12 @@ fn collector_stale(kit: &Kit<'_>) -> Rule {
         .about(
             "The root collector runs five times less often in accounts without root credentials, hence its own limit.
             AwsMfaRootMfaUnknown fires long before that, because the verdict is too old. What is wrong with the organization has
-            an alert of its own.",
+            an alert of its own. First audits of root are spread over an hour, so one that is still to come is not late for 75
+            minutes.",
         )
         .expr(format!(
-            "(\n{} > 3\nor\n{} > 16\n)\nunless on (account_id, collector) aws_mfa_collector_fault{{{OF_ORGANIZATION}}}",
+            "(\n{} > 3\nor\n{} > 16\n)\nunless on (account_id, collector) aws_mfa_collector_fault{{{OF_ORGANIZATION}}}\nunless on \
+             (account_id, collector) ({FIRST_AUDIT} unless {FIRST_AUDIT} offset 75m)",
             since("!=\"root\""),
             since("=\"root\"")
         ))
