@@ -88,7 +88,7 @@ def enforcement():
     """Users by what policies enforce, and the two counts where that meets devices and keys."""
     order = {
         "full": "console and keys",
-        "console_only": "the console alone",
+        "console_only": "console alone",
         "keys_only": "keys alone",
         "none": "neither",
         "unknown": "not known",
@@ -98,11 +98,11 @@ def enforcement():
         "Users denied everything without MFA",
         "IAM users by what their policies deny without MFA. Service control policies are not read. A number is absent"
         " unless it is known for every user. Unenforced key: its key works without MFA, whatever device the user has."
-        " Enforced, no device: whoever has the password or key can register an own device.",
+        " No device yet: enforced, and whoever has the password or key can register a device of their own.",
         [
             *(now(one % (ONE, kind), says) for kind, says in order.items()),
             now(f"max(aws_mfa_access_key_users_unenforced{{{ONE}}})", "unenforced key"),
-            now(f"max(aws_mfa_enforced_users_without_mfa{{{ONE}}})", "enforced, no device"),
+            now(f"max(aws_mfa_enforced_users_without_mfa{{{ONE}}})", "no device yet"),
         ],
         decimals=0,
         empty="policies are not read or not known",
@@ -138,8 +138,8 @@ def pools():
         "User pools whose users sign in with a password alone, by MFA; OPTIONAL and OFF fail Cognito.5. A number is absent"
         " unless every pool of every Region is known.",
         [
-            *(now(of_passwords % (ONE, mfa), f"password, MFA {mfa}") for mfa in ("ON", "OPTIONAL", "OFF")),
-            now(others, "other ways to sign in"),
+            *(now(of_passwords % (ONE, mfa), f"MFA {mfa}") for mfa in ("ON", "OPTIONAL", "OFF")),
+            now(others, "other sign-in"),
             now(regions, "Regions not read"),
         ],
         decimals=0,
