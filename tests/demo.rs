@@ -78,7 +78,7 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
             "--collector.cognito.interval=1m",
             "--collector.cognito.pools=all",
             "--collector.rootaudit",
-            "--collector.rootaudit.interval=1m",
+            &format!("--collector.rootaudit.interval={}s", more.max(30) * 2),
             "--log.level=error",
         ])
         .env(INNER, "1")
