@@ -1,5 +1,7 @@
 """*Organization overview*: how all accounts stand, worst first."""
 
+from string import ascii_uppercase
+
 from board import Board, control_variable, label_variable, text_variable
 from coverage import (
     control_share,
@@ -171,6 +173,8 @@ def accounts():
         cells(f'time() - {oldest("aws_mfa_control_as_of_timestamp_seconds", "account_id", ON_ROOT_MFA)}'),
         cells(f"topk by (account_id) (1, {fault})"),
     ]
+    # The first target gives names, and the last the fault.
+    _, *verdicts, age, _ = ascii_uppercase[: len(targets)]
     link = {"links": [TO_ACCOUNT]}
     columns = {
         "account_name": ("Account", {"custom__filterable": True, "custom__minWidth": 170, **link}),
@@ -178,9 +182,9 @@ def accounts():
         "ou": ("Unit", {"custom__filterable": True, "custom__width": 190}),
         **{
             f"Value #{letter}": (heading, verdict_cell(custom__width=132, custom__filterable=True))
-            for letter, heading in zip("BCDEF", HEADINGS)
+            for letter, heading in zip(verdicts, HEADINGS, strict=True)
         },
-        "Value #G": (
+        f"Value #{age}": (
             "Root read",
             {
                 "unit": "s",
