@@ -71,6 +71,7 @@ def unasked(panel):
         for column in panel["fieldConfig"]["overrides"]:
             if not any(special["id"] == "noValue" for special in column["properties"]):
                 yield f"would put the words for an empty table into empty cells of {column['matcher']['options']}"
+    yield from unshown(panel)
     for target in panel["targets"]:
         if target["datasource"]["uid"] != "${datasource}":
             yield "does not ask the chosen data source"
@@ -78,6 +79,23 @@ def unasked(panel):
             yield f"takes a rate over a fixed time: {target['expr']}"
         if re.search(r"\b(instance|pod)\b", target["expr"]) and board_of(panel) != "exporter":
             yield f"tells exporters apart: {target['expr']}"
+
+
+def unshown(panel):
+    """Queries of a table of which no column shows the value, nor a label that no other query gives."""
+    shown = next((one["options"]["include"]["names"] for one in panel.get("transformations", []) if one["id"] == "filterFieldsByName"), None)
+    if shown is None:
+        return
+    labels = {target["refId"]: labels_of(target["expr"]) for target in panel["targets"]}
+    for one, own in labels.items():
+        others = set().union(*(labels[other] for other in labels if other != one))
+        if f"Value #{one}" not in shown and not (own - others) & set(shown):
+            yield f"asks {one} and does not show it"
+
+
+def labels_of(expr):
+    """The labels that an expression names as those of its result, or of a part of it."""
+    return {label.strip() for found in re.findall(r"by \(([a-z_, ]*)\)", expr) for label in found.split(",")}
 
 
 def board_of(panel):
