@@ -8,13 +8,7 @@
 //! its maximum age. Replicas that lag are AWS telling an untruth, which nobody
 //! can see through; they have scenarios of their own.
 
-use std::{
-    future::Future,
-    pin::pin,
-    sync::Mutex,
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use aws_mfa_exporter::{
     collect::{
@@ -33,6 +27,8 @@ use aws_mfa_exporter::{
     },
 };
 use proptest::prelude::*;
+
+use crate::support::at_once;
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
 const PLAN: Plan =
@@ -207,17 +203,9 @@ impl Iam for Model {
     }
 }
 
-/// Runs a future that never waits.
-fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("the model never waits"),
-    }
-}
-
 /// Lists the devices; `summary` is what a heartbeat has just read, if one has.
 fn list(model: &Model, summary: Option<Summary>, list: Option<VirtualDevices>) -> Finding {
-    now(collect::devices::collect(model, ROOT, Prior { summary, list }, &SharedChanges::default())).0
+    at_once(collect::devices::collect(model, ROOT, Prior { summary, list }, &SharedChanges::default())).0
 }
 
 fn identity() -> Identity {
@@ -332,11 +320,11 @@ fn a_list_that_differs_at_the_same_counters_passes_nobody_before_it_is_read_agai
     let world = World { password: true, key: false, root_fido: 0, root_virtual: 1, user_virtual: 0, spare: 0 };
     let swapped = Model::new(World { root_fido: 1, root_virtual: 0, spare: 1, ..world }, script(&[]));
     let changes = SharedChanges::default();
-    let read = |model: &Model| now(collect::devices::collect(model, ROOT, Prior::default(), &changes)).0;
+    let read = |model: &Model| at_once(collect::devices::collect(model, ROOT, Prior::default(), &changes)).0;
     let mut snapshot = fresh_snapshot(Clocks { mono: 1_000, step: 0 });
     let mut judge = |model: &Model, seconds: u64| {
         let at = Clocks { mono: 1_000 + seconds * 1_000, step: 0 }.read();
-        let root = now(collect::root::collect(model, Doubt::Ask, &changes));
+        let root = at_once(collect::root::collect(model, Doubt::Ask, &changes));
         for (collector, finding) in [(Collector::Root, root), (Collector::Devices, read(model))] {
             let Event::Collected { account, outcome } = collected(collector, at, finding) else { unreachable!() };
             let outcome = Outcome { changes: changes.get(), ..*outcome };
@@ -361,10 +349,10 @@ proptest! {
         let model = Model::new(world, script);
         let mut snapshot = fresh_snapshot(clocks);
         // The list begins with the summary of a heartbeat, or with one of its own.
-        let beat = is_handed.then(|| now(collect::root::collect(&model, Doubt::Ask, &SharedChanges::default())).news);
+        let beat = is_handed.then(|| at_once(collect::root::collect(&model, Doubt::Ask, &SharedChanges::default())).news);
         let summary = if let Some(News::Root(reading)) = beat { Some(reading.summary) } else { None };
         let list = list(&model, summary, None);
-        let heartbeat = now(collect::root::collect(&model, Doubt::Ask, &SharedChanges::default()));
+        let heartbeat = at_once(collect::root::collect(&model, Doubt::Ask, &SharedChanges::default()));
         snapshot.fold(collected(Collector::Devices, clocks.read(), list), clocks.read());
         let later = Clocks { mono: 2_000, step: 0 }.read();
         snapshot.fold(collected(Collector::Root, later, heartbeat), later);
@@ -410,7 +398,7 @@ proptest! {
                     let started = clocks.read();
                     let model = Model::new(world, script);
                     let doubt = if believed == Some(true) { Doubt::Settled } else { Doubt::Ask };
-                    let finding = now(collect::root::collect(&model, doubt, &SharedChanges::default()));
+                    let finding = at_once(collect::root::collect(&model, doubt, &SharedChanges::default()));
                     if let News::Root(reading) = &finding.news {
                         believed = Some(reading.confirmation == Confirmation::Agreed && reading.summary.is_unprotected());
                     }
@@ -424,7 +412,7 @@ proptest! {
                     let started = clocks.read();
                     let model = Model::new(world, script);
                     let doubt = if believed == Some(true) { Doubt::Settled } else { Doubt::Ask };
-                    let heartbeat = now(collect::root::collect(&model, doubt, &SharedChanges::default()));
+                    let heartbeat = at_once(collect::root::collect(&model, doubt, &SharedChanges::default()));
                     let summary = if let News::Root(reading) = &heartbeat.news {
                         believed = Some(reading.confirmation == Confirmation::Agreed && reading.summary.is_unprotected());
                         Some(reading.summary)

@@ -2,13 +2,7 @@
 //! observer of the true set would see is told at the next list, and none is told that
 //! was none; a number is exported only if it is the true one.
 
-use std::{
-    collections::BTreeSet,
-    future::Future,
-    pin::pin,
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_mfa_exporter::{
     collect::{
@@ -28,6 +22,8 @@ use aws_mfa_exporter::{
     state_file,
 };
 use proptest::prelude::*;
+
+use crate::support::at_once;
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
 const PLAN: Plan = Plan::ROOT;
@@ -123,13 +119,6 @@ impl Iam for Life {
     }
 
     async fn pause(&self, _: Duration) {}
-}
-
-fn at_once<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("the model never waits"),
-    }
 }
 
 impl Life {

@@ -1,15 +1,7 @@
 //! The collector against accounts that change while they are read, with faults of every
 //! kind mixed in: a verdict that is known is true of what was there at its time or since.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    future::Future,
-    pin::pin,
-    sync::Mutex,
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::{cell::RefCell, collections::BTreeMap, sync::Mutex, time::Duration};
 
 use aws_mfa_exporter::{
     collect::cognito::{Cognito, PoolPage, RegionPage, collect},
@@ -26,7 +18,7 @@ use aws_mfa_exporter::{
 };
 use proptest::prelude::*;
 
-use crate::support::properties;
+use crate::support::{at_once, properties};
 
 const REGIONS: [&str; 3] = ["eu-west-1", "eu-west-2", "us-east-1"];
 const REQUEST: u64 = 100;
@@ -119,13 +111,6 @@ impl Cognito for Model {
     }
 }
 
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("nothing here waits"),
-    }
-}
-
 fn sign_in() -> impl Strategy<Value = SignIn> {
     prop_oneof![
         4 => Just(SignIn::Password),
@@ -183,7 +168,7 @@ proptest! {
                 moment(inner.clock)
             };
             let ends_at = started.mono.plus(Duration::from_secs(96));
-            let finding = now(collect(&model, &[], ends_at));
+            let finding = at_once(collect(&model, &[], ends_at));
             let outcome = Outcome {
                 collector: Collector::Cognito,
                 started,
@@ -257,7 +242,7 @@ fn a_reading_of_other_regions_than_are_to_be_read_now_passes_nobody() {
     let read = |names: &[&str]| {
         let regions: Vec<_> = names.iter().map(|name| Region::parse(name).unwrap()).collect();
         let started = model.now();
-        let finding = now(collect(&model, &regions, started.mono.plus(Duration::from_secs(96))));
+        let finding = at_once(collect(&model, &regions, started.mono.plus(Duration::from_secs(96))));
         let outcome = Outcome {
             collector: Collector::Cognito,
             started,

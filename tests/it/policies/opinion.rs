@@ -8,12 +8,9 @@
 
 use std::{
     collections::BTreeMap,
-    future::Future,
     io::{BufRead as _, BufReader, Write as _},
     path::PathBuf,
-    pin::pin,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -40,6 +37,8 @@ use proptest::{
     test_runner::TestRunner,
 };
 use serde_json::{Value, json};
+
+use crate::support::at_once;
 
 const ALLOW: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 const USERS: usize = 4;
@@ -232,7 +231,7 @@ impl World {
 
     /// What the collector finds of each user.
     fn enforcement(&self) -> Vec<Enforcement> {
-        let (finding, _) = now(collect(self, None, &SharedChanges::default()));
+        let (finding, _) = at_once(collect(self, None, &SharedChanges::default()));
         let News::Policies(reading) = finding.news else { panic!("{finding:?}") };
         assert_eq!(finding.fault, None, "{self:?}");
         (0..USERS).map(|number| reading.of(&format!("AIDA{number}").as_str().into()).unwrap()).collect()
@@ -267,13 +266,6 @@ impl Iam for World {
 impl Policies for World {
     async fn authorization_details(&self, _: PageSize, _: Option<String>) -> Result<DetailsPage, Fault> {
         Ok(self.page())
-    }
-}
-
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("nothing here waits"),
     }
 }
 

@@ -4,10 +4,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    future::Future,
-    pin::pin,
     sync::Mutex,
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -30,7 +27,7 @@ use aws_mfa_exporter::{
 use proptest::prelude::*;
 
 use super::{canonical, deny_but};
-use crate::support::properties;
+use crate::support::{at_once, properties};
 
 const REQUEST: u64 = 100;
 const USERS: usize = 4;
@@ -249,13 +246,6 @@ impl Policies for Model {
     }
 }
 
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("nothing here waits"),
-    }
-}
-
 fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         4 => Just(Kind::Nothing), 2 => Just(Kind::Full), 1 => Just(Kind::Console), 1 => Just(Kind::Keys),
@@ -334,7 +324,7 @@ proptest! {
                 inner.script = script;
                 inner.clock
             };
-            let (finding, digest) = now(collect(&model, before, &changes));
+            let (finding, digest) = at_once(collect(&model, before, &changes));
             let ended = model.clock();
             if let News::Policies(reading) = &finding.news {
                 last = Some((started, if before.is_some() { run_before } else { started }, ended, reading.clone()));

@@ -3,14 +3,7 @@
 //! what is published stays true of its as-of time, beside heartbeats, restarts and steps of
 //! the clock.
 
-use std::{
-    collections::BTreeSet,
-    future::Future,
-    pin::pin,
-    sync::Mutex,
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use aws_mfa_exporter::{
     collect::{
@@ -31,6 +24,8 @@ use aws_mfa_exporter::{
     state_file,
 };
 use proptest::prelude::*;
+
+use crate::support::at_once;
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -265,13 +260,6 @@ impl Iam for Model {
 
     async fn pause(&self, _: Duration) {
         self.beat(true);
-    }
-}
-
-fn at_once<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("the model never waits"),
     }
 }
 
