@@ -4,8 +4,11 @@
 //! Whoever may send to the queue can write what they like into a message. So nothing
 //! else is read of it, nothing of it is kept or logged, and it proves nothing: it only
 //! has the account read, which it is sooner or later anyway. Its time is measured, and
-//! nothing is judged by it. The form is that of
+//! nothing is judged by it. An event that says to be an echo of this exporter's own call
+//! has to name that call: [`asked`] says how. The form is that of
 //! Amazon EventBridge (EventBridge User Guide, "AWS service event metadata").
+
+pub mod asked;
 
 use std::{
     borrow::Cow,
@@ -15,6 +18,7 @@ use std::{
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::model::{account::AccountId, time::Timestamp};
+use asked::RequestId;
 
 /// That something happened in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +29,15 @@ pub struct Notice {
     pub kind: Kind,
     /// When, as the event has it.
     pub time: Option<Timestamp>,
+    /// The request that it is about, as the event has it.
+    pub request: Option<RequestId>,
 }
 
 /// What happened, roughly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// The exporter's own read of the account has come back: the way of events works.
+    /// A read of the account as the exporter makes it: if it is the exporter's own, the way
+    /// of events works.
     Echo,
     /// A call of IAM: of users, devices, passwords, keys or policies.
     Iam,
@@ -49,6 +56,9 @@ pub enum Refusal {
     NotAnEvent,
     /// Amazon SNS has wrapped it up.
     SnsEnvelope,
+    /// It looks like an echo, and is of no call that this exporter has made lately, or of
+    /// one that has come back before.
+    Unasked,
     /// It is of an account that this exporter does not watch.
     Unwatched,
 }
@@ -85,7 +95,7 @@ impl Kind {
 
 impl Refusal {
     /// Every reason, in the order they are exported.
-    pub const ALL: [Self; 4] = [Self::NotAnEvent, Self::NotJson, Self::SnsEnvelope, Self::Unwatched];
+    pub const ALL: [Self; 5] = [Self::NotAnEvent, Self::NotJson, Self::SnsEnvelope, Self::Unasked, Self::Unwatched];
 
     /// The label value.
     #[must_use]
@@ -94,6 +104,7 @@ impl Refusal {
             Self::NotJson => "not_json",
             Self::NotAnEvent => "not_an_event",
             Self::SnsEnvelope => "sns_envelope",
+            Self::Unasked => "unasked",
             Self::Unwatched => "unwatched",
         }
     }
@@ -109,7 +120,7 @@ impl Refusal {
             Self::SnsEnvelope => {
                 Some("enable raw message delivery in the subscription of the queue to its Amazon SNS topic")
             }
-            Self::Unwatched => None,
+            Self::Unasked | Self::Unwatched => None,
         }
     }
 }
@@ -132,11 +143,13 @@ struct Envelope<'a> {
     topic: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Detail<'a> {
     #[serde(borrow)]
     event_name: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "requestID")]
+    request: Option<Cow<'a, str>>,
 }
 
 /// What the body of a message says. Whether the account is watched, others know.
@@ -150,8 +163,10 @@ pub fn read(body: &str) -> Result<Notice, Refusal> {
         (None, _) if envelope.topic.is_some() => Err(Refusal::SnsEnvelope),
         (Some(account), Some(source)) => {
             let account = account.parse().map_err(|_| Refusal::NotAnEvent)?;
-            let call = envelope.detail.and_then(|detail| detail.event_name).unwrap_or_default();
-            Ok(Notice { account, kind: Kind::of(&source, &call), time: envelope.time.and_then(|text| time(&text)) })
+            let detail = envelope.detail.unwrap_or_default();
+            let kind = Kind::of(&source, &detail.event_name.unwrap_or_default());
+            let request = detail.request.as_deref().and_then(RequestId::of);
+            Ok(Notice { account, kind, time: envelope.time.and_then(|text| time(&text)), request })
         }
         _ => Err(Refusal::NotAnEvent),
     }

@@ -82,6 +82,9 @@ struct FileAccount {
     devices: Option<Dated<VirtualDevices>>,
     users: Option<Dated<FileUsers>>,
     changes: FileChanges,
+    /// When the last call was made that has come back as an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proof: Option<i64>,
     /// Since version 3.
     #[serde(default)]
     root_devices: FileRootDevices,
@@ -233,7 +236,7 @@ impl<T> Dated<T> {
 
 impl FileAccount {
     fn of(memory: Memory, clock: Clock) -> Self {
-        let Memory { account, reading, devices, users, changes, root_devices, bindings, health, past } = memory;
+        let Memory { account, reading, devices, users, changes, proof, root_devices, bindings, health, past } = memory;
         let past = past.into_iter().map(|(control, (last_protected, last_failed))| {
             let [last_protected, last_failed] = [last_protected, last_failed].map(|at| at.map(Timestamp::as_millis));
             (control.as_str().to_owned(), FilePast { last_protected, last_failed })
@@ -250,6 +253,7 @@ impl FileAccount {
             users: users
                 .map(|known| Dated { as_of: clock.fact(known.as_of), value: FileUsers::of(&known.value, clock) }),
             changes: FileChanges::of(changes, clock),
+            proof: proof.map(|at| clock.fact(at)),
             root_devices: FileRootDevices::of(root_devices, clock),
             exemptions: bindings,
             collectors: health
@@ -290,6 +294,7 @@ impl FileAccount {
             devices: self.devices.map(|known| known.known(clock)),
             users: self.users.map(|file| Known::new(Arc::new(file.value.reading(clock)), clock.recall(file.as_of))),
             changes: self.changes.changes(clock),
+            proof: self.proof.map(|millis| clock.recall(millis)),
             root_devices: self.root_devices.memory(clock),
             bindings: self.exemptions,
             health: health.collect(),

@@ -52,6 +52,12 @@ pub enum SettingsError {
          --config.file"
     )]
     IdleExternalId,
+    /// There are no events to go by.
+    #[error(
+        "--collector.root.interval-with-events, or interval_with_events of collectors.root, needs a queue: also give \
+         --events.queue-url, or events in the --config.file"
+    )]
+    IdleInterval,
     /// Nothing says which shard this is.
     #[error(
         "--total-shards={0} needs --shard, or a variable POD_NAME that ends in a number, like the pod names of a \
@@ -88,7 +94,11 @@ impl Settings {
         let settings =
             Self { plan, max_rate, config: with_queues(with_role(config, flags), flags), shard: shard(flags)? };
         let is_idle = flags.external_id.is_some() && settings.config.organization.is_none();
-        if is_idle { Err(SettingsError::IdleExternalId) } else { Ok(settings) }
+        if is_idle {
+            return Err(SettingsError::IdleExternalId);
+        }
+        let hears = !settings.config.events.is_empty();
+        if settings.plan.cadence.with_events.is_some() && !hears { Err(SettingsError::IdleInterval) } else { Ok(settings) }
     }
 }
 

@@ -8,6 +8,7 @@
 //! never overlaps the next of its own kind, for the loop awaits it; and it always
 //! ends, for a deadline is set on it.
 
+mod due;
 mod inventory;
 mod knowledge;
 mod pools;
@@ -31,7 +32,10 @@ use tokio::{
 use crate::{
     aws::{Session, iam::AccountIam},
     collect::{self, Finding, progress::Only, root::Doubt},
-    daemon::{supervise::caught, wakes::Wakes},
+    daemon::{
+        supervise::caught,
+        wakes::{Door, Wakes},
+    },
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::Identity,
@@ -42,6 +46,7 @@ use crate::{
     schedule,
 };
 
+pub use due::Due;
 pub use knowledge::Knowledge;
 use series::Series;
 pub use trigger::Trigger;
@@ -60,8 +65,8 @@ pub struct AccountRun {
     wake: Arc<Notify>,
     /// Whether the next inventory settles the users too, due or not.
     wants_users: Arc<AtomicBool>,
-    /// What an event wakes: the heartbeat.
-    by_event: Arc<Notify>,
+    /// Where events are waited for: one wakes the heartbeat.
+    door: Arc<Door>,
     wakes: Wakes,
     beats: watch::Sender<Option<(Moment, Summary)>>,
     knowledge: Knowledge,
@@ -98,16 +103,17 @@ impl AccountRun {
         own: ExporterMetrics,
         knowledge: Knowledge,
     ) -> Self {
-        let (wake, by_event, wants_users) = <(Arc<Notify>, Arc<Notify>, Arc<AtomicBool>)>::default();
+        let (wake, wants_users) = <(Arc<Notify>, Arc<AtomicBool>)>::default();
         let (wakes, beats) = (Wakes::default(), watch::Sender::new(None));
         knowledge.changes.seal_with(schedule::key());
-        Self { session, plan, events, own, wake, wants_users, by_event, wakes, beats, knowledge, only: None }
+        let door = Arc::clone(&knowledge.door);
+        Self { session, plan, events, own, wake, wants_users, door, wakes, beats, knowledge, only: None }
     }
 
     /// The same, and whoever wakes the account by `wakes` has it read.
     #[must_use]
     pub fn woken_by(self, wakes: Wakes) -> Self {
-        self.session.wanted().into_iter().for_each(|account| wakes.enlist(account, &self.by_event));
+        self.session.wanted().into_iter().for_each(|account| wakes.enlist(account, &self.door));
         Self { wakes, ..self }
     }
 
@@ -165,11 +171,12 @@ impl AccountRun {
                 self.wants_users.store(true, Ordering::Relaxed);
                 self.wake.notify_one();
             }
-            let interval = last.map_or(self.plan.cadence.root, |reading| self.plan.cadence.heartbeat(&reading));
-            let due = began + self.next(interval, denials);
+            let interval = |plan: &Plan| last.map_or(plan.cadence.root, |reading| plan.cadence.heartbeat(&reading));
+            // What has failed is tried again at the usual interval: it has no echo either.
+            let due = self.due(began, interval, ran.fault.is_none(), denials);
             if denials > 0 {
                 // Who is denied is asked less often, whatever happens in the account.
-                sleep_until(due).await;
+                sleep_until(due.at(None)).await;
             } else {
                 self.wait(due, &mut series, trigger.seen(), start).await;
             }
@@ -177,8 +184,10 @@ impl AccountRun {
     }
 
     /// Waits until `due`, or until an event wants the account read before.
-    async fn wait(&self, due: Instant, series: &mut Series, seen: Option<Fingerprint>, start: Instant) {
+    async fn wait(&self, due: Due<Instant>, series: &mut Series, seen: Option<Fingerprint>, start: Instant) {
+        let mut proof = self.door.proof();
         loop {
+            let due = due.at(self.proved_until(*proof.borrow_and_update()));
             let early = series.due(start.elapsed()).map(|time| start + time).filter(|early| *early < due);
             tokio::select! {
                 biased;
@@ -189,9 +198,38 @@ impl AccountRun {
                     }
                     return;
                 }
-                () = self.by_event.notified() => series.event(seen, start.elapsed()),
+                () = self.door.bell.notified() => series.event(seen, start.elapsed()),
+                _ = proof.changed() => {}
             }
         }
+    }
+
+    /// Until when it is believed that events of the account arrive, if a call that was made
+    /// at `proof` has come back.
+    fn proved_until(&self, proof: Option<Moment>) -> Option<Instant> {
+        let summary = self.beats.borrow().map(|(_, summary)| summary);
+        let end = proof?.mono.plus(self.plan.proof_lasts(summary.as_ref())?);
+        let now = self.session.caller().clock().now().mono;
+        Some(Instant::now() + end.since(now))
+    }
+
+    /// The same, of the last call that has come back.
+    fn proved(&self) -> Option<Instant> {
+        let proof = *self.door.proof().borrow();
+        self.proved_until(proof)
+    }
+
+    /// Whether it is believed now.
+    fn is_stretched(&self) -> bool {
+        self.proved().is_some_and(|end| end > Instant::now())
+    }
+
+    /// When what began at `from` is due again, at the `interval` of a plan; `may_wait` says
+    /// whether it may be later while events arrive.
+    fn due(&self, from: Instant, interval: impl Fn(&Plan) -> Duration, may_wait: bool, denials: u32) -> Due<Instant> {
+        let stretched = self.plan.stretched().filter(|_| may_wait && denials == 0);
+        let next = |plan: &Plan| self.next(interval(plan), denials);
+        Due::after(from, next(&self.plan), stretched.as_ref().map(next))
     }
 
     /// One heartbeat, after the one that read `before`.
@@ -243,12 +281,13 @@ impl AccountRun {
         let account = verified.identity.account;
         self.knowledge.is_of(&verified.identity);
         if self.session.wanted().is_none() {
-            self.wakes.enlist(account, &self.by_event);
+            self.wakes.enlist(account, &self.door);
         }
         self.tell(Event::Identified { identity: verified.identity.clone(), at: asked }).await;
         let begun = clock.now();
         let started = since.unwrap_or(begun);
-        let iam = AccountIam::new(self.session.clone(), verified.clone());
+        let asked = self.wakes.is_heard().then(|| self.door.asked.clone());
+        let iam = AccountIam::new(self.session.clone(), verified.clone()).noting(asked);
         let (finding, found) =
             self.watch_over(collector, self.until_the_end(deadline), collect(iam, verified.identity)).await;
         self.own.rate_reduced(account, self.session.caller().reduced_rate());

@@ -108,7 +108,7 @@ impl Fleet {
         let is_single = earlier.is_single_account();
         let knowledge = earlier.accounts().filter_map(|state| {
             let (account, (users, changes)) = (state.account.as_ref()?, state.knowledge());
-            let recalled = Knowledge::recalled(account.identity()?, users, changes);
+            let recalled = Knowledge::recalled(account.identity()?, users, changes).proved(state.proof());
             Some(((!is_single).then_some(account.id), recalled))
         });
         Self { roster, knowledge: knowledge.collect(), ..self }

@@ -15,13 +15,13 @@ mod root;
 mod rows;
 mod users;
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use super::{Kind, Metric, UNIDENTIFIED};
 use crate::model::{
     facts::{Known, RootReading, VirtualDevices, user::ReportUse},
     judge::users::young_report,
-    snapshot::{AccountState, Snapshot},
+    snapshot::{AccountState, Plan, Snapshot},
     time::{Moment, Timestamp},
 };
 use rows::Rows;
@@ -149,15 +149,20 @@ const fn of_snapshot(
 // === impl View ===
 
 impl<'a> View<'a> {
+    /// The plan by which the account is judged.
+    fn plan(&self) -> Cow<'a, Plan> {
+        self.state.in_force(&self.snapshot.plan, self.snapshot.tick)
+    }
+
     /// The last heartbeat, while it is fresh.
     fn reading(&self) -> Option<&'a Known<RootReading>> {
-        self.snapshot.plan.cadence.fresh_reading(self.state.reading.as_ref(), self.snapshot.tick)
+        self.plan().cadence.fresh_reading(self.state.reading.as_ref(), self.snapshot.tick)
     }
 
     /// The list of virtual devices, while it is fresh and belongs to the account as
     /// the last heartbeat showed it.
     fn devices(&self) -> Option<&'a Known<VirtualDevices>> {
-        let list = self.snapshot.plan.cadence.fresh_devices(self.state.devices.as_ref(), self.snapshot.tick)?;
+        let list = self.plan().cadence.fresh_devices(self.state.devices.as_ref(), self.snapshot.tick)?;
         list.value.is_of(&self.reading()?.value.summary).then_some(list)
     }
 

@@ -33,7 +33,7 @@ fn down(kit: &Kit<'_>) -> Rule {
 fn not_events() -> Rule {
     Rule::alert("AwsMfaEventsNotUsable", Severity::Warning, EXPORTER_OF_JOB)
         .expr(
-            "sum by (job, queue, reason) (increase(aws_mfa_events_dropped_total{reason!=\"unwatched\"}[1h])) > 0",
+            "sum by (job, queue, reason) (increase(aws_mfa_events_dropped_total{reason!~\"unasked|unwatched\"}[1h])) > 0",
         )
         .wait("5m")
         .says(
@@ -50,14 +50,17 @@ const ECHO_AGE: u32 = 1_800;
 fn silent() -> Rule {
     Rule::alert("AwsMfaEventsSilent", Severity::Warning, EXPORTER_OF_JOB)
         .about(
-            "Only where the rule for echoes is set up, which is where an echo of any account has come within the last day. An
-            account that cannot be read has no echo; other alerts tell of it.",
+            "Only where echoes are expected: where --collector.root.interval-with-events goes by them, or where one of any
+            account is known within the last day. An account that cannot be read has no echo; other alerts tell of it.",
         )
         .expr(format!(
             "count by (job) (
                time() - min by (job, account_id) (aws_mfa_events_last_echo_timestamp_seconds) > {ECHO_AGE}
                and on (job, account_id) aws_mfa_collector_up{{collector=\"root\"}} == 1
-               and on (job) max by (job) (max_over_time(aws_mfa_events_last_echo_timestamp_seconds[1d])) > 0
+               and on (job) (
+                 max by (job) (max_over_time(aws_mfa_events_last_echo_timestamp_seconds[1d])) > 0
+                 or count by (job) (aws_mfa_events_interval_in_force)
+               )
              )"
         ))
         .wait("15m")
@@ -65,7 +68,7 @@ fn silent() -> Rule {
         .says(
             "Events of AWS accounts do not arrive, so changes in these accounts show later.",
             "Accounts of job {{ $labels.job }} from which no event has come back for half an hour, although the exporter has \
-             read them: {{ $value }}. A trail, a rule, its role or the queue does not work. The exporter reads every account \
+             read them: {{ $value }}. A trail, a rule, its role or the queue does not work. The exporter reads these accounts \
              at the usual intervals.",
         )
 }

@@ -7,12 +7,17 @@ mod queue;
 
 use std::{
     fs,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim};
+use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Seen, Sim};
 
-use self::queue::{Answer, MotoQueue, OwnQueue, event};
+use self::queue::{Answer, MotoQueue, OwnQueue, echo, event};
 use crate::{
     pages::chain::Chain,
     peers::wait_until,
@@ -174,35 +179,119 @@ fn a_queue_that_denies_or_breaks_is_a_fault_of_the_queue_alone() {
     }
 }
 
+fn echo_of(samples: &Samples) -> Option<f64> {
+    samples.value(&format!("aws_mfa_events_last_echo_timestamp_seconds{{account_id=\"{ID}\"}}"))
+}
+
+/// The summaries that the exporter has asked for, by the ids that AWS gave them.
+fn summaries(sim: &Sim) -> Vec<Seen> {
+    let mut seen = sim.seen();
+    seen.retain(|seen| seen.operation == "GetAccountSummary");
+    seen
+}
+
 /// The exporter's own call comes back: it starts no read, or there would be no end of it.
 #[test]
 fn an_echo_shows_that_events_arrive_and_how_late_and_starts_no_read() {
     let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
     let exporter = exporter(&sim, &queue.endpoint(), &SLOW);
     settled(&exporter);
-    let echo = |samples: &Samples| {
-        samples.value(&format!("aws_mfa_events_last_echo_timestamp_seconds{{account_id=\"{ID}\"}}"))
-    };
-    let is_expected = |samples: &Samples| echo(samples) == Some(0.0);
+    let is_expected = |samples: &Samples| echo_of(samples) == Some(0.0);
     exporter.wait_for("an account without an echo", SOON, is_expected);
-    let before = sim.count(ID, "GetAccountSummary");
-    let late = humantime::format_rfc3339_seconds(std::time::SystemTime::now() - Duration::from_secs(20)).to_string();
-    queue.send(&event(ID, "GetAccountSummary").replace("2026-11-27T05:00:00Z", &late));
-    queue.send(&event("999999999999", "GetAccountSummary"));
+    let asked = summaries(&sim);
+    // The list is read again a minute after the first look.
+    std::thread::sleep(Duration::from_secs(11).saturating_sub(asked[0].at.elapsed()));
+    let late = asked[0].at.elapsed();
+    queue.send(&echo(ID, &asked[0].request_id));
+    queue.send(&echo("999999999999", &asked[0].request_id));
     let came = exporter.wait_for("the echo", SOON, |samples| {
         metric(samples, "received_total", "kind=\"echo\"") == 1.0
             && metric(samples, "dropped_total", "reason=\"unwatched\"") == 1.0
     });
     let tick = came.value("aws_mfa_exporter_snapshot_timestamp_seconds").unwrap();
-    assert!((echo(&came).unwrap() - tick).abs() < 10.0, "{came}");
+    let age = tick - echo_of(&came).unwrap();
+    assert!(age > 8.0 && age < late.as_secs_f64() + 10.0, "the time of the call, and not of the echo: {age}");
     let bucket = |le: &str| {
         came.value(&format!("aws_mfa_events_delay_seconds_bucket{{queue=\"{}\",le=\"{le}\"}}", queue::ARN)).unwrap()
     };
-    assert_eq!([bucket("10"), bucket("30")], [0.0, 1.0], "twenty seconds late");
+    assert_eq!([bucket("10"), bucket("60")], [0.0, 1.0], "eleven seconds late, by this host's clock");
     assert_eq!(came.names().filter(|name| name.starts_with("aws_mfa_events_last_echo")).count(), 1, "not of others");
-    std::thread::sleep(Duration::from_secs(5));
-    assert_eq!(sim.count(ID, "GetAccountSummary"), before);
-    assert_eq!(exporter.metrics().value("aws_mfa_events_reads_total"), Some(0.0));
+    assert_eq!(came.value("aws_mfa_events_reads_total"), Some(0.0));
+}
+
+/// Whoever can send to the queue can write an event that looks like an echo.
+#[test]
+fn an_echo_that_is_forged_or_comes_twice_proves_nothing() {
+    let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
+    let exporter = exporter(&sim, &queue.endpoint(), &SLOW);
+    settled(&exporter);
+    let id = summaries(&sim)[0].request_id.clone();
+    let unnamed = event(ID, "GetAccountSummary");
+    for forged in [&*unnamed, &echo(ID, ""), &echo(ID, "1"), &echo(ID, &id.replace('a', "b"))] {
+        queue.send(forged);
+    }
+    let is_dropped = |count: f64| move |samples: &Samples| metric(samples, "dropped_total", "reason=\"unasked\"") == count;
+    let samples = exporter.wait_for("four forged", SOON, is_dropped(4.0));
+    assert_eq!(echo_of(&samples), Some(0.0));
+    (0..3).for_each(|_| queue.send(&echo(ID, &id)));
+    let samples = exporter.wait_for("two copies", SOON, is_dropped(6.0));
+    assert_eq!(metric(&samples, "received_total", "kind=\"echo\""), 1.0);
+    assert!(!exporter.log().contains(&id), "{}", exporter.log());
+}
+
+const STRETCHED: [&str; 2] = ["--collector.root.interval=2s", "--collector.root.interval-with-events=10s"];
+
+/// Sends every summary back, as CloudTrail and the rule do, until it is told to stop.
+fn send_back(sim: &Arc<Sim>, queue: &OwnQueue) -> Arc<AtomicBool> {
+    let (works, sent) = (Arc::new(AtomicBool::new(true)), sim.seen().len());
+    let (sim, queue, is_on) = (Arc::clone(sim), queue.clone(), Arc::clone(&works));
+    std::thread::spawn(move || {
+        let mut sent = sent;
+        while is_on.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(500));
+            let seen = sim.seen();
+            let new = seen[sent..].iter().filter(|seen| seen.operation == "GetAccountSummary");
+            new.for_each(|seen| queue.send(&echo(&seen.account, &seen.request_id)));
+            sent = seen.len();
+        }
+    });
+    works
+}
+
+/// Read each two seconds; while echoes come, each ten; and each two again, ten seconds after
+/// the second heartbeat without one. Nothing is unknown meanwhile.
+#[test]
+fn while_echoes_come_an_account_is_read_less_often_and_as_often_as_before_when_they_stop() {
+    let (sim, queue) = (Arc::new(sim(healthy())), OwnQueue::start(Answer::Serve));
+    let exporter = exporter(&sim, &queue.endpoint(), &STRETCHED);
+    settled(&exporter);
+    let in_force = format!("aws_mfa_events_interval_in_force{{account_id=\"{ID}\"}}");
+    assert_eq!(exporter.metrics().value(&in_force), Some(0.0));
+    let works = send_back(&sim, &queue);
+    exporter.wait_for("the longer interval", SOON, |samples| samples.value(&in_force) == Some(1.0));
+    let count = || sim.count(ID, "GetAccountSummary");
+    let known_for = |time: u64| {
+        let before = count();
+        for _ in 0..time {
+            std::thread::sleep(Duration::from_secs(1));
+            assert_eq!(exporter.metrics().status("IAM.9"), "passed");
+        }
+        count() - before
+    };
+    std::thread::sleep(Duration::from_secs(3));
+    let calls = known_for(30);
+    assert!(calls <= 6, "{calls} calls in 30 s");
+    works.store(false, Ordering::Relaxed);
+    exporter.wait_for("the usual interval", SOON, |samples| samples.value(&in_force) == Some(0.0));
+    let calls = known_for(20);
+    assert!(calls >= 8, "{calls} calls in 20 s");
+}
+
+#[test]
+fn a_longer_interval_needs_a_queue() {
+    let output = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter")).args(STRETCHED).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("--events.queue-url"), "{error}");
 }
 
 /// They come again and again, which costs reads within their bound; nobody is told that

@@ -196,7 +196,7 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
     };
     let clock = Clock::new();
     let plan = Plan {
-        cadence: Cadence { root: Duration::from_secs(1), devices: Duration::from_secs(1) },
+        cadence: Cadence::new(Duration::from_secs(1), Duration::from_secs(1)),
         devices: false,
         users: None,
         cognito: None,

@@ -25,8 +25,8 @@ use crate::{
             report::{Report, ReportRow},
             user::{Judged, Live, ReportUse, Reported},
         },
-        judge::users::{self, Ask, Census, Gap, UsersEvidence},
-        snapshot::News,
+        judge::users::{self, Ask, Census, Gap, REPORT_MAX_AGE, UsersEvidence},
+        snapshot::{News, UsersPlan},
         time::{Moment, Uptime},
     },
 };
@@ -287,8 +287,18 @@ impl<'a, I: UsersIam> Run<'a, I> {
             return Some(Duration::ZERO);
         }
         let is_open = self.is_report_under_way || is_doubted || !self.gaps().is_empty();
-        let again = (is_open && !is_follow_up).then_some(CONFIRM_ABSENCE);
-        again.into_iter().chain(self.second_look()).min()
+        // Where runs are rare, what is open does not wait for the next of them.
+        let soon = (self.order.plan.interval > UsersPlan::DEFAULT.interval).then_some(UsersPlan::DEFAULT.interval);
+        let again = if is_follow_up { soon } else { Some(CONFIRM_ABSENCE) }.filter(|_| is_open);
+        again.into_iter().chain(self.second_look()).chain(self.report_due()).min()
+    }
+
+    /// When the report has to be made anew, if what it tells would be too old by the time
+    /// of the next run.
+    fn report_due(&self) -> Option<Duration> {
+        let age = self.age(self.reading.report?.generated);
+        let is_late = age < REPORT_LASTS && age + self.next_run() > REPORT_MAX_AGE;
+        is_late.then(|| REPORT_LASTS - age)
     }
 
     /// When a change that was seen calls for another look, if it does.

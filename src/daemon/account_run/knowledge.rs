@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
     collect::changes::SharedChanges,
+    daemon::wakes::Door,
     model::{
         account::Identity,
         facts::{Changes, Known, UsersReading},
+        time::Moment,
     },
 };
 
@@ -16,6 +18,8 @@ use crate::{
 pub struct Knowledge {
     /// When the account was seen to change.
     pub changes: SharedChanges,
+    /// Where the account's events are waited for.
+    pub(super) door: Arc<Door>,
     users: Arc<Mutex<Users>>,
 }
 
@@ -30,7 +34,13 @@ impl Knowledge {
     #[must_use]
     pub fn recalled(identity: Identity, known: Option<Known<Arc<UsersReading>>>, changes: Changes) -> Self {
         let users = Users { identity: Some(identity), known };
-        Self { changes: SharedChanges::new(changes), users: Arc::new(Mutex::new(users)) }
+        Self { changes: SharedChanges::new(changes), door: Arc::default(), users: Arc::new(Mutex::new(users)) }
+    }
+
+    /// The same, and a call that was made at `proof` has come back as an event.
+    #[must_use]
+    pub fn proved(self, proof: Option<Moment>) -> Self {
+        Self { door: Arc::new(Door::proved(proof)), ..self }
     }
 
     /// Forgets everything, if it is of another account: credentials that belong to
@@ -40,6 +50,7 @@ impl Knowledge {
             if users.identity.replace(identity.clone()).is_some_and(|known| known != *identity) {
                 users.known = None;
                 self.changes.forget();
+                self.door.forget();
             }
         });
     }

@@ -2,7 +2,7 @@
 //! where there is no queue.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,7 +12,11 @@ use prometheus::{GaugeVec, HistogramVec, IntCounterVec, Result};
 use super::Rows;
 use crate::{
     events::{Kind, Refusal},
-    model::{account::AccountId, facts::FaultClass, time::Timestamp},
+    model::{
+        account::AccountId,
+        facts::FaultClass,
+        time::{Moment, Timestamp},
+    },
 };
 
 const UNLABELLED: [&str; 0] = [];
@@ -42,18 +46,18 @@ impl EventMetrics {
                 "aws_mfa_events_delay_seconds",
                 &["queue"],
                 &DELAYS,
-                "How late events of watched accounts were received: from the time in the event, which is to the second and by the clock of AWS, to the clock of this host. No verdict depends on it.",
+                "How late events of watched accounts were received. Of an echo: the time since AWS had answered the call, by the clock of this host. Of another event: the time since the time in the event, which is to the second and by the clock of AWS. No verdict depends on it.",
             )?,
             echoes: rows.gauges(
                 "aws_mfa_events_last_echo_timestamp_seconds",
                 &["account_id"],
-                "When a GetAccountSummary of the exporter itself last came back as an event, which shows that events of this account arrive. 0 before the first time; absent without a queue. Needs the rule for echoes.",
+                "When the exporter made the last GetAccountSummary that has come back as an event, which shows that events of this account arrived then. The event must have the id of that request, and counts once. 0 before the first time; absent without a queue. Needs the rule for echoes.",
             )?,
             echoing: Arc::default(),
             dropped: rows.counters(
                 "aws_mfa_events_dropped_total",
                 &["queue", "reason"],
-                "Messages of the queue that start no read, by reason: not_an_event, not_json, sns_envelope, unwatched. The last is an event of an account that this exporter does not watch, for example of another shard.",
+                "Messages of the queue that start no read and prove nothing, by reason: not_an_event, not_json, sns_envelope, unasked, unwatched. unasked looks like an echo, and is of no call that this exporter has made lately, or came twice: for example of another exporter that reads by the same role. unwatched is an event of an account that this exporter does not watch, for example of another shard.",
             )?,
             fault: rows.gauges(
                 "aws_mfa_events_fault",
@@ -98,22 +102,26 @@ impl EventMetrics {
         self.is_down(queue, Some(FaultClass::Pending));
     }
 
-    /// An echo of this account came at this time.
+    /// An echo of a call in this account has come, which was made at this time. Echoes come
+    /// in any order.
     pub fn echoed(&self, account: AccountId, at: Timestamp) {
         self.echoing.lock().unwrap_or_else(PoisonError::into_inner).insert(account);
-        self.echoes.with_label_values(&[account.as_str()]).set(at.as_seconds());
+        let echo = self.echoes.with_label_values(&[account.as_str()]);
+        echo.set(echo.get().max(at.as_seconds()));
     }
 
-    /// Says of each of these accounts when its last echo came, and of no other.
-    pub fn expect_echoes(&self, accounts: BTreeSet<AccountId>) {
+    /// Says of each of these accounts when the last call was made that has come back, and of
+    /// no other. What is given is what was known when the account began to run.
+    pub fn expect_echoes(&self, accounts: &BTreeMap<AccountId, Option<Moment>>) {
         let mut known = self.echoing.lock().unwrap_or_else(PoisonError::into_inner);
-        for gone in known.difference(&accounts) {
+        for gone in known.iter().filter(|known| !accounts.contains_key(known)) {
             let _ = self.echoes.remove_label_values(&[gone.as_str()]);
         }
-        for new in accounts.difference(&known) {
-            self.echoes.with_label_values(&[new.as_str()]).set(0.0);
+        for (new, proof) in accounts.iter().filter(|(account, _)| !known.contains(account)) {
+            let at = proof.map_or(Timestamp::default(), |proof| proof.wall);
+            self.echoes.with_label_values(&[new.as_str()]).set(at.as_seconds());
         }
-        *known = accounts;
+        *known = accounts.keys().copied().collect();
     }
 
     /// An event was received so long after its own time.

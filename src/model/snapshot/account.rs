@@ -65,6 +65,8 @@ pub struct Memory {
     pub bindings: Bindings,
     /// How the collectors were doing.
     pub health: BTreeMap<Collector, Health>,
+    /// When the last call was made that has come back as an event.
+    pub proof: Option<Moment>,
     /// When each control was last seen protected, and when failed.
     pub past: BTreeMap<Control, (Option<Timestamp>, Option<Timestamp>)>,
 }
@@ -84,6 +86,8 @@ pub struct AccountState {
     pools: Option<Known<Arc<PoolsReading>>>,
     /// When the account was last seen to have changed.
     changes: Changes,
+    /// When the last call was made that has come back as an event.
+    pub(super) proof: Option<Moment>,
     root_devices: RootDevices,
     /// What is said of the pools, until something of it may be otherwise.
     pool_census: Option<PoolCensus>,
@@ -161,6 +165,7 @@ impl AccountState {
             users: None,
             pools: None,
             changes: Changes::default(),
+            proof: None,
             root_devices: RootDevices::default(),
             pool_census: None,
             census: None,
@@ -179,7 +184,7 @@ impl AccountState {
             }
         }
         (state.reading, state.devices, state.users) = (memory.reading, memory.devices, memory.users);
-        (state.bindings, state.changes) = (memory.bindings, memory.changes);
+        (state.bindings, state.changes, state.proof) = (memory.bindings, memory.changes, memory.proof);
         state.root_devices = RootDevices::remember(memory.root_devices);
         for (control, standing) in Control::ALL.into_iter().zip(&mut state.standings) {
             if let Some((last_protected, last_failed)) = memory.past.get(&control) {
@@ -204,6 +209,7 @@ impl AccountState {
             devices: self.devices.clone(),
             users: self.users.clone(),
             changes: self.changes,
+            proof: self.proof,
             root_devices: self.root_devices.memory(),
             bindings: self.bindings.clone(),
             health: self.health.clone(),
@@ -259,6 +265,7 @@ impl AccountState {
         if account.partition.replace(identity.partition.clone()).is_some_and(|old| old != identity.partition) {
             (self.reading, self.devices, self.users, self.pools) = (None, None, None, None);
             (self.changes, self.census, self.pool_census) = (Changes::default(), None, None);
+            self.proof = None;
             self.root_devices = RootDevices::default();
         }
     }

@@ -36,6 +36,14 @@ pub fn event(account: &str, name: &str) -> String {
     .to_string()
 }
 
+/// The event about a call of the exporter itself, which AWS has answered with this id.
+pub fn echo(account: &str, request_id: &str) -> String {
+    let mut event: Value = serde_json::from_str(&event(account, "GetAccountSummary")).unwrap();
+    event["detail"]["requestID"] = request_id.into();
+    event["detail"]["readOnly"] = true.into();
+    event.to_string()
+}
+
 /// moto's SQS.
 pub struct MotoQueue {
     address: String,

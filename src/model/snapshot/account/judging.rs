@@ -14,7 +14,7 @@ use crate::model::{
         Control, Reason, Verdict, is_young,
         pools::PoolCensus,
         root::{self, RootDeviceCounts, RootEvidence},
-        users::{Census, UserCounts, UsersEvidence},
+        users::{Census, Terms, UserCounts, UsersEvidence},
     },
     time::{Moment, Timestamp},
 };
@@ -23,6 +23,8 @@ use crate::model::{
 #[derive(Clone, Debug)]
 pub(super) struct Taken {
     census: Census,
+    /// How old the facts behind it might be.
+    terms: Terms,
     /// Whether there was a heartbeat that would have shown a change.
     is_watched: bool,
     /// When the next exemption ends.
@@ -52,7 +54,7 @@ impl AccountState {
     /// What was last learnt of the users, while the list of them is fresh.
     #[must_use]
     pub fn fresh_users(&self, plan: &Plan, now: Moment) -> Option<&Known<Arc<UsersReading>>> {
-        let max_age = plan.users_terms().list;
+        let max_age = self.in_force(plan, now).users_terms().list;
         self.users.as_ref().filter(|known| now.age(known.as_of).is_some_and(|age| age <= max_age))
     }
 
@@ -87,7 +89,7 @@ impl AccountState {
     /// How many devices root has, as far as that is known.
     #[must_use]
     pub fn root_device_counts(&self, plan: &Plan, now: Moment) -> Option<Known<RootDeviceCounts>> {
-        let users = self.user_counts().map(|counts| counts.other_devices);
+        let (plan, users) = (self.in_force(plan, now), self.user_counts().map(|counts| counts.other_devices));
         RootDeviceCounts::of(self.root_evidence(), users, &plan.cadence, now)
     }
 
@@ -107,16 +109,17 @@ impl AccountState {
         let census =
             if self.account.is_some() { Census::take(evidence, &terms, is_exempt, now) } else { Census::unread() };
         let exempt_until = self.bindings.next_end(exemptions, now);
-        Taken { census, is_watched: evidence.is_watched, exempt_until }
+        Taken { census, terms, is_watched: evidence.is_watched, exempt_until }
     }
 
     /// Whether the census would be the same at `now`. It is taken again when evidence
     /// comes; in between, only time can change it.
     fn is_census_good(&self, plan: &Plan, now: Moment) -> bool {
         self.census.as_ref().is_some_and(|taken| {
-            taken.is_watched == self.is_watched(plan, now)
+            taken.terms == plan.users_terms()
+                && taken.is_watched == self.is_watched(plan, now)
                 && taken.exempt_until.is_none_or(|end| now.wall < end)
-                && taken.census.holds(&plan.users_terms(), now)
+                && taken.census.holds(&taken.terms, now)
         })
     }
 
@@ -132,6 +135,7 @@ impl AccountState {
     }
 
     pub(in crate::model::snapshot) fn judge(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {
+        let plan = &*self.in_force(plan, now);
         if !self.is_census_good(plan, now) {
             self.census = Some(self.take_census(plan, exemptions, now));
         }
@@ -158,6 +162,7 @@ impl AccountState {
     /// Whether anything about this account may be different at `now`. Most ticks
     /// change nothing, and an unchanged account is shared, not copied.
     pub(in crate::model::snapshot) fn would_age(&self, plan: &Plan, now: Moment) -> bool {
+        let plan = &*self.in_force(plan, now);
         let stalls = |(collector, health): (&Collector, &Health)| {
             health.would_stall(patience(plan, *collector, self.reading.as_ref()), now)
         };
@@ -171,6 +176,7 @@ impl AccountState {
     }
 
     pub(in crate::model::snapshot) fn age(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {
+        let plan = &*self.in_force(plan, now);
         for (collector, health) in &mut self.health {
             health.age(patience(plan, *collector, self.reading.as_ref()), now);
         }
