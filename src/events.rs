@@ -9,6 +9,7 @@
 //! Amazon EventBridge (EventBridge User Guide, "AWS service event metadata").
 
 pub mod asked;
+pub mod sign;
 
 use std::{
     borrow::Cow,
@@ -19,6 +20,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use crate::model::{account::AccountId, time::Timestamp};
 use asked::RequestId;
+use sign::{Caller, Further, Outcome, Sign};
 
 /// That something happened in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Notice {
     pub time: Option<Timestamp>,
     /// The request that it is about, as the event has it.
     pub request: Option<RequestId>,
+    /// What it reports of root, if it is such an event.
+    pub sign: Option<Sign>,
 }
 
 /// What happened, roughly.
@@ -150,6 +154,32 @@ struct Detail<'a> {
     event_name: Option<Cow<'a, str>>,
     #[serde(borrow, rename = "requestID")]
     request: Option<Cow<'a, str>>,
+    error_code: Option<IgnoredAny>,
+    user_identity: Option<Lenient<Caller>>,
+    response_elements: Option<Lenient<Outcome>>,
+    additional_event_data: Option<Lenient<Further>>,
+}
+
+/// Something of a form that is known, or of another, which says nothing here.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lenient<T> {
+    Known(T),
+    Other(IgnoredAny),
+}
+
+impl Detail<'_> {
+    fn sign(&self, source: &str, call: &str) -> Option<Sign> {
+        fn known<T>(field: Option<&Lenient<T>>) -> Option<&T> {
+            field.and_then(|field| if let Lenient::Known(known) = field { Some(known) } else { None })
+        }
+        let none = <(Caller, Outcome, Further)>::default();
+        let caller = known(self.user_identity.as_ref()).unwrap_or(&none.0);
+        let outcome = known(self.response_elements.as_ref()).unwrap_or(&none.1);
+        let further = known(self.additional_event_data.as_ref()).unwrap_or(&none.2);
+        let has_failed = self.error_code.is_some();
+        Sign::of(source, call, caller, outcome, further).filter(|_| !has_failed)
+    }
 }
 
 /// What the body of a message says. Whether the account is watched, others know.
@@ -164,9 +194,10 @@ pub fn read(body: &str) -> Result<Notice, Refusal> {
         (Some(account), Some(source)) => {
             let account = account.parse().map_err(|_| Refusal::NotAnEvent)?;
             let detail = envelope.detail.unwrap_or_default();
-            let kind = Kind::of(&source, &detail.event_name.unwrap_or_default());
-            let request = detail.request.as_deref().and_then(RequestId::of);
-            Ok(Notice { account, kind, time: envelope.time.and_then(|text| time(&text)), request })
+            let call = detail.event_name.as_deref().unwrap_or_default();
+            let (kind, time) = (Kind::of(&source, call), envelope.time.and_then(|text| time(&text)));
+            let (request, sign) = (detail.request.as_deref().and_then(RequestId::of), detail.sign(&source, call));
+            Ok(Notice { account, kind, time, request, sign })
         }
         _ => Err(Refusal::NotAnEvent),
     }
@@ -219,6 +250,35 @@ mod tests {
             (r#"{"Type":"Notification","TopicArn":"arn:x","Message":"{}"}"#, Refusal::SnsEnvelope),
         ] {
             assert_eq!(read(body), Err(refusal), "{}", &body[..body.len().min(80)]);
+        }
+    }
+
+    #[test]
+    fn what_is_reported_of_root_is_told_by_the_call_and_the_caller() {
+        let sign = |source: &str, detail: &str| {
+            let body = format!(r#"{{"account":"111111111111","source":"{source}","detail":{{{detail}}}}}"#);
+            read(&body).unwrap().sign
+        };
+        let login = r#""eventName":"ConsoleLogin","responseElements":{"ConsoleLogin":"Success"}"#;
+        let root = r#""userIdentity":{"type":"Root"}"#;
+        let used = |used: &str| format!(r#"{login},{root},"additionalEventData":{{"MFAUsed":"{used}","Lines":[1]}}"#);
+        for (source, detail, wanted) in [
+            ("aws.signin", &*used("Yes"), Some(Sign::SignIn)),
+            ("aws.signin", &used("No"), Some(Sign::SignInWithoutMfa)),
+            ("aws.signin", &used("Yes").replace("Success", "Failure"), None),
+            ("aws.signin", &used("No").replace("Root", "IAMUser"), None),
+            ("aws.iam", &used("No"), None),
+            ("aws.signin", r#""eventName":"PasswordRecoveryRequested""#, Some(Sign::PasswordRecoveryRequested)),
+            ("aws.signin", r#""eventName":"PasswordRecoveryCompleted""#, Some(Sign::PasswordRecoveryCompleted)),
+            ("aws.signin", r#""eventName":"EmailUpdated","responseElements":null"#, Some(Sign::EmailChanged)),
+            ("aws.iam", &format!(r#""eventName":"CreateLoginProfile",{root}"#), Some(Sign::LoginProfileCreated)),
+            ("aws.iam", r#""eventName":"CreateLoginProfile","userIdentity":{"type":"AssumedRole"}"#, None),
+            ("aws.iam", &format!(r#""eventName":"CreateLoginProfile","errorCode":"AccessDenied",{root}"#), None),
+            ("aws.iam", r#""eventName":"DisableOrganizationsRootSessions""#, Some(Sign::CentralAccessDisabled)),
+            ("aws.iam", r#""eventName":"CreateUser","userIdentity":"x","additionalEventData":7"#, None),
+            ("aws.signin", &format!(r#"{login},"userIdentity":{{"type":["Root"]}}"#), None),
+        ] {
+            assert_eq!(sign(source, detail), wanted, "{source} {detail}");
         }
     }
 

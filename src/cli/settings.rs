@@ -28,6 +28,8 @@ pub struct Settings {
     pub config: Config,
     /// What of them.
     pub plan: Plan,
+    /// Whether what events report of root is exported.
+    pub root_signs: bool,
     /// At most how many requests a second are sent to IAM of each.
     pub max_rate: u32,
     /// Which part of them is this process's.
@@ -91,14 +93,18 @@ impl Settings {
         };
         let plan = flags.collectors.plan(&config.collectors, flags.asks_for_names());
         let max_rate = flags.max_rate(config.rates);
-        let settings =
-            Self { plan, max_rate, config: with_queues(with_role(config, flags), flags), shard: shard(flags)? };
+        let (config, root_signs) = (with_queues(with_role(config, flags), flags), flags.root_signs);
+        let settings = Self { plan, root_signs, max_rate, config, shard: shard(flags)? };
         let is_idle = flags.external_id.is_some() && settings.config.organization.is_none();
         if is_idle {
             return Err(SettingsError::IdleExternalId);
         }
         let hears = !settings.config.events.is_empty();
-        if settings.plan.cadence.with_events.is_some() && !hears { Err(SettingsError::IdleInterval) } else { Ok(settings) }
+        if settings.plan.cadence.with_events.is_some() && !hears {
+            Err(SettingsError::IdleInterval)
+        } else {
+            Ok(settings)
+        }
     }
 }
 

@@ -134,7 +134,7 @@ impl Fleet {
     }
 
     /// Runs every collector of every account once, the accounts side by side.
-    pub async fn once(mut self, settings: &Settings, only: Only) {
+    pub async fn once(&mut self, settings: &Settings, only: Only) {
         self.announce(settings).await;
         self.discover(settings).await;
         let mut accounts: Vec<_> = self.scanned(settings).map(|(id, access)| (Some(id), access)).collect();

@@ -7,7 +7,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::{
@@ -46,6 +49,8 @@ pub struct Listener {
     wakes: Wakes,
     /// Whom echoes are told to.
     events: mpsc::Sender<Event>,
+    /// Whether what events report of root is exported.
+    tells_signs: Arc<AtomicBool>,
 }
 
 /// Who listens at one queue.
@@ -56,6 +61,7 @@ struct Ear {
     metrics: ExporterMetrics,
     wakes: Wakes,
     events: mpsc::Sender<Event>,
+    tells_signs: Arc<AtomicBool>,
 }
 
 /// What was told of a queue already.
@@ -74,14 +80,21 @@ impl Listener {
     /// through `caller`'s clients.
     #[must_use]
     pub fn new(caller: Caller, metrics: ExporterMetrics, wakes: Wakes, events: mpsc::Sender<Event>) -> Self {
-        Self { caller, metrics, wakes, events }
+        Self { caller, metrics, wakes, events, tells_signs: Arc::default() }
     }
 
     /// Listens at the queues that the settings name, for ever.
     pub async fn run(self, mut settings: watch::Receiver<Arc<Settings>>) {
         let mut ears: Vec<(EventSource, JoinSet<()>)> = Vec::new();
         loop {
-            let wanted = settings.borrow_and_update().config.events.clone();
+            let (wanted, tells_signs) = {
+                let settings = settings.borrow_and_update();
+                (settings.config.events.clone(), settings.root_signs)
+            };
+            self.tells_signs.store(tells_signs, Ordering::Relaxed);
+            if wanted.is_empty() || !tells_signs {
+                self.metrics.events.forget_reports();
+            }
             ears.retain(|(source, _)| {
                 let is_kept = wanted.contains(source);
                 if !is_kept {
@@ -110,7 +123,8 @@ impl Listener {
         metrics.events.begin(&name);
         let inbox = Inbox::new(self.session(&source.access), source.queue.clone());
         let (wakes, events) = (self.wakes.clone(), self.events.clone());
-        let ear = Ear { inbox, name, metrics: metrics.clone(), wakes, events };
+        let tells_signs = Arc::clone(&self.tells_signs);
+        let ear = Ear { inbox, name, metrics: metrics.clone(), wakes, events, tells_signs };
         let mut task = JoinSet::new();
         task.spawn(forever("events", metrics, move || ear.clone().listen()));
         task
@@ -176,6 +190,9 @@ impl Ear {
         } else {
             return Err(Refusal::Unwatched);
         }
+        if let Some(sign) = notice.sign.filter(|_| self.tells_signs.load(Ordering::Relaxed)) {
+            self.metrics.events.reported(notice.account, sign, now.wall);
+        }
         self.metrics.events.received(&self.name, notice.kind);
         Ok(())
     }
@@ -235,7 +252,8 @@ mod tests {
         let queue = crate::config::queue::Queue::parse("https://sqs.us-east-1.amazonaws.com/111111111111/q").unwrap();
         let inbox = Inbox::new(Session::ambient(caller), queue.clone());
         let (events, _) = mpsc::channel(1);
-        let ear = Ear { inbox, name: queue.arn(), metrics, wakes: Wakes::default(), events };
+        let ear =
+            Ear { inbox, name: queue.arn(), metrics, wakes: Wakes::default(), events, tells_signs: Arc::default() };
         let mut told = Told::default();
         ear.warn(Refusal::NotJson, &mut told);
         ear.warn(Refusal::Unwatched, &mut told);

@@ -3,11 +3,11 @@
 
 use super::{
     kit::Kit,
-    rule::{EXPORTER_OF_JOB, Rule, Severity},
+    rule::{ACCOUNT, EXPORTER_OF_JOB, Rule, Severity},
 };
 
-pub(super) fn alerts(kit: &Kit<'_>) -> [Rule; 3] {
-    [down(kit), not_events(), silent()]
+pub(super) fn alerts(kit: &Kit<'_>) -> [Rule; 5] {
+    [down(kit), not_events(), silent(), takeover(kit), activity(kit)]
 }
 
 fn down(kit: &Kit<'_>) -> Rule {
@@ -70,5 +70,51 @@ fn silent() -> Rule {
             "Accounts of job {{ $labels.job }} from which no event has come back for half an hour, although the exporter has \
              read them: {{ $value }}. A trail, a rule, its role or the queue does not work. The exporter reads these accounts \
              at the usual intervals.",
+        )
+}
+
+/// For how long it is told of what an event has reported of root, in seconds. It is
+/// remembered as long if the exporter is restarted meanwhile.
+const REPORTED: u32 = 3_600;
+
+/// What somebody does who takes root over, and nobody else often.
+const TAKEOVER: &str = "email_changed|password_recovery_completed|sign_in_without_mfa";
+
+fn reported(matcher: &str) -> String {
+    format!(
+        "time() - max by (account_id, sign) (
+           max_over_time(aws_mfa_events_root_reported_timestamp_seconds{{sign{matcher}}}[1h])
+         ) < {REPORTED}"
+    )
+}
+
+fn takeover(kit: &Kit<'_>) -> Rule {
+    Rule::alert("AwsMfaRootTakeoverReported", Severity::Critical, ACCOUNT)
+        .about(
+            "Only with --events.root-signs. Somebody who can send to the queue can forge such an event: look in CloudTrail of the
+            account.",
+        )
+        .expr(reported(&format!("=~\"{TAKEOVER}\"")))
+        .says(
+            "An event reports of an AWS root user what is seldom done, and what an intruder does.",
+            format!(
+                "{}: within the last hour an event reported {{{{ $labels.sign }}}} of root. The exporter cannot verify it: \
+                 look in CloudTrail of the account.",
+                kit.account()
+            ),
+        )
+}
+
+fn activity(kit: &Kit<'_>) -> Rule {
+    Rule::alert("AwsMfaRootActivityReported", Severity::Warning, ACCOUNT)
+        .about("Only with --events.root-signs. The same for what is done on purpose as well.")
+        .expr(reported(&format!("!~\"{TAKEOVER}\"")))
+        .says(
+            "An event reports that somebody used an AWS root user, or prepares to.",
+            format!(
+                "{}: within the last hour an event reported {{{{ $labels.sign }}}}. The exporter cannot verify it: look in \
+                 CloudTrail of the account.",
+                kit.account()
+            ),
         )
 }

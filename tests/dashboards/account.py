@@ -1,6 +1,18 @@
 """*Account*: one account in detail."""
 
-from account_basis import ABSENT, collectors, devices, durations, evidence_age, names, pools, sources, user_history, users
+from account_basis import (
+    ABSENT,
+    collectors,
+    devices,
+    durations,
+    evidence_age,
+    names,
+    pools,
+    signs,
+    sources,
+    user_history,
+    users,
+)
 from board import Board, label_variable
 from kit import CODES, CONTROLS, SHORT, VERDICT_TEXT, VERDICTS, cells, mapping, now, steps
 from panels import PAINTED_VERDICTS, graph, stat, table, verdict_cell
@@ -34,6 +46,7 @@ def board():
     made.line(6, (15, collectors()), (9, sources()))
     made.line(7, (12, evidence_age()), (12, durations()))
     made.folded("Cognito user pools (where the exporter is told to read them)", 7, pools())
+    made.folded("Reported by events (where the exporter is told to export it)", 7, signs())
     made.folded("Users without MFA, by name (where the exporter is told to name them)", 8, names())
     return made.json()
 

@@ -230,7 +230,8 @@ fn an_echo_that_is_forged_or_comes_twice_proves_nothing() {
     for forged in [&*unnamed, &echo(ID, ""), &echo(ID, "1"), &echo(ID, &id.replace('a', "b"))] {
         queue.send(forged);
     }
-    let is_dropped = |count: f64| move |samples: &Samples| metric(samples, "dropped_total", "reason=\"unasked\"") == count;
+    let is_dropped =
+        |count: f64| move |samples: &Samples| metric(samples, "dropped_total", "reason=\"unasked\"") == count;
     let samples = exporter.wait_for("four forged", SOON, is_dropped(4.0));
     assert_eq!(echo_of(&samples), Some(0.0));
     (0..3).for_each(|_| queue.send(&echo(ID, &id)));
@@ -243,6 +244,11 @@ const STRETCHED: [&str; 2] = ["--collector.root.interval=2s", "--collector.root.
 
 /// Sends every summary back, as CloudTrail and the rule do, until it is told to stop.
 fn send_back(sim: &Arc<Sim>, queue: &OwnQueue) -> Arc<AtomicBool> {
+    send_back_of(sim, queue, |_| true)
+}
+
+/// The same, of some accounts.
+fn send_back_of(sim: &Arc<Sim>, queue: &OwnQueue, is_sent: impl Fn(&str) -> bool + Send + 'static) -> Arc<AtomicBool> {
     let (works, sent) = (Arc::new(AtomicBool::new(true)), sim.seen().len());
     let (sim, queue, is_on) = (Arc::clone(sim), queue.clone(), Arc::clone(&works));
     std::thread::spawn(move || {
@@ -250,7 +256,8 @@ fn send_back(sim: &Arc<Sim>, queue: &OwnQueue) -> Arc<AtomicBool> {
         while is_on.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(500));
             let seen = sim.seen();
-            let new = seen[sent..].iter().filter(|seen| seen.operation == "GetAccountSummary");
+            let new =
+                seen[sent..].iter().filter(|seen| seen.operation == "GetAccountSummary" && is_sent(&seen.account));
             new.for_each(|seen| queue.send(&echo(&seen.account, &seen.request_id)));
             sent = seen.len();
         }
@@ -294,6 +301,63 @@ fn a_longer_interval_needs_a_queue() {
     assert!(!output.status.success() && error.contains("--events.queue-url"), "{error}");
 }
 
+/// Reported, and not verified: IAM.9 says what was read.
+#[test]
+fn what_events_report_of_root_is_exported_where_that_is_asked_for_and_judged_nowhere() {
+    let reported =
+        |sign: &str| format!("aws_mfa_events_root_reported_timestamp_seconds{{account_id=\"{ID}\",sign=\"{sign}\"}}");
+    let sign_in = event(ID, "ConsoleLogin").replace("aws.iam", "aws.signin").replace(
+        "\"readOnly\"",
+        "\"responseElements\":{\"ConsoleLogin\":\"Success\"},\"additionalEventData\":{\"MFAUsed\":\"No\"},\"readOnly\"",
+    );
+    for (flags, is_told) in [(&["--events.root-signs"][..], true), (&[], false)] {
+        let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
+        let exporter = exporter(&sim, &queue.endpoint(), &[&SLOW[..], flags].concat());
+        settled(&exporter);
+        queue.send(&sign_in);
+        queue.send(&event(ID, "PasswordRecoveryCompleted").replace("aws.iam", "aws.signin"));
+        queue.send(&sign_in.replace(ID, "999999999999"));
+        let is_taken = |samples: &Samples| {
+            metric(samples, "received_total", "kind=\"sign_in\"") == 2.0
+                && metric(samples, "dropped_total", "reason=\"unwatched\"") == 1.0
+        };
+        let samples = exporter.wait_for("the events", SOON, is_taken);
+        for sign in ["sign_in_without_mfa", "password_recovery_completed"] {
+            assert_eq!(samples.value(&reported(sign)).is_some(), is_told, "{sign}");
+        }
+        let count = samples.names().filter(|name| name.contains("root_reported")).count();
+        assert_eq!(count, if is_told { 2 } else { 0 });
+        assert_eq!(samples.status("IAM.9"), "passed");
+    }
+}
+
+#[test]
+fn a_check_tells_from_which_accounts_echoes_come() {
+    let (sim, queue) = (Arc::new(Sim::start(organization(2)).unwrap()), OwnQueue::start(Answer::Serve));
+    let [heard, silent] = [members(2).remove(0), members(2).remove(1)];
+    let works = send_back_of(&sim, &queue, move |account| account != members(2)[1]);
+    let check = |output: &str, wait: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+        command.env_clear().args(["check", "--output", output, "--wait-for-echoes", wait]);
+        command.args([format!("--organization.role-name={ROLE}"), format!("--events.queue-url={}", queue::URL)]);
+        command.env("AWS_ENDPOINT_URL", sim.endpoint()).env("AWS_ENDPOINT_URL_SQS", queue.endpoint());
+        command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", "x").output().unwrap()
+    };
+    let json: serde_json::Value = serde_json::from_slice(&check("json", "5s").stdout).unwrap();
+    let echo = |id: &str| {
+        let accounts = json["accounts"].as_array().unwrap();
+        accounts.iter().find(|account| account["account_id"] == id).unwrap()["echo"].clone()
+    };
+    assert_eq!([&echo(&heard)["came"], &echo(OWN)["came"]], [true, true], "{json}");
+    assert!(echo(&heard)["asked_at"].is_string());
+    assert_eq!([&echo(&silent)["came"], &echo(&silent)["asked_at"]], [&false.into(), &serde_json::Value::Null]);
+    let text = String::from_utf8(check("table", "5s").stdout).unwrap();
+    assert!(text.contains("Echoes came from 2 of 3 accounts within 5s.") && text.contains(&silent), "{text}");
+    let refused = check("csv", "5s");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--output table"), "{refused:?}");
+    works.store(false, Ordering::Relaxed);
+}
+
 /// They come again and again, which costs reads within their bound; nobody is told that
 /// all is well.
 #[test]
@@ -328,7 +392,8 @@ fn organization(count: usize) -> Scenario {
     }
 }
 
-/// What anybody can do who may send to the queue, as fast as the exporter takes it.
+/// What anybody can do who may send to the queue. There are always ten more messages: that is as
+/// good as ten thousand a second, for nobody has the exporter take more than it does.
 #[test]
 fn a_flood_of_forged_events_costs_what_is_documented_and_delays_nobody() {
     let (sim, queue) = (Sim::start(organization(20)).unwrap(), OwnQueue::start(Answer::Serve));
@@ -345,11 +410,18 @@ fn a_flood_of_forged_events_costs_what_is_documented_and_delays_nobody() {
     let pages = |text: String| text.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
     let count = |operation: &str| sim.count(&victim, operation);
     let before = ["GetAccountSummary", "ListVirtualMFADevices", "ListUsers"].map(count);
-    queue.flood(&event(&victim, "DeactivateMFADevice"));
+    // Changes, echoes, an account of others, and what is no event.
+    let forged = [
+        event(&victim, "DeactivateMFADevice"),
+        echo(&victim, "00000000-aaaa-4bbb-8ccc-000000000000"),
+        event("999999999999", "CreateUser"),
+        "x".repeat(1_000),
+    ];
+    queue.flood(&forged);
     let began = Instant::now();
     let mut sizes = Vec::new();
     let mut oldest: f64 = 0.0;
-    while began.elapsed() < Duration::from_secs(40) {
+    while began.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_secs(2));
         sizes.push(pages(resident()));
         let samples = exporter.metrics();
@@ -361,16 +433,21 @@ fn a_flood_of_forged_events_costs_what_is_documented_and_delays_nobody() {
             oldest = oldest.max(tick - samples.value(&series).unwrap());
         }
     }
-    let received = metric(&exporter.metrics(), "received_total", "kind=\"iam\"");
+    let samples = exporter.metrics();
+    let dropped = ["unasked", "unwatched", "not_json"]
+        .map(|reason| metric(&samples, "dropped_total", &format!("reason=\"{reason}\"")));
+    let received = metric(&samples, "received_total", "kind=\"iam\"") + dropped.iter().sum::<f64>();
     let after = ["GetAccountSummary", "ListVirtualMFADevices", "ListUsers"].map(count);
     let [summaries, lists, users] = [0, 1, 2].map(|n| after[n] - before[n]);
     eprintln!(
-        "{received} forged events in 40 s: {summaries} summaries, {lists} lists, {users} lists of users; others at most {oldest:.1} s old; RSS {sizes:?} pages"
+        "{received} forged messages in 60 s: {summaries} summaries, {lists} lists, {users} lists of users; others at most {oldest:.1} s old; RSS {sizes:?} pages"
     );
     assert!(received > 2_000.0, "{received}");
-    // 12 and one each 30 s that events start, 4 and one of the usual interval, and one before each list.
+    assert!(dropped.iter().all(|count| *count > 500.0), "{dropped:?}");
+    assert_eq!(metric(&samples, "received_total", "kind=\"echo\""), 0.0, "an echo that was forged is none");
+    // 12 and one each 30 s that events start, 7 of the usual interval, and one before each list.
     assert!(lists <= 5 && users <= 5, "{lists} {users}");
-    assert!(summaries <= 14 + 5 + 2 * lists, "{summaries}");
+    assert!(summaries <= 14 + 8 + 2 * lists, "{summaries}");
     assert!(oldest < 15.0, "{oldest}");
     let (early, late) = (sizes[4], *sizes.last().unwrap());
     assert!(late <= early + early / 10, "memory is flat: {sizes:?}");

@@ -25,7 +25,10 @@ use crate::{
             report::{Report, ReportRow},
             user::{Judged, Live, ReportUse, Reported},
         },
-        judge::users::{self, Ask, Census, Gap, REPORT_MAX_AGE, UsersEvidence},
+        judge::{
+            Status,
+            users::{self, Ask, Census, Gap, REPORT_MAX_AGE, UsersEvidence},
+        },
         snapshot::{News, UsersPlan},
         time::{Moment, Uptime},
     },
@@ -287,10 +290,22 @@ impl<'a, I: UsersIam> Run<'a, I> {
             return Some(Duration::ZERO);
         }
         let is_open = self.is_report_under_way || is_doubted || !self.gaps().is_empty();
-        // Where runs are rare, what is open does not wait for the next of them.
-        let soon = (self.order.plan.interval > UsersPlan::DEFAULT.interval).then_some(UsersPlan::DEFAULT.interval);
-        let again = if is_follow_up { soon } else { Some(CONFIRM_ABSENCE) }.filter(|_| is_open);
+        let again = (is_open && !is_follow_up).then_some(CONFIRM_ABSENCE).or_else(|| self.soon());
         again.into_iter().chain(self.second_look()).chain(self.report_due()).min()
+    }
+
+    /// Where runs are rare, what is not known does not wait for the next of them.
+    fn soon(&self) -> Option<Duration> {
+        let usual = UsersPlan::DEFAULT.interval;
+        (self.order.plan.interval > usual && self.is_unknown()).then_some(usual)
+    }
+
+    /// Whether a verdict cannot be told by what is known now.
+    fn is_unknown(&self) -> bool {
+        let known = Known::new(Arc::new(self.reading.clone()), self.began);
+        let evidence = UsersEvidence { reading: Some(&known), changes: self.order.changes.get(), is_watched: true };
+        let census = Census::take(evidence, &self.order.terms, |_| false, self.iam.now());
+        [census.iam5, census.iam19].iter().any(|verdict| verdict.status == Status::Unknown)
     }
 
     /// When the report has to be made anew, if what it tells would be too old by the time

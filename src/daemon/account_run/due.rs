@@ -16,6 +16,11 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> Due<T> {
         Self { usual, stretched: stretched.map_or(usual, |time| usual.max(from + time)) }
     }
 
+    /// Whether it may wait longer than usual.
+    pub fn may_wait(self) -> bool {
+        self.usual < self.stretched
+    }
+
     /// The same, and at `time` at the latest.
     #[must_use]
     pub fn by(self, time: T) -> Self {
@@ -32,6 +37,13 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> Due<T> {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self { usual: self.usual.min(other.usual), stretched: self.stretched.min(other.stretched) }
+    }
+
+    /// The same, and it waits no longer than the other, unless it would anyway.
+    #[must_use]
+    pub fn waiting_for(self, other: Option<Self>) -> Self {
+        let longest = other.map_or(self.stretched, |other| self.usual.max(other.stretched));
+        Self { stretched: self.stretched.min(longest), ..self }
     }
 
     /// When it is due where it is proved until `proved` that events arrive: at the longer
@@ -61,6 +73,10 @@ mod tests {
         assert_eq!(waits(due.by(seconds(1_100)), proved), [60, 60, 60, 100, 100]);
         let fixed = Due::after(seconds(1_000), seconds(60), None);
         assert_eq!(waits(fixed, proved), [60; 5]);
+        assert_eq!([due.may_wait(), fixed.may_wait()], [true, false]);
         assert_eq!(waits(due.or(fixed), proved), [60; 5]);
+        let sooner = Due::after(seconds(1_000), seconds(50), Some(seconds(100)));
+        assert_eq!(waits(due.waiting_for(Some(sooner)), proved), [60, 60, 60, 100, 100]);
+        assert_eq!(due.waiting_for(None), due);
     }
 }

@@ -19,9 +19,7 @@ use crate::{
     model::{
         account::Identity,
         facts::{Changes, Fault, FaultClass, Known, Summary, VirtualDevices},
-        judge::{
-            users::{REPORT_PRECISION, UsersEvidence, gaps},
-        },
+        judge::users::{REPORT_PRECISION, UsersEvidence, gaps},
         snapshot::{Collector, LONGEST_RUN, News, Plan},
         time::Moment,
     },
@@ -82,7 +80,7 @@ impl AccountRun {
             let began = Instant::now();
             let is_due = self.await_due(due).await;
             if is_due && began.elapsed() > WORTH_WAITING {
-                self.await_beat(&mut beats).await;
+                self.await_beat(&mut beats, due.may_wait()).await;
             }
             let users_due = inventory.users_due.is_none_or(|due| due.at(self.proved()) <= Instant::now());
             let is_wanted = self.wants_users.swap(false, Ordering::Relaxed);
@@ -111,9 +109,10 @@ impl AccountRun {
 
     /// Waits for a heartbeat that is soon to come. Where none comes, or none soon,
     /// the run has to begin with a summary of its own.
-    async fn await_beat(&self, beats: &mut watch::Receiver<Option<(Moment, Summary)>>) {
+    async fn await_beat(&self, beats: &mut watch::Receiver<Option<(Moment, Summary)>>, may_wait: bool) {
         beats.mark_unchanged();
-        let plan = self.running();
+        // What was to be good for a usual interval is not good while a longer one lasts.
+        let plan = if may_wait { self.running() } else { Cow::Borrowed(&self.plan) };
         let summary = beats.borrow().map(|(_, summary)| summary);
         let heartbeat = summary.map_or(plan.cadence.root, |summary| plan.cadence.heartbeat_of(&summary));
         let patience = heartbeat.mul_f64(1.1).min(plan.inventory_interval() / 2);
@@ -162,7 +161,8 @@ impl AccountRun {
         let due = self.due(start, Plan::inventory_interval, may_wait, inventory.denials[0]);
         let due = self.second_look(began).map_or(due, |time| due.by(Instant::now() + time));
         if !turn.with_users || plan.users.is_none() {
-            return due;
+            // Users that are due before do not wait for the next list, where that is late.
+            return due.waiting_for(inventory.users_due);
         }
         inventory.users_began = Some(began);
         let follow_up = self.settle_users(inventory, &plan, listed).await;

@@ -11,7 +11,7 @@ use prometheus::{GaugeVec, HistogramVec, IntCounterVec, Result};
 
 use super::Rows;
 use crate::{
-    events::{Kind, Refusal},
+    events::{Kind, Refusal, sign::Sign},
     model::{
         account::AccountId,
         facts::FaultClass,
@@ -36,6 +36,7 @@ pub struct EventMetrics {
     last_success: GaugeVec,
     reads: IntCounterVec,
     received: IntCounterVec,
+    signs: GaugeVec,
     up: GaugeVec,
 }
 
@@ -79,6 +80,11 @@ impl EventMetrics {
                 &["queue", "kind"],
                 "Events of watched accounts that the exporter has received, by kind: echo, iam, sign_in, other. An event is no evidence: it starts a read, and an echo not even that.",
             )?,
+            signs: rows.gauges(
+                "aws_mfa_events_root_reported_timestamp_seconds",
+                &["account_id", "sign"],
+                "When the exporter last received an event that reports this of the account's root: central_access_disabled, email_changed, login_profile_created, password_recovery_completed, password_recovery_requested, sign_in, sign_in_without_mfa. Reported, and not verified: whoever can send to the queue can forge it, and no verdict goes by it. Absent before the first such event since the start, and without --events.root-signs.",
+            )?,
             up: rows.gauges(
                 "aws_mfa_events_up",
                 &["queue"],
@@ -116,12 +122,25 @@ impl EventMetrics {
         let mut known = self.echoing.lock().unwrap_or_else(PoisonError::into_inner);
         for gone in known.iter().filter(|known| !accounts.contains_key(known)) {
             let _ = self.echoes.remove_label_values(&[gone.as_str()]);
+            for sign in Sign::ALL {
+                let _ = self.signs.remove_label_values(&[gone.as_str(), sign.as_str()]);
+            }
         }
         for (new, proof) in accounts.iter().filter(|(account, _)| !known.contains(account)) {
             let at = proof.map_or(Timestamp::default(), |proof| proof.wall);
             self.echoes.with_label_values(&[new.as_str()]).set(at.as_seconds());
         }
         *known = accounts.keys().copied().collect();
+    }
+
+    /// An event that reports this of an account's root came at this time.
+    pub fn reported(&self, account: AccountId, sign: Sign, at: Timestamp) {
+        self.signs.with_label_values(&[account.as_str(), sign.as_str()]).set(at.as_seconds());
+    }
+
+    /// Has nothing more to say of what was reported of root.
+    pub fn forget_reports(&self) {
+        self.signs.reset();
     }
 
     /// An event was received so long after its own time.

@@ -58,12 +58,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Resul
 }
 
 /// Sends a reply the way the faults want it; false when the connection is over.
-async fn send(
-    stream: &mut TcpStream,
-    reply: &Reply,
-    faults: &[Fault],
-    named: (SystemTime, &str),
-) -> io::Result<bool> {
+async fn send(stream: &mut TcpStream, reply: &Reply, faults: &[Fault], named: (SystemTime, &str)) -> io::Result<bool> {
     for fault in faults {
         if let Fault::Slow(time) = fault {
             sleep(*time).await;

@@ -47,6 +47,7 @@ pub struct Daemon<'a> {
     /// The calls that are on their way back, by when they come.
     on_way: BTreeMap<u64, Vec<Moment>>,
     made: usize,
+    settled_users: bool,
     proof: Option<Moment>,
     /// Time is looked at so often at least, in milliseconds.
     pub grain: u64,
@@ -85,6 +86,7 @@ impl<'a> Daemon<'a> {
             path: None,
             on_way: BTreeMap::new(),
             made: 0,
+            settled_users: false,
             proof: None,
             grain: u64::MAX / 2,
             users_began: None,
@@ -248,6 +250,7 @@ impl<'a> Daemon<'a> {
         self.list = if let News::Devices(devices) = finding.news { Some(devices) } else { None };
         let fault = finding.fault.clone();
         self.fold(Collector::Devices, started, finding);
+        self.settled_users = with_users;
         let follow_up = if with_users {
             self.users_began = Some(began);
             self.settle_users(listed.ok_or(fault), may_wait)
@@ -296,7 +299,8 @@ impl<'a> Daemon<'a> {
         let end = self.model.life().mono + time;
         loop {
             let now = self.model.life().mono;
-            let [next_beat, next_inventory] = [self.next_beat, self.next_inventory].map(|due| as_millis(due.at(self.proved())));
+            let [next_beat, next_inventory] =
+                [self.next_beat, self.next_inventory].map(|due| as_millis(due.at(self.proved())));
             let echo = self.on_way.keys().next().copied().unwrap_or(u64::MAX);
             let next = next_beat.min(next_inventory.max(now)).min(echo.max(now)).min(now + self.grain);
             if next.min(end) > now {
@@ -311,8 +315,7 @@ impl<'a> Daemon<'a> {
             if began >= next_beat {
                 beat = self.beat();
                 let is_rootless = self.model.life().world.is_rootless;
-                let interval =
-                    |plan: &Plan| if is_rootless { plan.cadence.rootless } else { plan.cadence.root };
+                let interval = |plan: &Plan| if is_rootless { plan.cadence.rootless } else { plan.cadence.root };
                 self.next_beat = self.due(began, interval, beat.is_some());
             }
             // One that has waited for long waits for a heartbeat to begin with.
@@ -322,10 +325,16 @@ impl<'a> Daemon<'a> {
                 let end = self.model.life().mono;
                 let regular = self.due(began, Plan::inventory_interval, may_wait);
                 let next = follow_up.map_or(regular, |time| regular.by(millis(end) + time));
+                let next = if self.settled_users { next } else { next.waiting_for(Some(self.users_due)) };
                 self.next_inventory = next.no_sooner_than(millis(end + 4 * SECOND));
                 self.waits_for_beat = as_millis(self.next_inventory.at(self.proved())) - end > 75 * SECOND;
             } else if began >= next_inventory {
-                self.next_inventory = self.next_beat;
+                // It waits no longer than for a usual heartbeat, if it was due at a usual interval.
+                let usual = Due::after(millis(began), Duration::from_secs(66), None);
+                let is_late = !self.next_inventory.may_wait()
+                    && as_millis(self.next_beat.at(self.proved())) > began + 66 * SECOND;
+                self.next_inventory = if is_late { usual } else { self.next_beat };
+                self.waits_for_beat &= !is_late;
             }
             self.age();
             look(self);
