@@ -46,7 +46,7 @@ use crate::{
     metrics::exporter_metrics::ExporterMetrics,
     model::snapshot::Snapshot,
     overview::page,
-    state::disk::StateFile,
+    state_file::disk::StateFile,
 };
 
 /// The exporter could not be started.

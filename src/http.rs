@@ -8,7 +8,7 @@
 //! at once. None of them is a queue in which a scraper would wait behind others.
 
 pub mod config;
-mod door;
+mod connections;
 pub mod guard;
 mod landing;
 pub mod listen;

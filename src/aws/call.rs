@@ -24,9 +24,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    limit::Learner,
     metrics::exporter_metrics::ExporterMetrics,
     model::facts::{Fault, FaultClass},
+    rate_limit::Learner,
     schedule,
 };
 

@@ -29,7 +29,6 @@ use crate::{
         supervise::{caught, forever},
         wakes::Wakes,
     },
-    limit::Learner,
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::AccountId,
@@ -37,6 +36,7 @@ use crate::{
         organization::{Entry, Unit},
         snapshot::{Event, Plan, Snapshot},
     },
+    rate_limit::Learner,
     schedule,
 };
 

@@ -31,9 +31,9 @@ use crate::{
     cli::settings::Settings,
     config::{Access, queue::EventSource},
     events::{self, Kind, Notice, Refusal},
-    limit::Learner,
     metrics::exporter_metrics::ExporterMetrics,
     model::{facts::Fault, snapshot::Event, time::Moment},
+    rate_limit::Learner,
     schedule,
 };
 

@@ -24,7 +24,7 @@ use files::{Seen, load};
 use passwords::{Judgement, Passwords};
 
 use super::{
-    door::Seat,
+    connections::Connection,
     refusal::Refusal,
     route::{Frames, text},
     tls::{self, TlsError},
@@ -32,8 +32,8 @@ use super::{
 use crate::{
     clock::Clock,
     http::config::{RateLimit, WebConfig, WebConfigError},
-    limit::Bucket,
     metrics::exporter_metrics::ExporterMetrics,
+    rate_limit::Bucket,
 };
 
 /// How often the files are looked at.
@@ -179,18 +179,23 @@ impl Guard {
     }
 
     /// Lets a request in, or answers it: the rate first, then the password.
-    pub(super) async fn admit(&self, rules: &Rules, headers: &HeaderMap, seat: &Seat) -> Result<(), Response<Frames>> {
+    pub(super) async fn admit(
+        &self,
+        rules: &Rules,
+        headers: &HeaderMap,
+        connection: &Connection,
+    ) -> Result<(), Response<Frames>> {
         if self.is_too_often() {
-            return Err(refuse(seat, Refusal::RateLimit));
+            return Err(refuse(connection, Refusal::RateLimit));
         }
         let users = &rules.config.users;
         if users.is_empty() {
             return Ok(());
         }
-        match self.passwords.judge(users, headers, seat).await {
+        match self.passwords.judge(users, headers, connection).await {
             Judgement::Good => Ok(()),
-            Judgement::Bad => Err(refuse(seat, Refusal::Unauthorized)),
-            Judgement::Crowded => Err(refuse(seat, Refusal::PasswordQueue)),
+            Judgement::Bad => Err(refuse(connection, Refusal::Unauthorized)),
+            Judgement::Crowded => Err(refuse(connection, Refusal::PasswordQueue)),
         }
     }
 
@@ -239,8 +244,8 @@ impl Rules {
     }
 }
 
-fn refuse(seat: &Seat, refusal: Refusal) -> Response<Frames> {
-    seat.refuse(refusal);
+fn refuse(connection: &Connection, refusal: Refusal) -> Response<Frames> {
+    connection.refuse(refusal);
     match refusal {
         Refusal::RateLimit => {
             text(StatusCode::TOO_MANY_REQUESTS, "Too many requests: the web configuration limits them by rate_limit.\n")

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     Limits,
-    door::{Phase, Seat},
+    connections::{Connection, Phase},
     refusal::Refusal,
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Pace<S> {
     stream: S,
     /// What was read before, and is to be read again.
     rest: Bytes,
-    seat: Arc<Seat>,
+    connection: Arc<Connection>,
     limits: Limits,
     timer: Pin<Box<Sleep>>,
     is_blocked: bool,
@@ -36,8 +36,16 @@ pub(super) struct Pace<S> {
 }
 
 impl<S> Pace<S> {
-    pub(super) fn new(stream: S, rest: Bytes, seat: Arc<Seat>, limits: Limits) -> Self {
-        Self { stream, rest, seat, limits, timer: Box::pin(sleep(limits.headers)), is_blocked: false, is_over: false }
+    pub(super) fn new(stream: S, rest: Bytes, connection: Arc<Connection>, limits: Limits) -> Self {
+        Self {
+            stream,
+            rest,
+            connection,
+            limits,
+            timer: Box::pin(sleep(limits.headers)),
+            is_blocked: false,
+            is_over: false,
+        }
     }
 
     pub(super) fn into_inner(self) -> S {
@@ -46,7 +54,7 @@ impl<S> Pace<S> {
 
     /// Completes when the client has taken too long over what it has to send.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Refusal>> {
-        let (phase, lasted) = self.seat.phase();
+        let (phase, lasted) = self.connection.phase();
         let (limit, refusal) = match phase {
             Phase::Shaking => (self.limits.headers, Some(Refusal::Handshake)),
             Phase::Asking => (self.limits.headers, Some(Refusal::Headers)),
@@ -59,8 +67,8 @@ impl<S> Pace<S> {
     /// Completes when the client has taken too long over its answer: it takes nothing any
     /// more, or so little that it will never end.
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (_, lasted) = self.seat.phase();
-        let stall = self.limits.stall.saturating_sub(self.seat.paused());
+        let (_, lasted) = self.connection.phase();
+        let stall = self.limits.stall.saturating_sub(self.connection.paused());
         self.poll_timer(stall.min(self.limits.answer.saturating_sub(lasted)), cx)
     }
 
@@ -76,12 +84,12 @@ impl<S> Pace<S> {
     fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.is_blocked = false;
-            self.seat.progressed();
+            self.connection.progressed();
             return written;
         }
         if !self.is_blocked {
             self.is_blocked = true;
-            self.seat.progressed();
+            self.connection.progressed();
         }
         ready!(self.poll_stall(cx));
         Poll::Ready(Err(self.end(Some(Refusal::Stalled))))
@@ -90,7 +98,7 @@ impl<S> Pace<S> {
     /// The end, however often it is asked for.
     fn end(&mut self, refusal: Option<Refusal>) -> io::Error {
         if !self.is_over {
-            refusal.into_iter().for_each(|refusal| self.seat.refuse(refusal));
+            refusal.into_iter().for_each(|refusal| self.connection.refuse(refusal));
             self.is_over = true;
         }
         io::ErrorKind::TimedOut.into()
@@ -108,7 +116,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Pace<S> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {
             if buf.filled().len() > before {
-                self.seat.heard();
+                self.connection.heard();
             }
             return read;
         }
@@ -139,7 +147,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Pace<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         // From here on the next request is awaited, and hyper need not look again until it comes.
-        if flushed.is_ready() && self.seat.flushed() {
+        if flushed.is_ready() && self.connection.flushed() {
             let _ = self.poll_silence(cx);
         }
         self.watch(flushed, cx)

@@ -19,20 +19,20 @@ use http_body::{Frame, SizeHint};
 
 use super::{
     Site,
-    door::{Phase, Seat},
+    connections::{Connection, Phase},
     negotiate,
     paths::Page,
     refusal::Refusal,
 };
 use crate::exposition::{Body, Encoding, Exposition};
 
-/// A body whose bytes all exist already, and whose seat is told when all are handed over.
+/// A body whose bytes all exist already, and whose connection is told when all are handed over.
 #[derive(Debug, Default)]
 pub struct Frames {
     /// What of it is left has this length.
     body: Body,
     next: usize,
-    seat: Option<Arc<Seat>>,
+    connection: Option<Arc<Connection>>,
 }
 
 /// Why there is nothing to scrape.
@@ -54,22 +54,22 @@ fn refuse_method(path: &str, is: &str, allowed: &'static str) -> Response<Frames
 impl Site {
     /// Answers a request of whoever may ask. Waits for nothing but the check of a
     /// password that was not seen before, and the drawing of the landing page.
-    pub(super) async fn attend<B>(&self, request: &Request<B>, seat: &Arc<Seat>) -> Response<Frames> {
-        seat.enter(Phase::Served);
+    pub(super) async fn attend<B>(&self, request: &Request<B>, connection: &Arc<Connection>) -> Response<Frames> {
+        connection.enter(Phase::Served);
         let rules = self.guard.as_ref().map(|guard| (guard, guard.rules()));
         let admitted = match &rules {
-            Some((guard, rules)) => guard.admit(rules, request.headers(), seat).await,
+            Some((guard, rules)) => guard.admit(rules, request.headers(), connection).await,
             None => Ok(()),
         };
         let mut response = match admitted {
-            Ok(()) => self.answer(request, seat).await,
+            Ok(()) => self.answer(request, connection).await,
             Err(refusal) => refusal,
         };
         self.finish(request.method(), &mut response);
         if let Some((_, rules)) = &rules {
             rules.decorate(response.headers_mut());
         }
-        response.body_mut().seat = Some(Arc::clone(seat));
+        response.body_mut().connection = Some(Arc::clone(connection));
         response
     }
 
@@ -84,7 +84,7 @@ impl Site {
         self.metrics.http_requests().with_label_values(&[response.status().as_str()]).inc();
     }
 
-    async fn answer<B>(&self, request: &Request<B>, seat: &Arc<Seat>) -> Response<Frames> {
+    async fn answer<B>(&self, request: &Request<B>, connection: &Arc<Connection>) -> Response<Frames> {
         let (path, method) = (request.uri().path(), request.method());
         let page = self.paths.page(path);
         let is_read = method == Method::GET || method == Method::HEAD;
@@ -96,10 +96,10 @@ impl Site {
             }
             _ if !is_read => refuse_method(path, "read with GET or HEAD", "GET, HEAD"),
             Page::Elsewhere => self.redirect(),
-            Page::Landing => self.landing(seat).await,
+            Page::Landing => self.landing(connection).await,
             Page::Healthy => self.healthy(),
             Page::Ready => self.ready(),
-            Page::Metrics => self.metrics(request, seat),
+            Page::Metrics => self.metrics(request, connection),
         }
     }
 
@@ -128,7 +128,7 @@ impl Site {
         response
     }
 
-    fn metrics<B>(&self, request: &Request<B>, seat: &Arc<Seat>) -> Response<Frames> {
+    fn metrics<B>(&self, request: &Request<B>, connection: &Arc<Connection>) -> Response<Frames> {
         if let Some(filter) = request.uri().query().and_then(filter) {
             let words = format!(
                 "{filter} is not supported: this exporter always answers with all that it knows. Leave the parameter out, \
@@ -136,13 +136,13 @@ impl Site {
             );
             return text(StatusCode::BAD_REQUEST, words);
         }
-        if let Err(refusal) = seat.take_slot() {
-            return too_many(seat, refusal);
+        if let Err(refusal) = connection.take_slot() {
+            return too_many(connection, refusal);
         }
         match self.fit() {
             Ok(exposition) => scrape(&exposition, request.headers()),
             Err(unfit) => {
-                seat.refuse(Refusal::Unpublished);
+                connection.refuse(Refusal::Unpublished);
                 text(StatusCode::SERVICE_UNAVAILABLE, unfit.to_string())
             }
         }
@@ -163,9 +163,9 @@ impl Site {
         }
     }
 
-    async fn landing(&self, seat: &Arc<Seat>) -> Response<Frames> {
-        if let Err(refusal) = seat.take_slot() {
-            return too_many(seat, refusal);
+    async fn landing(&self, connection: &Arc<Connection>) -> Response<Frames> {
+        if let Err(refusal) = connection.take_slot() {
+            return too_many(connection, refusal);
         }
         let Some(page) = self.landing.latest().await else {
             return text(StatusCode::INTERNAL_SERVER_ERROR, "Drawing the page panicked; see the log.\n");
@@ -196,8 +196,8 @@ impl std::fmt::Display for Unfit {
     }
 }
 
-fn too_many(seat: &Seat, refusal: Refusal) -> Response<Frames> {
-    seat.refuse(refusal);
+fn too_many(connection: &Connection, refusal: Refusal) -> Response<Frames> {
+    connection.refuse(refusal);
     text(StatusCode::SERVICE_UNAVAILABLE, "Too many scrapes at once; see --web.max-requests.\n")
 }
 
@@ -216,7 +216,7 @@ fn scrape(exposition: &Exposition, headers: &HeaderMap) -> Response<Frames> {
     let choice = negotiate::Choice::of(values(ACCEPT));
     let encoding = negotiate::encoding(values(ACCEPT_ENCODING));
     let body = exposition.body(choice.format, encoding);
-    let frames = Frames { body: body.clone(), next: 0, seat: None };
+    let frames = Frames { body: body.clone(), next: 0, connection: None };
     let mut response = Response::new(frames);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(choice.content_type()));
@@ -233,7 +233,7 @@ pub(super) fn text(status: StatusCode, words: impl Into<String>) -> Response<Fra
 }
 
 fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Frames> {
-    let frames = Frames { body: body.into(), next: 0, seat: None };
+    let frames = Frames { body: body.into(), next: 0, connection: None };
     let mut response = Response::new(frames);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -242,7 +242,7 @@ fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Respon
 
 impl Drop for Frames {
     fn drop(&mut self) {
-        self.seat.iter().for_each(|seat| seat.handed_over());
+        self.connection.iter().for_each(|connection| connection.handed_over());
     }
 }
 

@@ -16,7 +16,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     DRAIN, Limits, Site,
-    door::{Door, Phase, Ticket},
+    connections::{Connections, Phase, Ticket},
     guard::Rules,
     pace::Pace,
     refusal::Refusal,
@@ -44,8 +44,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (stop, stopping) = watch::channel(false);
-    let door = Door::new(limits, site.metrics.http_refusals().clone());
-    let server = Server { site: Arc::new(site), limits, door, stopping };
+    let connections = Connections::new(limits, site.metrics.http_refusals().clone());
+    let server = Server { site: Arc::new(site), limits, connections, stopping };
     let mut helpers = JoinSet::new();
     if let Some(guard) = &server.site.guard {
         helpers.spawn(Arc::clone(guard).follow());
@@ -69,7 +69,7 @@ pub async fn serve(
 struct Server {
     site: Arc<Site>,
     limits: Limits,
-    door: Arc<Door>,
+    connections: Arc<Connections>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -117,7 +117,7 @@ impl Server {
                 // Out of descriptors, most likely.
                 Err(error) => {
                     tracing::warn!(%error, "The exporter cannot accept a connection.");
-                    self.door.relieve();
+                    self.connections.relieve();
                     sleep(*back_off).await;
                     *back_off = (*back_off * 2).min(Duration::from_secs(1));
                 }
@@ -128,9 +128,9 @@ impl Server {
     fn let_in(&self, stream: TcpStream, open: &mut JoinSet<()>) {
         // Without an address it is gone already.
         let Ok(peer) = stream.peer_addr() else { return };
-        let Some(ticket) = self.door.admit(peer.ip()) else { return };
+        let Some(ticket) = self.connections.admit(peer.ip()) else { return };
         let id = ticket.id();
-        self.door.attach(id, open.spawn(self.clone().connect(stream, ticket)));
+        self.connections.attach(id, open.spawn(self.clone().connect(stream, ticket)));
     }
 
     /// One connection. What costs is made when something comes, and given back in long
@@ -167,7 +167,7 @@ impl Server {
         if !ticket.open(if rules.is_some() { Phase::Shaking } else { Phase::Asking }) {
             return None;
         }
-        let stream = Pace::new(stream, rest, ticket.seat(), self.limits);
+        let stream = Pace::new(stream, rest, ticket.connection(), self.limits);
         let Some(rules) = rules else {
             let (paused, rest) = self.converse(stream, ticket, PAUSE).await?;
             return Some((paused.into_inner(), rest));
@@ -198,10 +198,10 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (site, seat) = (Arc::clone(&self.site), ticket.seat());
+        let (site, connection) = (Arc::clone(&self.site), ticket.connection());
         let service = service_fn(move |request| {
-            let (site, seat) = (Arc::clone(&site), Arc::clone(&seat));
-            async move { Ok::<_, std::convert::Infallible>(site.attend(&request, &seat).await) }
+            let (site, connection) = (Arc::clone(&site), Arc::clone(&connection));
+            async move { Ok::<_, std::convert::Infallible>(site.attend(&request, &connection).await) }
         });
         let mut connection =
             http1::Builder::new().max_buf_size(16 << 10).serve_connection(TokioIo::new(stream), service);

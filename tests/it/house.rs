@@ -48,7 +48,7 @@ const PURE: [&str; 20] = [
     "src/overview/",
     "src/http/negotiate.rs",
     "src/http/config",
-    "src/http/door/room.rs",
+    "src/http/connections/eviction.rs",
     "src/http/guard/passwords/turns.rs",
     "src/http/paths.rs",
     "src/http/refusal.rs",
@@ -57,7 +57,7 @@ const PURE: [&str; 20] = [
     "src/daemon/account_run/series.rs",
     "src/daemon/roster",
     "src/events",
-    "src/limit.rs",
+    "src/rate_limit.rs",
     "src/rules",
 ];
 

@@ -26,7 +26,7 @@ use aws_mfa_exporter::{
         snapshot::{AccountState, Collector, Event, Outcome, Plan, Snapshot},
         time::{Moment, Timestamp, Uptime},
     },
-    state,
+    state_file,
 };
 use proptest::prelude::*;
 
@@ -186,9 +186,9 @@ impl Life {
     /// Another process begins with the state file.
     fn restart(&mut self) {
         let now = moment(self.now);
-        let text = state::write(&self.snapshot, Shard::WHOLE);
+        let text = state_file::write(&self.snapshot, Shard::WHOLE);
         assert!(!text.contains(":mfa/"), "no serial number is kept");
-        let read = state::read(&text, Shard::WHOLE, true, now).unwrap();
+        let read = state_file::read(&text, Shard::WHOLE, true, now).unwrap();
         self.snapshot = Snapshot::new(PLAN, now);
         self.snapshot.restore(read.memories, read.listed, now);
         self.changes = SharedChanges::new(self.state().knowledge().1);
@@ -271,10 +271,10 @@ proptest! {
 fn a_state_file_of_before_is_read() {
     let mut life = Life::new(World { keys: 1, ..World::default() });
     life.look();
-    let text = state::write(&life.snapshot, Shard::WHOLE).replace("\"version\":3", "\"version\":2");
+    let text = state_file::write(&life.snapshot, Shard::WHOLE).replace("\"version\":3", "\"version\":2");
     let (before, rest) = text.split_once(",\"root_devices\":{").unwrap();
     let old = format!("{before}{}", rest.split_once('}').unwrap().1);
-    let read = state::read(&old, Shard::WHOLE, true, moment(life.now)).unwrap();
+    let read = state_file::read(&old, Shard::WHOLE, true, moment(life.now)).unwrap();
     assert_eq!(read.memories[0].root_devices, Default::default());
     assert!(read.memories[0].reading.is_some());
 }

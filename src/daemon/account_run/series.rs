@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crate::{limit::Bucket, model::facts::Fingerprint};
+use crate::{model::facts::Fingerprint, rate_limit::Bucket};
 
 /// When the account is read, after the event.
 const READS: [Duration; 4] = [Duration::ZERO, Duration::from_secs(3), Duration::from_secs(10), Duration::from_secs(60)];

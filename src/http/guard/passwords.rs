@@ -29,7 +29,7 @@ use tokio::{
 use super::credentials::credentials;
 use crate::http::{
     config::Secret,
-    door::{Origin, Phase, Seat},
+    connections::{Connection, Origin, Phase},
 };
 use turns::Turns;
 
@@ -100,14 +100,19 @@ struct Check {
 
 impl Passwords {
     /// Judges the name and the password in `headers`.
-    pub(super) async fn judge(&self, users: &BTreeMap<String, Secret>, headers: &HeaderMap, seat: &Seat) -> Judgement {
+    pub(super) async fn judge(
+        &self,
+        users: &BTreeMap<String, Secret>,
+        headers: &HeaderMap,
+        connection: &Connection,
+    ) -> Judgement {
         let Some((user, password)) = headers.get(AUTHORIZATION).and_then(credentials) else { return Judgement::Bad };
         let hash = users.get(&user).map_or_else(|| self.0.of_nobody(&user, users), |Secret(hash)| hash.clone());
         // The hash is part of it, so that a changed password is asked for again.
         let digest = self.0.digest.hash_one((&user, &hash, &password));
         let matches = match self.0.recall(digest) {
             Some(known) => Some(known),
-            None => self.0.check(digest, password, hash, seat).await,
+            None => self.0.check(digest, password, hash, connection).await,
         };
         match matches {
             Some(true) if users.contains_key(&user) => Judgement::Good,
@@ -135,14 +140,20 @@ impl Checks {
     }
 
     /// Waits for the verdict; `None` if there was no room to wait in.
-    async fn check(self: &Arc<Self>, digest: u64, password: String, hash: String, seat: &Seat) -> Option<bool> {
-        let mut verdict = self.enqueue(digest, password, hash, seat);
-        seat.enter(Phase::Waiting);
+    async fn check(
+        self: &Arc<Self>,
+        digest: u64,
+        password: String,
+        hash: String,
+        connection: &Connection,
+    ) -> Option<bool> {
+        let mut verdict = self.enqueue(digest, password, hash, connection);
+        connection.enter(Phase::Waiting);
         let verdict = verdict.wait_for(Option::is_some).await.ok().and_then(|verdict| *verdict);
         if verdict == Some(false) {
-            let _ = timeout(HELD, self.wait_for_others_of(seat.origin)).await;
+            let _ = timeout(HELD, self.wait_for_others_of(connection.origin)).await;
         }
-        seat.enter(Phase::Served);
+        connection.enter(Phase::Served);
         verdict
     }
 
@@ -157,17 +168,17 @@ impl Checks {
     }
 
     /// The same credentials are checked once, however many ask.
-    fn enqueue(self: &Arc<Self>, digest: u64, password: String, hash: String, seat: &Seat) -> Verdict {
+    fn enqueue(self: &Arc<Self>, digest: u64, password: String, hash: String, connection: &Connection) -> Verdict {
         let mut state = self.state();
         if let Some(verdict) = state.under_way.get(&digest).cloned() {
-            state.turns.renew(seat.origin, |check| check.digest == digest);
+            state.turns.renew(connection.origin, |check| check.digest == digest);
             return verdict;
         }
         let mut password = password.into_bytes();
         password.truncate(LONGEST);
         let (sender, verdict) = watch::channel(None);
         let check = Check { digest, password, hash, verdict: sender };
-        if let Some(dropped) = state.turns.push(seat.origin, check) {
+        if let Some(dropped) = state.turns.push(connection.origin, check) {
             state.under_way.remove(&dropped.digest);
         }
         state.under_way.insert(digest, verdict.clone());

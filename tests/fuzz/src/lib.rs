@@ -20,7 +20,7 @@ mod modules {
     pub mod config;
     pub mod exposition;
     pub mod model;
-    pub mod state;
+    pub mod state_file;
 
     pub mod aws {
         //! The readers of raw replies.
@@ -45,7 +45,7 @@ mod modules {
         }
     }
 }
-pub use modules::{aws, collect, config, exposition, http, model, state};
+pub use modules::{aws, collect, config, exposition, http, model, state_file};
 
 pub mod outside;
 pub mod promises;

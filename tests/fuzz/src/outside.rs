@@ -23,7 +23,7 @@ use super::exporter::{
         snapshot::{Plan, Snapshot, UsersPlan},
         time::{Moment, Timestamp, Uptime},
     },
-    state,
+    state_file,
 };
 
 /// Bytes that a header may hold, as the server reads them.
@@ -128,7 +128,7 @@ fn now() -> Moment {
 pub fn any_state(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let now = now();
-    let Ok(state) = state::read(text, Shard::WHOLE, false, now) else { return false };
+    let Ok(state) = state_file::read(text, Shard::WHOLE, false, now) else { return false };
     let plan = Plan { cadence: Cadence::DEFAULT, devices: true, users: Some(UsersPlan::DEFAULT), cognito: None };
     let mut snapshot = Snapshot::awaiting_accounts(plan, now);
     snapshot.restore(state.memories, state.listed, now);
@@ -141,7 +141,7 @@ pub fn any_state(bytes: &[u8]) -> bool {
             }
         }
     }
-    let written = state::write(&snapshot, Shard::WHOLE);
-    assert!(state::read(&written, Shard::WHOLE, false, now).is_ok(), "what is written can be read: {written}");
+    let written = state_file::write(&snapshot, Shard::WHOLE);
+    assert!(state_file::read(&written, Shard::WHOLE, false, now).is_ok(), "what is written can be read: {written}");
     true
 }

@@ -15,7 +15,7 @@ use aws_mfa_exporter::{
         snapshot::{Collector, Event, News, Outcome, Plan, Snapshot, UsersPlan},
         time::Moment,
     },
-    state,
+    state_file,
 };
 
 use super::model::{ACCOUNT, HOUR, MINUTE, Model, ROOT, SECOND, now};
@@ -123,7 +123,7 @@ impl<'a> Daemon<'a> {
 
     /// What the state file would hold.
     pub fn state(&self) -> String {
-        state::write(&self.snapshot, Shard::WHOLE)
+        state_file::write(&self.snapshot, Shard::WHOLE)
     }
 
     /// Ends, and begins again with the state file as it is now.
@@ -141,7 +141,7 @@ impl<'a> Daemon<'a> {
             life.mono += 100;
         }
         let at = self.model.life().moment();
-        let state = state::read(text, Shard::WHOLE, true, at).unwrap();
+        let state = state_file::read(text, Shard::WHOLE, true, at).unwrap();
         let (path, grain) = (self.path.take(), self.grain);
         *self = Self { path, grain, ..Self::with_plan(self.model, self.plan.clone()) };
         self.snapshot.restore(state.memories, state.listed, at);

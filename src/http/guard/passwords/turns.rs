@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::http::door::Origin;
+use crate::http::connections::Origin;
 
 /// Those who wait.
 #[derive(Debug)]

@@ -37,61 +37,63 @@ pub(super) struct Candidate {
 
 /// Those who leave, at most `many`, and of one phase only: a crowd that has asked nothing
 /// is no reason to part with somebody who has.
-pub(super) fn victims(mut seats: Vec<Candidate>, many: usize) -> Vec<Candidate> {
-    let Some(first) = seats.iter().map(|seat| seat.phase).filter(|phase| phase.may_leave()).min() else {
+pub(super) fn victims(mut connections: Vec<Candidate>, many: usize) -> Vec<Candidate> {
+    let Some(first) = connections.iter().map(|connection| connection.phase).filter(|phase| phase.may_leave()).min()
+    else {
         return Vec::new();
     };
-    seats.retain(|seat| seat.phase == first);
+    connections.retain(|connection| connection.phase == first);
     // The newest of an address is its first, so an address with many has those that are far back.
-    seats.sort_unstable_by_key(|seat| (seat.origin, Reverse(seat.since), Reverse(seat.id)));
+    connections
+        .sort_unstable_by_key(|connection| (connection.origin, Reverse(connection.since), Reverse(connection.id)));
     let mut place = 0;
-    let mut placed: Vec<_> = Vec::with_capacity(seats.len());
-    for (n, seat) in seats.iter().enumerate() {
-        place = if n > 0 && seats[n - 1].origin == seat.origin { place + 1 } else { 0 };
-        placed.push((Reverse(place), seat.since, *seat));
+    let mut placed: Vec<_> = Vec::with_capacity(connections.len());
+    for (n, connection) in connections.iter().enumerate() {
+        place = if n > 0 && connections[n - 1].origin == connection.origin { place + 1 } else { 0 };
+        placed.push((Reverse(place), connection.since, *connection));
     }
-    placed.sort_unstable_by_key(|(place, since, seat)| (*place, *since, seat.id));
-    placed.into_iter().take(many).map(|(_, _, seat)| seat).collect()
+    placed.sort_unstable_by_key(|(place, since, connection)| (*place, *since, connection.id));
+    placed.into_iter().take(many).map(|(_, _, connection)| connection).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seat(id: u64, address: &str, phase: Phase, since: u64) -> Candidate {
+    fn connection(id: u64, address: &str, phase: Phase, since: u64) -> Candidate {
         let origin = Origin::of(address.parse().unwrap());
         Candidate { id, origin, phase, since: Duration::from_millis(since) }
     }
 
-    fn ids(seats: &[Candidate], many: usize) -> Vec<u64> {
-        victims(seats.to_vec(), many).into_iter().map(|seat| seat.id).collect()
+    fn ids(connections: &[Candidate], many: usize) -> Vec<u64> {
+        victims(connections.to_vec(), many).into_iter().map(|connection| connection.id).collect()
     }
 
     #[test]
     fn who_has_asked_nothing_leaves_before_who_is_asking_and_the_served_never() {
-        let seats = [
-            seat(1, "10.0.0.1", Phase::Served, 0),
-            seat(2, "10.0.0.1", Phase::Idle, 1),
-            seat(3, "10.0.0.1", Phase::Asking, 2),
-            seat(4, "10.0.0.1", Phase::Silent, 3),
+        let connections = [
+            connection(1, "10.0.0.1", Phase::Served, 0),
+            connection(2, "10.0.0.1", Phase::Idle, 1),
+            connection(3, "10.0.0.1", Phase::Asking, 2),
+            connection(4, "10.0.0.1", Phase::Silent, 3),
         ];
-        assert_eq!(ids(&seats, 9), [4]);
-        assert_eq!(ids(&seats[..3], 9), [3]);
-        assert_eq!(ids(&seats[..2], 9), [2]);
-        assert!(ids(&seats[..1], 9).is_empty());
+        assert_eq!(ids(&connections, 9), [4]);
+        assert_eq!(ids(&connections[..3], 9), [3]);
+        assert_eq!(ids(&connections[..2], 9), [2]);
+        assert!(ids(&connections[..1], 9).is_empty());
     }
 
     #[test]
     fn the_address_with_most_loses_its_oldest_first() {
-        let seats = [
-            seat(1, "10.0.0.1", Phase::Idle, 0),
-            seat(2, "10.0.0.2", Phase::Idle, 5),
-            seat(3, "10.0.0.2", Phase::Idle, 9),
-            seat(4, "10.0.0.2", Phase::Idle, 7),
+        let connections = [
+            connection(1, "10.0.0.1", Phase::Idle, 0),
+            connection(2, "10.0.0.2", Phase::Idle, 5),
+            connection(3, "10.0.0.2", Phase::Idle, 9),
+            connection(4, "10.0.0.2", Phase::Idle, 7),
         ];
-        assert_eq!(ids(&seats, 2), [2, 4], "the lone one is the oldest of all, and stays");
-        assert_eq!(ids(&seats, 4), [2, 4, 1, 3]);
-        let at_once = [7, 8, 9].map(|id| seat(id, "10.0.0.1", Phase::Silent, 0));
+        assert_eq!(ids(&connections, 2), [2, 4], "the lone one is the oldest of all, and stays");
+        assert_eq!(ids(&connections, 4), [2, 4, 1, 3]);
+        let at_once = [7, 8, 9].map(|id| connection(id, "10.0.0.1", Phase::Silent, 0));
         assert_eq!(ids(&at_once, 3), [7, 8, 9], "they came in this order");
     }
 

@@ -10,8 +10,8 @@
 //! A connection that has sent nothing costs about a kilobyte. One that has takes
 //! buffers, so there may be fewer of those.
 
-mod room;
-mod seat;
+mod connection;
+mod eviction;
 
 use std::{
     collections::HashMap,
@@ -24,16 +24,16 @@ use prometheus::IntCounterVec;
 use tokio::task::AbortHandle;
 
 use super::{Limits, refusal::Refusal};
-pub(super) use room::Origin;
-use room::victims;
-pub(super) use seat::{Phase, Seat, Ticket};
+pub(super) use connection::{Connection, Phase, Ticket};
+pub(super) use eviction::Origin;
+use eviction::victims;
 
 /// A scrape whose client has taken nothing for so long gives its slot to who wants one.
 const PAUSED: Duration = Duration::from_millis(500);
 
-/// The server's door.
+/// All connections of the server, and what they hold.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct Connections {
     limits: Limits,
     began: Instant,
     refusals: IntCounterVec,
@@ -44,14 +44,14 @@ pub(super) struct Door {
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
-    seats: HashMap<u64, Entry>,
+    connections: HashMap<u64, Entry>,
     held: HashMap<Origin, Held>,
     open: usize,
-    scraping: Vec<Arc<Seat>>,
+    scraping: Vec<Arc<Connection>>,
 }
 
 /// The table, and the tasks of those who have to leave. They are stopped when the lock is
-/// open again, for they take it to give up their seats.
+/// open again, for they take it to give up their connections.
 struct Locked<'a> {
     table: MutexGuard<'a, Table>,
     leaving: Vec<Leaving>,
@@ -67,7 +67,7 @@ impl Drop for Leaving {
 
 #[derive(Debug)]
 struct Entry {
-    seat: Arc<Seat>,
+    connection: Arc<Connection>,
     task: Option<AbortHandle>,
     is_open: bool,
 }
@@ -79,7 +79,7 @@ struct Held {
     open: usize,
 }
 
-impl Door {
+impl Connections {
     pub(super) fn new(limits: Limits, refusals: IntCounterVec) -> Arc<Self> {
         // Each series exists from the start, so that its first increase can be seen.
         Refusal::ALL.iter().for_each(|refusal| drop(refusals.with_label_values(&[refusal.as_str()])));
@@ -92,28 +92,28 @@ impl Door {
         let most = self.limits.connections;
         let mut locked = self.lock();
         let held = locked.table.held.get(&origin).map_or(0, |held| held.all);
-        let of_address = |entry: &Entry| entry.seat.origin == origin;
+        let of_address = |entry: &Entry| entry.connection.origin == origin;
         if held >= share(most) && !self.make_room(&mut locked, Refusal::Address, most, of_address) {
             self.refuse(Refusal::Address);
             return None;
         }
-        if locked.table.seats.len() >= most && !self.make_room(&mut locked, Refusal::Crowded, most, |_| true) {
+        if locked.table.connections.len() >= most && !self.make_room(&mut locked, Refusal::Crowded, most, |_| true) {
             self.refuse(Refusal::Crowded);
             return None;
         }
         let table = &mut locked.table;
         let id = table.next;
         table.next += 1;
-        let seat = Arc::new(Seat::new(Arc::clone(self), id, origin));
-        table.seats.insert(id, Entry { seat: Arc::clone(&seat), task: None, is_open: false });
+        let connection = Arc::new(Connection::new(Arc::clone(self), id, origin));
+        table.connections.insert(id, Entry { connection: Arc::clone(&connection), task: None, is_open: false });
         table.held.entry(origin).or_default().all += 1;
-        Some(Ticket(seat))
+        Some(Ticket(connection))
     }
 
-    /// Says which task serves a seat.
+    /// Says which task serves a connection.
     pub(super) fn attach(&self, id: u64, task: AbortHandle) {
         let mut locked = self.lock();
-        match locked.table.seats.get_mut(&id) {
+        match locked.table.connections.get_mut(&id) {
             Some(entry) => entry.task = Some(task),
             // It has left already, or had to.
             None => locked.leaving.push(Leaving(task)),
@@ -134,17 +134,17 @@ impl Door {
         Locked { table: self.table.lock().unwrap_or_else(PoisonError::into_inner), leaving: Vec::new() }
     }
 
-    /// Time since the door was opened.
+    /// Time since the server began to accept.
     fn now(&self) -> Duration {
         self.began.elapsed()
     }
 
-    /// A seat's first byte has come: from now on it costs.
+    /// A connection's first byte has come: from now on it costs.
     fn open(&self, id: u64, origin: Origin) -> bool {
         let most = self.limits.conversations;
         let mut locked = self.lock();
-        let is_other = |entry: &Entry| entry.is_open && entry.seat.id != id;
-        let of_address = |entry: &Entry| is_other(entry) && entry.seat.origin == origin;
+        let is_other = |entry: &Entry| entry.is_open && entry.connection.id != id;
+        let of_address = |entry: &Entry| is_other(entry) && entry.connection.origin == origin;
         let held = locked.table.held.get(&origin).map_or(0, |held| held.open);
         if held >= share(most) && !self.make_room(&mut locked, Refusal::Address, most, of_address) {
             self.refuse(Refusal::Address);
@@ -157,7 +157,7 @@ impl Door {
         locked.table.open(id, origin)
     }
 
-    /// A seat costs no more than at first.
+    /// A connection costs no more than at first.
     fn close(&self, id: u64) {
         self.lock().table.close(id);
     }
@@ -165,15 +165,16 @@ impl Door {
     /// Sends somebody away, of those that may be; a sixteenth of them at once, so that
     /// looking for them is rare. Whether there is room now.
     fn make_room(&self, locked: &mut Locked<'_>, refusal: Refusal, most: usize, of: impl Fn(&Entry) -> bool) -> bool {
-        let candidates = locked.table.seats.values().filter(|entry| of(entry)).map(|entry| entry.seat.candidate());
+        let candidates =
+            locked.table.connections.values().filter(|entry| of(entry)).map(|entry| entry.connection.candidate());
         // Where descriptors are the limit, there are fewer than may be; the newest are those
         // that have not been read from yet, and stay.
-        let leaving = victims(candidates.collect(), (most.min(locked.table.seats.len()) / 16).max(1));
+        let leaving = victims(candidates.collect(), (most.min(locked.table.connections.len()) / 16).max(1));
         let mut is_room = false;
         for candidate in leaving {
             // Who has begun to be answered meanwhile stays.
-            let entry = locked.table.seats.get(&candidate.id);
-            if entry.is_some_and(|entry| entry.seat.dismiss(candidate)) {
+            let entry = locked.table.connections.get(&candidate.id);
+            if entry.is_some_and(|entry| entry.connection.dismiss(candidate)) {
                 locked.send_away(candidate.id);
                 self.refuse(refusal);
                 is_room = true;
@@ -188,29 +189,29 @@ impl Door {
 
     /// A slot for a scrape, if there is one. A quarter of them is kept for addresses that
     /// have none, and a client that does not read gives its slot away.
-    fn take_slot(&self, seat: &Arc<Seat>) -> Result<(), Refusal> {
+    fn take_slot(&self, connection: &Arc<Connection>) -> Result<(), Refusal> {
         let most = self.limits.scrapes;
         if most == 0 {
             return Ok(());
         }
         let mut locked = self.lock();
         let scraping = &locked.table.scraping;
-        let has_one = scraping.iter().any(|other| other.origin == seat.origin);
+        let has_one = scraping.iter().any(|other| other.origin == connection.origin);
         let is_full = scraping.len() >= most;
         if is_full || has_one && scraping.len() + most / 4 >= most {
-            let others = scraping.iter().filter(|other| is_full || other.origin == seat.origin);
+            let others = scraping.iter().filter(|other| is_full || other.origin == connection.origin);
             let longest = others.map(|other| (other.paused(), other.id)).max();
             let refusal = if is_full { Refusal::Scrapes } else { Refusal::Address };
             let (_, id) = longest.filter(|(paused, _)| *paused >= PAUSED).ok_or(refusal)?;
             locked.send_away(id);
             self.refuse(Refusal::Stalled);
         }
-        locked.table.scraping.push(Arc::clone(seat));
+        locked.table.scraping.push(Arc::clone(connection));
         Ok(())
     }
 
     fn give_slot_back(&self, id: u64) {
-        self.lock().table.scraping.retain(|seat| seat.id != id);
+        self.lock().table.scraping.retain(|connection| connection.id != id);
     }
 }
 
@@ -223,7 +224,7 @@ impl Locked<'_> {
 
 impl Table {
     fn open(&mut self, id: u64, origin: Origin) -> bool {
-        let Some(entry) = self.seats.get_mut(&id) else { return false };
+        let Some(entry) = self.connections.get_mut(&id) else { return false };
         entry.is_open = true;
         self.open += 1;
         self.held.entry(origin).or_default().open += 1;
@@ -231,17 +232,17 @@ impl Table {
     }
 
     fn close(&mut self, id: u64) {
-        let Some(entry) = self.seats.get_mut(&id).filter(|entry| entry.is_open) else { return };
+        let Some(entry) = self.connections.get_mut(&id).filter(|entry| entry.is_open) else { return };
         entry.is_open = false;
         self.open -= 1;
-        self.held.entry(entry.seat.origin).or_default().open -= 1;
+        self.held.entry(entry.connection.origin).or_default().open -= 1;
     }
 
     fn remove(&mut self, id: u64) -> Option<Entry> {
         self.close(id);
-        let entry = self.seats.remove(&id)?;
-        self.scraping.retain(|seat| seat.id != id);
-        let origin = entry.seat.origin;
+        let entry = self.connections.remove(&id)?;
+        self.scraping.retain(|connection| connection.id != id);
+        let origin = entry.connection.origin;
         if let Some(held) = self.held.get_mut(&origin) {
             held.all -= 1;
             if held.all == 0 {

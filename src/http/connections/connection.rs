@@ -1,4 +1,4 @@
-//! One connection, as the door sees it: what it is about, and since when.
+//! One connection: what it is about, and since when.
 
 use std::{
     fmt,
@@ -13,8 +13,8 @@ use std::{
 use tokio::time::sleep;
 
 use super::{
-    Door,
-    room::{Candidate, Origin},
+    Connections,
+    eviction::{Candidate, Origin},
 };
 use crate::http::refusal::Refusal;
 
@@ -40,20 +40,20 @@ pub(in crate::http) enum Phase {
 }
 
 /// A connection's place. Its phase changes with each request, so that no lock is taken.
-pub(in crate::http) struct Seat {
-    door: Arc<Door>,
+pub(in crate::http) struct Connection {
+    connections: Arc<Connections>,
     pub(super) id: u64,
     pub(in crate::http) origin: Origin,
-    /// Milliseconds since the door was opened, and in the last three bits the phase.
+    /// Milliseconds since the server began to accept, and in the last three bits the phase.
     state: AtomicU64,
     /// When the client last took something of its answer, likewise.
     progress: AtomicU64,
     has_slot: AtomicBool,
 }
 
-/// A seat that is given up when this is dropped.
+/// A connection that is given up when this is dropped.
 #[derive(Debug)]
-pub(in crate::http) struct Ticket(pub(super) Arc<Seat>);
+pub(in crate::http) struct Ticket(pub(super) Arc<Connection>);
 
 const PHASES: [Phase; 8] = [
     Phase::Silent,
@@ -73,21 +73,21 @@ impl Phase {
     }
 }
 
-impl Seat {
-    pub(super) fn new(door: Arc<Door>, id: u64, origin: Origin) -> Self {
-        let state = AtomicU64::new(pack(Phase::Silent, door.now()));
-        Self { door, id, origin, state, progress: AtomicU64::new(0), has_slot: AtomicBool::new(false) }
+impl Connection {
+    pub(super) fn new(connections: Arc<Connections>, id: u64, origin: Origin) -> Self {
+        let state = AtomicU64::new(pack(Phase::Silent, connections.now()));
+        Self { connections, id, origin, state, progress: AtomicU64::new(0), has_slot: AtomicBool::new(false) }
     }
 
     /// The phase, and how long it has lasted.
     pub(in crate::http) fn phase(&self) -> (Phase, Duration) {
         let (phase, since) = unpack(self.state.load(Ordering::Acquire));
-        (phase, self.door.now().saturating_sub(since))
+        (phase, self.connections.now().saturating_sub(since))
     }
 
     /// Enters a phase, whatever it was before, unless it had to leave.
     pub(in crate::http) fn enter(&self, phase: Phase) {
-        let next = pack(phase, self.door.now());
+        let next = pack(phase, self.connections.now());
         let _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
             (unpack(state).0 != Phase::Gone).then_some(next)
         });
@@ -95,7 +95,7 @@ impl Seat {
 
     /// Goes from one phase to another, if it is in that one.
     fn pass(&self, from: Phase, to: Phase) -> bool {
-        let next = pack(to, self.door.now());
+        let next = pack(to, self.connections.now());
         let passed = self
             .state
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| (unpack(state).0 == from).then_some(next));
@@ -109,7 +109,7 @@ impl Seat {
 
     /// The client took something of its answer.
     pub(in crate::http) fn progressed(&self) {
-        self.progress.store(millis(self.door.now()), Ordering::Relaxed);
+        self.progress.store(millis(self.connections.now()), Ordering::Relaxed);
     }
 
     /// The whole answer is in the hands of the connection.
@@ -128,14 +128,14 @@ impl Seat {
 
     /// How long the client has taken nothing of its answer.
     pub(in crate::http) fn paused(&self) -> Duration {
-        self.door.now().saturating_sub(Duration::from_millis(self.progress.load(Ordering::Relaxed)))
+        self.connections.now().saturating_sub(Duration::from_millis(self.progress.load(Ordering::Relaxed)))
     }
 
     /// Takes a slot for an answer that may be long.
     pub(in crate::http) fn take_slot(self: &Arc<Self>) -> Result<(), Refusal> {
         self.progressed();
         if !self.has_slot.load(Ordering::Acquire) {
-            self.door.take_slot(self)?;
+            self.connections.take_slot(self)?;
             self.has_slot.store(true, Ordering::Release);
         }
         Ok(())
@@ -143,13 +143,13 @@ impl Seat {
 
     fn give_slot_back(&self) {
         if self.has_slot.swap(false, Ordering::AcqRel) {
-            self.door.give_slot_back(self.id);
+            self.connections.give_slot_back(self.id);
         }
     }
 
     /// Counts a refusal.
     pub(in crate::http) fn refuse(&self, refusal: Refusal) {
-        self.door.refuse(refusal);
+        self.connections.refuse(refusal);
     }
 
     pub(super) fn candidate(&self) -> Candidate {
@@ -165,16 +165,16 @@ impl Seat {
     }
 }
 
-impl fmt::Debug for Seat {
+impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seat").field("id", &self.id).field("phase", &self.phase()).finish_non_exhaustive()
+        f.debug_struct("Connection").field("id", &self.id).field("phase", &self.phase()).finish_non_exhaustive()
     }
 }
 
 impl Ticket {
     /// The first byte has come. Whether there is room for a conversation.
     pub(in crate::http) fn open(&self, phase: Phase) -> bool {
-        let is_open = self.0.door.open(self.0.id, self.0.origin);
+        let is_open = self.0.connections.open(self.0.id, self.0.origin);
         if is_open {
             self.0.enter(phase);
         }
@@ -183,7 +183,7 @@ impl Ticket {
 
     /// What the conversation took is given back.
     pub(in crate::http) fn close(&self) {
-        self.0.door.close(self.0.id);
+        self.0.connections.close(self.0.id);
     }
 
     /// Completes when nothing has been asked for so long since the last answer.
@@ -193,28 +193,28 @@ impl Ticket {
         }
     }
 
-    /// The seat.
-    pub(in crate::http) fn seat(&self) -> Arc<Seat> {
+    /// The connection.
+    pub(in crate::http) fn connection(&self) -> Arc<Connection> {
         Arc::clone(&self.0)
     }
 
-    /// What the door calls it.
+    /// Its number among the connections.
     pub(in crate::http) fn id(&self) -> u64 {
         self.0.id
     }
 }
 
 impl Deref for Ticket {
-    type Target = Seat;
+    type Target = Connection;
 
-    fn deref(&self) -> &Seat {
+    fn deref(&self) -> &Connection {
         &self.0
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.door.leave(self.0.id);
+        self.0.connections.leave(self.0.id);
     }
 }
 
