@@ -17,6 +17,7 @@ pub mod fault;
 pub mod iam;
 mod operation;
 pub mod organizations;
+pub mod organizations_features;
 pub mod reply;
 pub mod session;
 mod signed;

@@ -65,6 +65,10 @@ pub struct Flags {
     #[arg(long = "organization.external-id", global = true, value_name = "ID", help_heading = "Accounts")]
     pub external_id: Option<String>,
 
+    /// Ask once an hour which features of centralized root access the organization has on, and who may manage it.
+    #[arg(long = "organization.root-access", global = true, help_heading = "Accounts")]
+    pub root_access: bool,
+
     /// Number of this shard, from 0 (default: the number at the end of $POD_NAME).
     #[arg(long = "shard", value_name = "N", help_heading = "Accounts")]
     pub shard: Option<u32>,
@@ -297,6 +301,14 @@ pub struct AlertFlags {
     #[arg(long, value_name = "DURATION", value_parser = rules::settings::grace_period)]
     grace: Option<Duration>,
 
+    /// Grace period: how long root may be without MFA, in an account that never had it, before the alert pages (default: 24h).
+    #[arg(long, value_name = "DURATION", value_parser = rules::settings::grace_period)]
+    unprotected_grace: Option<Duration>,
+
+    /// The same for an account that was listed an hour or more after the first (default: 0s, at once). Not in the simple set.
+    #[arg(long, value_name = "DURATION", value_parser = rules::settings::grace_period)]
+    new_unprotected_grace: Option<Duration>,
+
     /// How old the last `check --output prometheus` by cron may be (default: 2h).
     #[arg(long, value_name = "DURATION", value_parser = rules::settings::check_age)]
     check_age: Option<Duration>,
@@ -321,6 +333,8 @@ impl AlertFlags {
             grafana: self.grafana.clone().unwrap_or(default.grafana),
             job: self.job.clone().unwrap_or(default.job),
             grace: self.grace.unwrap_or(default.grace),
+            unprotected_grace: self.unprotected_grace.unwrap_or(default.unprotected_grace),
+            new_unprotected_grace: self.new_unprotected_grace.unwrap_or(default.new_unprotected_grace),
             check_age: self.check_age.unwrap_or(default.check_age),
             memory: self.memory.unwrap_or(default.memory),
             labels: if self.set == AlertSet::Full { self.labels.clone() } else { Vec::new() },

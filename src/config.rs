@@ -24,6 +24,7 @@ use crate::model::{
     exemption::Exemption,
     labels::LabelPlan,
     organization::UnitRef,
+    snapshot::ROOT_ACCESS_INTERVAL,
 };
 use collectors::Collectors;
 use queue::EventSource;
@@ -85,6 +86,10 @@ pub struct Organization {
     pub exclude: Filter,
     /// What of an account becomes a label.
     pub labels: LabelPlan,
+    /// Whether centralized root access is asked about.
+    pub root_access: bool,
+    /// How often that is asked.
+    pub root_access_interval: Duration,
 }
 
 /// Some of an organization's accounts: those that any of its parts names.
@@ -171,6 +176,8 @@ impl Organization {
             include: Filter::default(),
             exclude: Filter::default(),
             labels: LabelPlan::default(),
+            root_access: false,
+            root_access_interval: ROOT_ACCESS_INTERVAL,
         }
     }
 

@@ -10,6 +10,7 @@ pub mod notify;
 pub mod publish;
 mod reaper;
 pub mod reload;
+pub mod root_access;
 pub mod roster;
 pub mod signals;
 pub mod supervise;
@@ -44,7 +45,7 @@ use crate::{
         listen::{self, BindError},
     },
     metrics::exporter_metrics::ExporterMetrics,
-    model::snapshot::Snapshot,
+    model::snapshot::{RootAccess, Snapshot},
     overview::page,
     state_file::disk::StateFile,
 };
@@ -219,6 +220,7 @@ fn recall(
     let state = file.load(settings.config.is_single_account()).map_err(|error| StartError::State(path, error))?;
     if let Some(state) = state {
         snapshot.restore(state.memories, state.listed, clock.now());
+        snapshot.root_access = RootAccess::remember(state.root_access);
     }
     Ok((Some(file), snapshot))
 }

@@ -14,6 +14,7 @@ mod kit;
 mod memory;
 mod pools;
 mod root;
+mod root_access;
 mod rule;
 pub mod settings;
 mod users;
@@ -26,7 +27,8 @@ pub use settings::{Set, Settings};
 #[must_use]
 pub fn alerts(settings: &Settings) -> String {
     let kit = Kit::new(settings);
-    let mut groups = [root::group(&kit), users::group(&kit), pools::group(&kit), exporter::group(&kit)];
+    let mut groups =
+        [root::group(&kit), users::group(&kit), pools::group(&kit), root_access::group(&kit), exporter::group(&kit)];
     groups.iter_mut().for_each(|group| kit.finish(group));
     let written: String = groups.iter().map(Group::to_yaml).collect();
     format!("{}groups:\n{written}", head(settings))

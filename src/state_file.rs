@@ -22,8 +22,9 @@ use crate::model::{
     exemption::Bindings,
     facts::{Changes, Fault, FaultClass, Known, RootReading, Seal, Summary, VirtualDevices},
     judge::Control,
+    organization::RootFeatures,
     shard::Shard,
-    snapshot::{AccountState, Collector, Health, Memory, RootDevicesMemory, Snapshot},
+    snapshot::{AccountState, Collector, Health, Memory, RootAccessMemory, RootDevicesMemory, Snapshot},
     time::{Moment, STEP_TOLERANCE, Timestamp},
 };
 
@@ -66,7 +67,18 @@ struct File {
     total_shards: u32,
     lone: bool,
     listed: Option<i64>,
+    #[serde(default, skip_serializing_if = "FileRootAccess::is_empty")]
+    root_access: FileRootAccess,
     accounts: Vec<FileAccount>,
+}
+
+/// Centralized root access of the organization.
+#[derive(Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileRootAccess {
+    features: Option<Dated<[bool; 2]>>,
+    last_on: [Option<i64>; 2],
+    last_success: Option<i64>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -93,7 +105,7 @@ struct FileAccount {
     controls: BTreeMap<String, FilePast>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Dated<T> {
     as_of: i64,
@@ -143,6 +155,8 @@ pub struct State {
     pub memories: Vec<Memory>,
     /// When the accounts were last found out.
     pub listed: Option<Moment>,
+    /// What was known of centralized root access.
+    pub root_access: RootAccessMemory,
 }
 
 /// The clocks of whoever writes or reads a file. It holds wall clock times; what came
@@ -162,6 +176,7 @@ pub fn write(snapshot: &Snapshot, shard: Shard) -> String {
         total_shards: shard.total(),
         lone: snapshot.is_single_account(),
         listed: snapshot.discovery.last_success.map(|at| clock.fact(at)),
+        root_access: FileRootAccess::of(snapshot.root_access.memory(), clock),
         accounts: snapshot
             .accounts()
             .filter_map(AccountState::memory)
@@ -195,7 +210,8 @@ pub fn read(text: &str, shard: Shard, is_single_account: bool, now: Moment) -> R
     }
     let clock = Clock { now };
     let memories = file.accounts.into_iter().map(|account| account.memory(clock)).collect::<Result<_, _>>()?;
-    Ok(State { memories, listed: file.listed.map(|millis| clock.recall(millis)) })
+    let listed = file.listed.map(|millis| clock.recall(millis));
+    Ok(State { memories, listed, root_access: file.root_access.memory(clock) })
 }
 
 // === impl Clock ===
@@ -338,6 +354,36 @@ impl FileRootDevices {
     fn memory(self, clock: Clock) -> RootDevicesMemory {
         let Self { any, listed, others, changed } = self;
         RootDevicesMemory { any, listed, others, changed: changed.map(|millis| clock.recall(millis)) }
+    }
+}
+
+impl FileRootAccess {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn of(memory: RootAccessMemory, clock: Clock) -> Self {
+        let RootAccessMemory { features, last_on, last_success } = memory;
+        Self {
+            features: features.map(|known| {
+                let RootFeatures { credentials_management, sessions } = known.value;
+                Dated::of(Known::new([credentials_management, sessions], known.as_of), clock)
+            }),
+            last_on: last_on.map(|at| at.map(|at| clock.fact(at))),
+            last_success: last_success.map(|at| clock.fact(at)),
+        }
+    }
+
+    fn memory(self, clock: Clock) -> RootAccessMemory {
+        let features = self.features.map(|dated| dated.known(clock));
+        RootAccessMemory {
+            features: features.map(|known| {
+                let [credentials_management, sessions] = known.value;
+                Known::new(RootFeatures { credentials_management, sessions }, known.as_of)
+            }),
+            last_on: self.last_on.map(|at| at.map(|millis| clock.recall(millis))),
+            last_success: self.last_success.map(|millis| clock.recall(millis)),
+        }
     }
 }
 

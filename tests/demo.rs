@@ -16,7 +16,7 @@ use std::{
 };
 
 use aws_mfa_exporter::{cli::Flags, command};
-use aws_sim::{Account, Fault, Member, Organization, Pool, Role, Scenario, Sim, Unit, User};
+use aws_sim::{Account, Fault, Member, Organization, Pool, Role, RootAccess, Scenario, Sim, Unit, User};
 use clap::Parser as _;
 
 const KEY: &str = "AKIASIMULATEDEXAMPLE";
@@ -66,6 +66,7 @@ fn demonstrate() -> Result<ExitCode, Box<dyn Error>> {
         .args([
             &format!("--web.listen-address={ADDRESS}"),
             "--organization.role-name=aws-mfa-exporter",
+            "--organization.root-access",
             "--collector.root.interval=5s",
             "--collector.devices.interval=30s",
             "--collector.users.interval=1m",
@@ -179,7 +180,7 @@ fn scenario(more: usize) -> Scenario {
     Scenario {
         accounts,
         credentials: BTreeMap::from([(KEY.to_owned(), OWN.to_owned())]),
-        organization: Some(Organization { management: OWN.into(), members, units, ..Organization::default() }),
+        organization: Some(Organization { management: OWN.into(), members, units, root_access: RootAccess::on(), ..Organization::default() }),
         latency_ms: 20,
     }
 }

@@ -140,6 +140,12 @@ fn of_answer(status: StatusCode, code: &str, clocks: Option<Clocks>) -> FaultCla
         | "TooManyRequestsException"
         | "SlowDown" => FaultClass::Throttled,
         "NotAuthorizedException" => FaultClass::AccessDenied,
+        // The API reference spells the codes of centralized root access without the suffix, and the
+        // wire with it.
+        "ServiceAccessNotEnabledException" | "ServiceAccessNotEnabled" => FaultClass::TrustedAccessOff,
+        "AccountNotManagementOrDelegatedAdministratorException" | "AccountNotManagementOrDelegatedAdministrator" => {
+            FaultClass::NotDelegated
+        }
         "RequestExpired" | "RequestTimeTooSkewed" => FaultClass::ClockSkew,
         // What was signed, or handed out, at another time than AWS's.
         "SignatureDoesNotMatch"
@@ -192,6 +198,13 @@ fn remedy(code: &str) -> Option<&'static str> {
         code if code.starts_with("KMS.") || code.starts_with("Kms") => {
             "the queue is encrypted with a KMS key: allow kms:Decrypt on that key to the credentials that read the queue, \
              in the key's policy too, and check that the key is enabled"
+        }
+        "OrganizationNotFoundException" | "OrganizationNotFound" => {
+            "give the exporter credentials of the organization's management account, or of the delegated administrator for \
+             IAM: this account is in no organization"
+        }
+        "OrganizationNotInAllFeaturesModeException" | "OrganizationNotInAllFeaturesMode" => {
+            "enable all features in AWS Organizations: with consolidated billing alone there is no centralized root access"
         }
         "AWSOrganizationsNotInUseException" => {
             "give the exporter credentials of an account of the organization that is to be watched; if there is none, \

@@ -82,6 +82,12 @@ struct Tag {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+struct DelegatedAdministrator {
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct Description {
     organization: Option<Organization>,
 }
@@ -124,6 +130,7 @@ listing!(Account, Accounts, "Accounts");
 listing!(Root, Roots, "Roots");
 listing!(OrganizationalUnit, OrganizationalUnits, "OrganizationalUnits");
 listing!(Tag, Tags, "Tags");
+listing!(DelegatedAdministrator, DelegatedAdministrators, "DelegatedAdministrators");
 
 impl Directory {
     /// Organizations as `verified`'s owner sees it, asked through `caller`.
@@ -230,6 +237,21 @@ impl Directory {
         };
         let tags = self.list("ListTagsForResource", request, |tag: Tag| Ok((tag.key, tag.value))).await?;
         Ok(tags.into_iter().collect())
+    }
+
+    /// The accounts that are delegated administrators for a service, by its principal.
+    /// (AWS Organizations API reference, `ListDelegatedAdministrators`.)
+    ///
+    /// # Errors
+    /// When any page of them could not be read.
+    pub async fn delegated_administrators(&self, service: &str) -> Result<BTreeSet<AccountId>, Fault> {
+        let request = |token, only: Only| {
+            let request = self.client().list_delegated_administrators().service_principal(service);
+            request.set_next_token(token).customize().config_override(only).send()
+        };
+        let read = |DelegatedAdministrator { id }| id.parse().map_err(|_| ReplyError::Unreadable("account Id"));
+        let all: Vec<AccountId> = self.list("ListDelegatedAdministrators", request, read).await?;
+        Ok(all.into_iter().collect())
     }
 
     /// All items of a list, each as `read` has it.

@@ -48,12 +48,9 @@ pub enum SettingsError {
     /// There is no such shard.
     #[error(transparent)]
     Shard(#[from] ShardError),
-    /// There is nothing to use the external id for.
-    #[error(
-        "--organization.external-id needs an organization: also give --organization.role-name, or organization in the \
-         --config.file"
-    )]
-    IdleExternalId,
+    /// A flag is about an organization, and there is none.
+    #[error("{0} needs an organization: also give --organization.role-name, or organization in the --config.file")]
+    NoOrganization(&'static str),
     /// There are no events to go by.
     #[error(
         "--collector.root.interval-with-events, or interval_with_events of collectors.root, needs a queue: also give \
@@ -95,16 +92,16 @@ impl Settings {
         let max_rate = flags.max_rate(config.rates);
         let (config, root_signs) = (with_queues(with_role(config, flags), flags), flags.root_signs);
         let settings = Self { plan, root_signs, max_rate, config, shard: shard(flags)? };
-        let is_idle = flags.external_id.is_some() && settings.config.organization.is_none();
-        if is_idle {
-            return Err(SettingsError::IdleExternalId);
+        let idle = match settings.config.organization {
+            Some(_) => None,
+            None if flags.external_id.is_some() => Some("--organization.external-id"),
+            None => flags.root_access.then_some("--organization.root-access"),
+        };
+        if let Some(flag) = idle {
+            return Err(SettingsError::NoOrganization(flag));
         }
-        let hears = !settings.config.events.is_empty();
-        if settings.plan.cadence.with_events.is_some() && !hears {
-            Err(SettingsError::IdleInterval)
-        } else {
-            Ok(settings)
-        }
+        let is_unheard = settings.plan.cadence.with_events.is_some() && settings.config.events.is_empty();
+        if is_unheard { Err(SettingsError::IdleInterval) } else { Ok(settings) }
     }
 }
 
@@ -115,6 +112,9 @@ fn with_role(mut config: Config, flags: &Flags) -> Config {
     }
     if let (Some(organization), Some(external_id)) = (&mut config.organization, &flags.external_id) {
         organization.external_id = Some(external_id.clone());
+    }
+    if let Some(organization) = &mut config.organization {
+        organization.root_access |= flags.root_access;
     }
     config
 }

@@ -40,6 +40,10 @@ const ASSUME: [&str; 2] = ["sts:AssumeRole", "sts:TagSession"];
 /// once. (Service Authorization Reference, "Actions defined by Amazon SQS".)
 const QUEUE: [&str; 2] = ["sqs:DeleteMessage", "sqs:ReceiveMessage"];
 
+/// What it takes to ask about centralized root access. (Service Authorization Reference,
+/// "Actions defined by AWS Identity and Access Management" and "by AWS Organizations".)
+const ROOT_ACCESS: [&str; 2] = ["iam:ListOrganizationsFeatures", "organizations:ListDelegatedAdministrators"];
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Policy {
@@ -110,6 +114,9 @@ fn of_exporter(config: &Config) -> Vec<Statement> {
             action.push("organizations:ListTagsForResource");
         }
         statements.push(Statement::allow("AwsMfaExporterLists", action, vec!["*".to_owned()]));
+        if organization.root_access {
+            statements.push(Statement::allow("AwsMfaExporterRootAccess", ROOT_ACCESS.to_vec(), vec!["*".to_owned()]));
+        }
         roles.push(format!("arn:*:iam::*:role/{}", organization.role_name));
     }
     statements.extend(of_queues(config));

@@ -25,6 +25,7 @@ use crate::model::{
     judge::Control,
     labels::LabelPlan,
     organization::UnitRef,
+    snapshot::ROOT_ACCESS_INTERVAL,
 };
 use form::{
     File, FileAccess, FileAccount, FileAws, FileExemption, FileFilter, FileLabels, FileOrganization, FileQueue,
@@ -86,6 +87,12 @@ impl Validator {
     fn organization(&mut self, file: FileOrganization) -> Organization {
         let interval = file.interval.0;
         let interval = interval.map(|text| self.read("organization.interval", &text, duration(INTERVALS)));
+        let root_access_interval = file.root_access_interval.0.and_then(|text| {
+            if !file.root_access {
+                self.wrong(&text, "this needs root_access: true in the same section");
+            }
+            self.read("organization.root_access_interval", &text, duration(INTERVALS))
+        });
         Organization {
             role_name: self.read("organization.role_name", &file.role_name, role_name).unwrap_or_default(),
             external_id: self.external_id(file.external_id.0),
@@ -94,6 +101,8 @@ impl Validator {
             include: self.filter(file.include.0.unwrap_or_default()),
             exclude: self.filter(file.exclude.0.unwrap_or_default()),
             labels: self.labels(file.labels.0.unwrap_or_default()),
+            root_access: file.root_access,
+            root_access_interval: root_access_interval.unwrap_or(ROOT_ACCESS_INTERVAL),
         }
     }
 
@@ -428,6 +437,17 @@ mod tests {
         assert!(!Organization::with_role("x".into()).asks_for_tags());
         assert!(plan("{tags: [a-b, a.b]}").unwrap_err().contains(":1:"));
         assert!(plan("{team: true}").is_err());
+    }
+
+    #[test]
+    fn centralized_root_access_is_asked_about_on_request_alone() {
+        let organization = |more: &str| parse(&format!("organization: {{role_name: x{more}}}\n"));
+        assert!(!organization("").unwrap().organization.unwrap().root_access);
+        let asked = organization(", root_access: true, root_access_interval: 30m").unwrap().organization.unwrap();
+        assert_eq!((asked.root_access, asked.root_access_interval), (true, Duration::from_secs(1_800)));
+        let error = organization(", root_access_interval: 1s").unwrap_err();
+        assert!(error.contains("needs root_access: true") && error.contains("between 10s and 1day"), "{error}");
+        assert!(organization(", root_access: perhaps").is_err());
     }
 
     #[test]

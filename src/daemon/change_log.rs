@@ -16,6 +16,7 @@ use crate::{
 /// Logs how `after` differs from `before`.
 pub fn log(before: &Snapshot, after: &Snapshot) {
     log_discovery(before.discovery.fault.as_ref(), after.discovery.fault.as_ref());
+    log_root_access(before, after);
     let mut is_one_new = false;
     for (old, state) in after.changes(before).filter(|(_, state)| state.account.is_some()) {
         log_faults(old, state);
@@ -58,6 +59,30 @@ fn log_discovery(before: Option<&Fault>, after: Option<&Fault>) {
             "Account discovery failed.",
         ),
         None => tracing::info!("Account discovery succeeded."),
+    }
+}
+
+/// A feature that goes off, and why nobody can tell.
+fn log_root_access(before: &Snapshot, after: &Snapshot) {
+    let (was, is) = (before.root_access.features(before.tick), after.root_access.features(after.tick));
+    if let (Some(was), Some(is)) = (was, is) {
+        for ((feature, was_on), (_, is_on)) in
+            std::iter::zip(was.named(), is.named()).filter(|((_, was), (_, is))| was != is)
+        {
+            match (was_on, is_on) {
+                (true, false) => tracing::warn!(feature, "A feature of centralized root access was switched off."),
+                _ => tracing::info!(feature, "A feature of centralized root access was switched on."),
+            }
+        }
+    }
+    let faults = [&before.root_access, &after.root_access].map(|known| known.fault());
+    match faults {
+        [before, after] if is_told(before, after) => {}
+        [_, Some(fault)] => tracing::warn!(
+            fault = %fault.class, detail = %fault, remedy = fault.remedy(),
+            "The exporter cannot read the state of centralized root access.",
+        ),
+        [_, None] => tracing::info!("The exporter reads the state of centralized root access again."),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     config::{Access, Organization},
     daemon::{
         account_run::{AccountRun, Knowledge},
+        root_access,
         roster::{Listing, Roster, Watched},
         supervise::{caught, forever},
         wakes::Wakes,
@@ -71,6 +72,8 @@ pub struct Fleet {
     bases: BTreeMap<Option<String>, Session>,
     roster: Roster,
     runs: BTreeMap<Option<AccountId>, Running>,
+    /// Who asks about centralized root access, and how often.
+    root_access: Option<(Duration, JoinSet<()>)>,
     /// What is known of each account when its next run begins.
     knowledge: BTreeMap<Option<AccountId>, Knowledge>,
 }
@@ -89,7 +92,7 @@ impl Fleet {
     #[must_use]
     pub fn new(caller: Caller, events: mpsc::Sender<Event>, metrics: ExporterMetrics) -> Self {
         let (wakes, bases, roster, runs) = (Wakes::default(), BTreeMap::new(), Roster::default(), BTreeMap::new());
-        Self { caller, events, metrics, wakes, bases, roster, runs, knowledge: BTreeMap::new() }
+        Self { caller, events, metrics, wakes, bases, roster, runs, root_access: None, knowledge: BTreeMap::new() }
     }
 
     /// The same, and whoever wakes an account by `wakes` has it read.
@@ -119,6 +122,7 @@ impl Fleet {
         loop {
             let current = Arc::clone(&settings.borrow_and_update());
             self.announce(&current).await;
+            self.follow_root_access(&current).await;
             let listed = self.discover(&current).await;
             self.adjust(&current);
             let pause = match (&current.config.organization, listed) {
@@ -156,6 +160,26 @@ impl Fleet {
         let exemptions = settings.config.exemptions.clone();
         // Nobody listens only while the program is going down.
         let _ = self.events.send(Event::Configured { plan: settings.plan.clone(), exemptions }).await;
+    }
+
+    /// Starts or ends the questions about centralized root access. Of several shards the
+    /// first asks.
+    async fn follow_root_access(&mut self, settings: &Settings) {
+        let asking = settings.config.organization.as_ref().filter(|organization| organization.root_access);
+        let wanted =
+            asking.filter(|_| settings.shard.ordinal() == 0).map(|organization| organization.root_access_interval);
+        if wanted == self.root_access.as_ref().map(|(interval, _)| *interval) {
+            return;
+        }
+        // Nobody listens only while the program is going down.
+        let _ = self.events.send(Event::RootAccessWanted(wanted)).await;
+        self.root_access = wanted.map(|interval| {
+            let (session, events) = (self.base(None), self.events.clone());
+            let mut tasks = JoinSet::new();
+            let run = move || root_access::follow(session.clone(), interval, events.clone());
+            tasks.spawn(forever("root_access", self.metrics.clone(), run));
+            (interval, tasks)
+        });
     }
 
     /// Finds out which accounts there are, and tells; true if all went well.

@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 /// Integers below this are written as integers: a float's digits cost three times as much.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// Below this a number with three decimals has fifteen digits at most.
+const DIGITS: f64 = 1e12;
+
 /// Appends labels to a line that goes on with `separator`; answers with the next one.
 pub fn labels<'a>(out: &mut String, mut separator: char, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> char {
     for (name, value) in pairs {
@@ -43,16 +46,31 @@ pub fn escape(out: &mut String, text: &str, quotes: bool) {
     }
 }
 
-/// Writing to a string cannot fail, so results are dropped.
-#[expect(clippy::cast_possible_truncation, reason = "it is an integer of at most 53 bits")]
+/// Most values are a digit, and most others an integer or an instant in milliseconds; the
+/// digits of any other float cost ten times as much. Writing to a string cannot fail, so
+/// results are dropped.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "these are integers of at most 53 bits")]
 fn number(out: &mut String, value: f64) {
     let is_integer = value.fract() == 0.0 && value.abs() < EXACT && !(value == 0.0 && value.is_sign_negative());
     let _ = match value {
+        0.0..10.0 if is_integer => return out.push(char::from(b'0' + value as u8)),
         _ if is_integer => write!(out, "{}", value as i64),
+        0.001..DIGITS if is_in_millis(value) => return millis(out, (value * 1_000.0).round() as u64),
         value if value.is_finite() => write!(out, "{value}"),
         value if value.is_nan() => write!(out, "NaN"),
         value => write!(out, "{}Inf", if value > 0.0 { '+' } else { '-' }),
     };
+}
+
+/// Whether three decimals are all that it has. With fifteen digits at most these are the
+/// shortest text that reads as this float, for no two such texts read as the same one.
+fn is_in_millis(value: f64) -> bool {
+    (value * 1_000.0).round() / 1_000.0 == value
+}
+
+fn millis(out: &mut String, value: u64) {
+    let _ = write!(out, "{}.{:03}", value / 1_000, value % 1_000);
+    out.truncate(out.trim_end_matches('0').len());
 }
 
 #[cfg(test)]
@@ -93,6 +111,7 @@ mod tests {
                 any::<i64>().prop_map(|n| n as f64),
                 (-10_000..10_000i32).prop_map(f64::from),
                 (0..4_000_000_000_000i64).prop_map(|millis| millis as f64 / 1_000.0),
+                (0..1_000_100_000_000_000i64).prop_map(|millis| millis as f64 / 1_000.0),
                 Just(-0.0), Just(EXACT), Just(EXACT - 1.0), Just(-EXACT), Just(1e300), Just(1e-7), Just(f64::MIN_POSITIVE),
             ].prop_filter("finite", |value| value.is_finite()),
         ) {

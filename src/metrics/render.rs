@@ -12,6 +12,7 @@ mod collectors;
 mod controls;
 mod pools;
 mod root;
+mod root_access;
 mod rows;
 mod users;
 
@@ -65,6 +66,7 @@ static FAMILIES: LazyLock<Vec<&'static Family>> = LazyLock::new(|| {
         controls::FAMILIES,
         pools::FAMILIES,
         root::FAMILIES,
+        root_access::FAMILIES,
         users::FAMILIES,
     ];
     let mut families: Vec<_> = subjects.into_iter().flatten().collect();

@@ -49,6 +49,27 @@ pub struct Entry {
     pub tags: Option<BTreeMap<String, String>>,
 }
 
+/// Which features of centralized root access an organization has on.
+/// (IAM API reference, `ListOrganizationsFeatures`.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RootFeatures {
+    /// `RootCredentialsManagement`: root's credentials in member accounts can be looked at
+    /// and deleted, and a deleted password can be made anew.
+    pub credentials_management: bool,
+    /// `RootSessions`: some tasks can be done as root of a member account.
+    pub sessions: bool,
+}
+
+// === impl RootFeatures ===
+
+impl RootFeatures {
+    /// Each feature by the word that is its label value, and whether it is on.
+    #[must_use]
+    pub const fn named(self) -> [(&'static str, bool); 2] {
+        [("credentials_management", self.credentials_management), ("sessions", self.sessions)]
+    }
+}
+
 // === impl Entry ===
 
 impl Entry {

@@ -15,11 +15,13 @@ use std::{
 mod account;
 mod pace;
 mod plan;
+mod root_access;
 mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
 pub use pace::LISTS_WITH_EVENTS;
 pub use plan::{CognitoPlan, Collector, Plan, UsersPlan};
+pub use root_access::{ROOT_ACCESS_AGAIN, ROOT_ACCESS_INTERVAL, RootAccess, RootAccessMemory, RootAccessReading};
 pub use root_devices::RootDevicesMemory;
 
 use crate::model::{
@@ -50,6 +52,8 @@ pub struct Snapshot {
     pub exemptions: Arc<[Exemption]>,
     /// How the accounts are found out.
     pub discovery: Discovery,
+    /// Centralized root access of the organization.
+    pub root_access: RootAccess,
     /// Whether no list of accounts will come: the ambient account is the only one.
     is_single_account: bool,
     accounts: BTreeMap<Option<AccountId>, Arc<AccountState>>,
@@ -121,6 +125,10 @@ pub enum Event {
         /// When it was asked for.
         at: Moment,
     },
+    /// Centralized root access is asked about this often, or not at all.
+    RootAccessWanted(Option<Duration>),
+    /// Centralized root access was asked about.
+    RootAccessRead(Box<RootAccessReading>),
     /// Credentials proved to be this account's: the one they are for, or, with
     /// no list of accounts, the one and only.
     Identified {
@@ -164,7 +172,8 @@ impl Snapshot {
         let accounts = BTreeMap::from([(None, Arc::new(AccountState::new(None, &plan)))]);
         let pending = Fault::new(FaultClass::Pending, "the credentials have not been looked at yet");
         let discovery = Discovery { last_success: None, fault: Some(pending) };
-        Self { tick: now, plan, exemptions: Arc::default(), discovery, is_single_account: true, accounts }
+        let (exemptions, root_access) = (Arc::default(), RootAccess::default());
+        Self { tick: now, plan, exemptions, discovery, root_access, is_single_account: true, accounts }
     }
 
     /// The picture at start where a list of accounts is still to come.
@@ -172,8 +181,8 @@ impl Snapshot {
     pub fn awaiting_accounts(plan: Plan, now: Moment) -> Self {
         let pending = Fault::new(FaultClass::Pending, "the accounts have not been listed yet");
         let discovery = Discovery { last_success: None, fault: Some(pending) };
-        let (exemptions, accounts) = (Arc::default(), BTreeMap::new());
-        Self { tick: now, plan, exemptions, discovery, is_single_account: false, accounts }
+        let (exemptions, root_access, accounts) = (Arc::default(), RootAccess::default(), BTreeMap::new());
+        Self { tick: now, plan, exemptions, discovery, root_access, is_single_account: false, accounts }
     }
 
     /// The accounts by id; the one under no id is the account whose credentials
@@ -247,6 +256,8 @@ impl Snapshot {
                 self.discovery = Discovery { last_success, fault };
                 self.list(&accounts, is_all, now);
             }
+            Event::RootAccessWanted(interval) => self.root_access.want(interval),
+            Event::RootAccessRead(reading) => self.root_access.learn(*reading),
             Event::Identified { identity, at } => self.identify(identity, at, now),
             Event::Unidentified { account, fault, at } => self.lose(account, fault, at),
             Event::Collected { account, outcome } => {

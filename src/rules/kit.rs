@@ -38,6 +38,24 @@ impl<'a> Kit<'a> {
         self.settings.grace.as_secs()
     }
 
+    /// For how many seconds an account may be unprotected that its exporter had from the beginning.
+    pub(super) fn unprotected_grace(&self) -> u64 {
+        self.settings.unprotected_grace.as_secs()
+    }
+
+    /// The same of an account that was listed later.
+    pub(super) fn new_unprotected_grace(&self) -> u64 {
+        self.settings.new_unprotected_grace.as_secs()
+    }
+
+    /// For how long any account may be unprotected, as an alert waits for it.
+    pub(super) fn unprotected_wait(&self) -> String {
+        match self.unprotected_grace() {
+            whole if whole % 3_600 == 0 => format!("{}h", whole / 3_600),
+            seconds => format!("{seconds}s"),
+        }
+    }
+
     /// How many seconds ago the last check by cron may have been.
     pub(super) fn check_age(&self) -> u64 {
         self.settings.check_age.as_secs()

@@ -13,6 +13,8 @@ pub(super) const SEEN: &str = "account_job_instance:aws_mfa_account_last_seen_ti
 pub(super) const DROPPED: &str = "account:aws_mfa_account_dropped_timestamp_seconds:max";
 /// When each account was first listed.
 pub(super) const FIRST_SEEN: &str = "account:aws_mfa_account_first_seen_timestamp_seconds:min";
+/// The same of the accounts that were listed after the first list of whoever exports them.
+pub(super) const FIRST_SEEN_LATER: &str = "account:aws_mfa_account_first_seen_later_timestamp_seconds:max";
 /// 1 where nobody can tell whether root has MFA, 0 where somebody can.
 pub(super) const ROOT_UNKNOWN: &str = "account:aws_mfa_root_mfa_unknown:min";
 /// When the outage began that an unknown account belongs to; 0 for one that was never read.
@@ -90,7 +92,24 @@ fn sightings(kit: &Kit<'_>) -> Vec<Rule> {
         "When each account was first listed.",
         format!("({} and on (account_id) {SEEN})\nor\nmin by (account_id) ({SEEN})", kit.last(FIRST_SEEN)),
     );
-    vec![newest, seen, first, exporters_accounts(kit), shards(kit), shards_missing(), dropped()]
+    vec![newest, seen, first, first_later(), exporters_accounts(kit), shards(kit), shards_missing(), dropped()]
+}
+
+/// An account that an exporter did not have from the beginning. Each exporter has a
+/// beginning of its own, so that one more of another organization makes no new accounts.
+fn first_later() -> Rule {
+    let of_exporter = format!("(0 * {SEEN} + on (account_id) group_left () {FIRST_SEEN})");
+    Rule::record(
+        FIRST_SEEN_LATER,
+        "The accounts that were first listed an hour or more after the oldest account of the same exporter, and when.",
+        format!(
+            "max by (account_id) (
+              {of_exporter}
+              > on (job, instance) group_left ()
+              (min by (job, instance) {of_exporter} + 3600)
+            )"
+        ),
+    )
 }
 
 fn exporters_accounts(kit: &Kit<'_>) -> Rule {

@@ -8,8 +8,7 @@ use super::{
 
 pub(super) fn group(kit: &Kit<'_>) -> Group {
     let mut rules = memory::of_accounts(kit);
-    rules.extend([regressed(kit), key_appeared(kit)]);
-    rules.extend(new_and_off(kit));
+    rules.extend([regressed(kit), key_appeared(kit), never_protected(kit)]);
     rules.extend(unknown(kit));
     rules.extend([on_after_failure(kit), devices_changed(kit), single_device(kit)]);
     rules.extend([off(kit), key_present(kit), password_used(kit), hardware_missing(kit)]);
@@ -52,31 +51,41 @@ fn key_appeared(kit: &Kit<'_>) -> Rule {
     )
 }
 
-/// Without a record nobody knows which account is new.
-fn new_and_off(kit: &Kit<'_>) -> Option<Rule> {
-    let rule = Rule::alert("AwsMfaNewAccountRootMfaOff", Severity::Critical, ACCOUNT)
-        .about(
-            "An account is new that was first listed an hour after the oldest, or later. It was never protected, so it cannot
-            have regressed.",
-        )
-        .expr(format!(
+/// The full set counts from when the account was first listed. The simple one has no
+/// record of that: it counts from the first answer, and by its own `for`.
+fn never_protected(kit: &Kit<'_>) -> Rule {
+    let (failed, protected) = (is_failed(kit, "IAM.9"), kit.protected("IAM.9"));
+    let rule = Rule::alert("AwsMfaNewAccountRootMfaOff", Severity::Critical, ACCOUNT);
+    let rule = if kit.is_full() {
+        let expr = format!(
             "{failed}
              unless on (account_id) {protected}
-             and on (account_id) {first} > scalar(min({first})) + 3600",
-            failed = is_failed(kit, "IAM.9"),
-            protected = kit.protected("IAM.9"),
+             and on (account_id) (
+               {first} <= time() - {unprotected}
+               or
+               {later} <= time() - {new}
+             )",
             first = memory::FIRST_SEEN,
-        ))
-        .keep("10m")
-        .says(
-            "The root user of a new AWS account is not protected by MFA.",
-            format!(
-                "{}: the account is new. Since the exporter first read it, its root user has had credentials and no MFA device. \
-                 The last answer is of {{{{ $value | humanizeTimestamp }}}}.",
-                kit.account()
-            ),
+            later = memory::FIRST_SEEN_LATER,
+            unprotected = kit.unprotected_grace(),
+            new = kit.new_unprotected_grace(),
         );
-    kit.is_full().then_some(rule)
+        rule.expr(expr).keep("10m")
+    } else {
+        rule.expr(format!("{failed}\nunless on (account_id) {protected}")).wait(kit.unprotected_wait())
+    };
+    rule.about(
+        "It was never protected, so it cannot have regressed. How long that may be so before it pages is decided by the site:
+        once for the accounts that its exporter had from the beginning, once for those that were listed later.",
+    )
+    .says(
+        "The root user of a newly watched AWS account is not protected by MFA.",
+        format!(
+            "{}: since the exporter first read it, its root user has had credentials and no MFA device. The last answer is of \
+             {{{{ $value | humanizeTimestamp }}}}.",
+            kit.account()
+        ),
+    )
 }
 
 /// A page, for the management account one of its own; and a ticket while an account

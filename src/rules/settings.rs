@@ -30,6 +30,11 @@ pub struct Settings {
     pub job: String,
     /// How long an account may be listed and unread before that pages.
     pub grace: Duration,
+    /// How long root may be without MFA, in an account that was never seen protected and that its exporter had from the
+    /// beginning, before that pages. In the simple set: in every account that was never seen protected.
+    pub unprotected_grace: Duration,
+    /// The same in an account that was listed later.
+    pub new_unprotected_grace: Duration,
     /// How old the last check by cron may be.
     pub check_age: Duration,
     /// How long Prometheus may be down before the rules forget.
@@ -46,6 +51,8 @@ impl Default for Settings {
             grafana: String::new(),
             job: ".*aws-mfa-exporter.*".to_owned(),
             grace: Duration::from_secs(86_400),
+            unprotected_grace: Duration::from_secs(86_400),
+            new_unprotected_grace: Duration::ZERO,
             check_age: Duration::from_secs(7_200),
             memory: Duration::from_secs(3_600),
             labels: Vec::new(),

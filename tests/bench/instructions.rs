@@ -168,7 +168,9 @@ fn body(answers: &mut impl BufRead) -> Result<Vec<u8>, Failure> {
     loop {
         line.clear();
         answers.read_line(&mut line)?;
-        if let Some((name, value)) = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+        if let Some((name, value)) =
+            line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        {
             length = value.trim().parse().map_err(|_| format!("{name} is no number"))?;
         }
         if line.trim().is_empty() {

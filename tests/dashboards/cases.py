@@ -108,6 +108,29 @@ CASES = [
         },
     ),
     (
+        "members with root credentials are named, the management account is not, and a feature is on where a shard says so",
+        [
+            *info(FIRST, A),
+            *info(FIRST, B),
+            *info(FIRST, C),
+            *one("aws_mfa_management_account_info", FIRST, 1, account_id=A),
+            *one("aws_mfa_root_credential_present", FIRST, 1, account_id=A, credential="password"),
+            *one("aws_mfa_root_credential_present", FIRST, 1, account_id=B, credential="password"),
+            *one("aws_mfa_root_credential_present", SECOND, 1, account_id=B, credential="password"),
+            *one("aws_mfa_root_credential_present", FIRST, 0, account_id=C, credential="password"),
+            *one("aws_mfa_organization_root_access", FIRST, 1, feature="credentials_management"),
+            *one("aws_mfa_organization_root_access", FIRST, 0, feature="sessions"),
+        ],
+        {
+            ("overview", "Centralized root access", 0): {"": 1},
+            ("overview", "Centralized root access", 1): {"": 0},
+            ("overview", "Centralized root access", 2): {},
+            ("overview", "Member accounts with root credentials", 0): {
+                f'{{account_id="{B}",account_name="a",credential="password",ou="Workloads"}}': 1
+            },
+        },
+    ),
+    (
         "twins agree, shards divide: each account counts once",
         [
             *verdict(FIRST, A, "IAM.9", "passed"),
@@ -369,7 +392,8 @@ CASES = [
 
 def expression(chosen, board, title, index):
     """The query of a panel, with the variables of a dashboard filled in."""
-    found = [panel for panel in BOARDS[board]["panels"] if panel["title"] == title]
+    every = (inner for panel in BOARDS[board]["panels"] for inner in (panel, *panel.get("panels", [])))
+    found = [panel for panel in every if panel["title"] == title and panel["type"] != "row"]
     if len(found) != 1:
         raise ValueError(f"{len(found)} panels of {board} are called {title}")
     filled = found[0]["targets"][index]["expr"]

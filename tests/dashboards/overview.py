@@ -18,6 +18,7 @@ from coverage import (
 )
 from kit import COLOURS, CONTROLS, GREY, VERDICTS, cells, mapping, now, steps
 from panels import stat, table, text, verdict_cell
+from root_access import features, members
 from promql import (
     AND_THESE,
     BY_HEARTBEAT,
@@ -74,6 +75,8 @@ def board():
     made.row("Freshness, and what is not read")
     made.line(8, (9, heartbeat_over_time()), (7, faults(THESE)), (8, not_scanned()))
     made.line(6, (6, discovery()), (9, exempt_controls(TO_ACCOUNT)), (9, exemptions()))
+    made.folded("Centralized root access (where the exporter is told to ask)", 4, features())
+    made.folded("Member accounts with root credentials", 8, members(TO_ACCOUNT))
     return made.json()
 
 

@@ -35,6 +35,11 @@ def rules_are_the_programs_own():
         ({"set": "simple"}, ["--set=simple", f"--job={job}"]),
         ({"job": "mfa|.*-mfa", "grace": "2d", "memory": "20m"}, ["--job=mfa|.*-mfa", "--grace=2days", "--memory=20m"]),
         (
+            {"job": "x", "unprotectedGrace": "7d", "newUnprotectedGrace": "2h"},
+            ["--job=x", "--unprotected-grace=7days", "--new-unprotected-grace=2h"],
+        ),
+        ({"set": "simple", "unprotectedGrace": "90m"}, ["--set=simple", "--unprotected-grace=90m", f"--job={job}"]),
+        (
             {"runbookUrl": "https://wiki.example.org/x.md", "grafanaUrl": "https://grafana.example.org/g/"},
             ["--runbooks=https://wiki.example.org/x.md", "--grafana=https://grafana.example.org/g", f"--job={job}"],
         ),

@@ -19,6 +19,8 @@ MARKS = [
     "--grafana=https://grafana.invalid",
     "--job=chart-job",
     "--grace=711h",
+    "--unprotected-grace=712h",
+    "--new-unprotected-grace=713h",
     "--memory=59m",
 ]
 

@@ -110,6 +110,8 @@ SAID = {
     "prometheusRule.grafanaUrl": URL,
     "prometheusRule.job": {"type": "string", "pattern": "^[^\"\\\\{}\\n]*$"},
     "prometheusRule.grace": DURATION,
+    "prometheusRule.unprotectedGrace": DURATION,
+    "prometheusRule.newUnprotectedGrace": DURATION,
     "prometheusRule.memory": DURATION,
     "prometheusRule.accountLabels": {"type": "array", "uniqueItems": True, "items": LABEL},
     "prometheusRule.severityByOu": {"type": "object", "additionalProperties": SEVERITY},

@@ -53,6 +53,8 @@ mod properties;
 mod replies;
 /// Credential reports that cannot be.
 mod reports;
+/// Centralized root access of an organization.
+mod root_access;
 /// Root's devices and their changes: swaps, users, replicas that lag.
 mod root_devices;
 /// The rules, their cases and their runbooks.

@@ -129,6 +129,7 @@ fn values(label: &str) -> Option<BTreeSet<String>> {
             .into_iter()
             .chain(["refused", "read", "not_read", "disabled"])
             .collect(),
+        "feature" => vec!["credentials_management", "sessions"],
         "credential" => vec!["access_key", "password", "signing_certificate"],
         "fact" => vec!["access_key", "console_password", "device"],
         "source" => vec!["credential_report", "virtual_devices"],

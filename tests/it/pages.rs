@@ -28,6 +28,10 @@ const MEMBERS: [&str; 5] = ["100000000001", "100000000002", "100000000003", "100
 const LAST: &str = "100000000006";
 const ROLELESS: &str = "100000000007";
 const FRESH: &str = "100000000008";
+/// A member that was never protected, from the beginning.
+const BARE: &str = "100000000009";
+/// How long that may be so before it pages.
+const UNPROTECTED_GRACE: Duration = Duration::from_secs(60);
 
 /// From the change in the account to the arrival of the page.
 const TARGET: Duration = Duration::from_secs(10);
@@ -37,12 +41,16 @@ fn account(id: &str) -> Account {
     Account { roles: vec![Role::named(ROLE)], ..Account::with_root_devices(id, &[&fido]) }
 }
 
+fn bare(id: &str) -> Account {
+    Account { roles: vec![Role::named(ROLE)], ..Account::with_root_devices(id, &[]) }
+}
+
 fn organization() -> Scenario {
-    let ids = || [OWN].into_iter().chain(MEMBERS).chain([LAST]);
+    let ids = || [OWN].into_iter().chain(MEMBERS).chain([LAST, BARE]);
     let members = ids().map(|id| Member::new(id, &format!("name-{id}"))).collect();
     Scenario {
         organization: Some(Organization { management: OWN.into(), members, ..Organization::default() }),
-        accounts: ids().map(account).collect(),
+        accounts: ids().map(|id| if id == BARE { bare(id) } else { account(id) }).collect(),
         credentials: [(KEY.to_owned(), OWN.to_owned())].into(),
         ..Scenario::default()
     }
@@ -60,12 +68,14 @@ fn story(installation: Option<&Path>) {
     fs::write(file.path(), format!("organization: {{role_name: {ROLE}, interval: 10s}}\n")).unwrap();
     let flag = format!("--config.file={}", file.path().display());
     let mut chain = Chain::start(installation, Sim::start(organization()).unwrap());
+    let began = Instant::now();
     let endpoint = chain.sim.endpoint();
     chain.add_exporter(&endpoint, &[&flag]);
     let protected = r#"count(account_control:aws_mfa_control_last_protected_timestamp_seconds:max{control="IAM.9"})"#;
     wait_until("all is well", Duration::from_secs(60), || chain.ask(protected)[0]["value"][1] == "7");
     assert!(chain.webhook.notices().iter().all(|notice| notice.receiver != "pager"), "nothing is wrong yet");
 
+    what_was_never_protected_pages_in_time(&chain, began, which);
     root_mfa_goes_off(&chain, which);
     it_comes_back_and_aws_denies(&chain, which);
     accounts_join(&chain, which);
@@ -73,6 +83,17 @@ fn story(installation: Option<&Path>) {
     prometheus_is_killed_and_comes_back(&mut chain);
     the_exporter_is_scaled_away(&mut chain, which);
     no_page_came_twice_and_none_was_taken_back(&chain);
+}
+
+/// A ticket at once, which the example keeps back for a while, and a page when the time to mend it is over.
+fn what_was_never_protected_pages_in_time(chain: &Chain, began: Instant, which: &str) {
+    wait_until("the ticket", Duration::from_secs(30), || chain.active("AwsMfaRootMfaOff").contains(BARE));
+    assert!(chain.active("AwsMfaNewAccountRootMfaOff").is_empty(), "no page yet");
+    let took = chain.wait_for("AwsMfaNewAccountRootMfaOff", BARE) - began;
+    say(&format!("{which}: unprotected from the beginning, to the page, with 30 s in which to gather: {took:?}"));
+    assert!(took >= UNPROTECTED_GRACE, "{took:?}");
+    let page = &chain.webhook.of("AwsMfaNewAccountRootMfaOff", "firing")[0];
+    assert_eq!((page.receiver.as_str(), page.alerts.len()), ("pager", 1));
 }
 
 fn root_mfa_goes_off(chain: &Chain, which: &str) {
@@ -99,6 +120,8 @@ fn it_comes_back_and_aws_denies(chain: &Chain, which: &str) {
     // Whoever it is that signs in, AWS makes them register a device.
     let fido = chain.sim.account(one).root_fido_serial("nobody-knows");
     chain.sim.edit(one, |account| account.root.devices.push(fido));
+    let (off, on) = (webhook.told("pager", "AwsMfaRootMfaRegressed", one, "firing").unwrap(), Instant::now());
+    assert!(on - off < Duration::from_secs(60), "the device comes on within a minute of the page: {:?}", on - off);
     let is_on = |samples: &Samples| samples.status_of(one, "IAM.9") == "passed";
     chain.exporters[0].wait_for("MFA on again", Duration::from_secs(25), is_on);
     let began = Instant::now();
@@ -130,6 +153,7 @@ fn it_comes_back_and_aws_denies(chain: &Chain, which: &str) {
     assert_eq!((pages.len(), pages[1].alerts.len()), (2, 1), "a page of its own");
     let resolved = || webhook.told("pager", "AwsMfaRootMfaRegressed", one, "resolved");
     wait_until("the regression is taken back", Duration::from_secs(60), || resolved().is_some());
+    assert_eq!(chain.active("AwsMfaRootMfaOnAfterFailure"), came_on(), "the page of the change stays");
 }
 
 /// One account joins that has no role yet, and one whose root user is unprotected.
@@ -138,7 +162,7 @@ fn accounts_join(chain: &Chain, which: &str) {
     chain.sim.clear_faults();
     MEMBERS.into_iter().chain([LAST]).for_each(|account| _ = chain.sim.fault(account, None, Fault::AccessDenied));
     chain.sim.add(Account { roles: Vec::new(), ..account(ROLELESS) });
-    chain.sim.add(Account { roles: vec![Role::named(ROLE)], ..Account::with_root_devices(FRESH, &[]) });
+    chain.sim.add(bare(FRESH));
     chain.sim.edit_organization(|organization| {
         organization.members.extend([ROLELESS, FRESH].map(|id| Member::new(id, "new")));
     });
@@ -188,9 +212,11 @@ fn the_exporter_is_scaled_away(chain: &mut Chain, which: &str) {
     say(&format!("{which}: from an exporter that leaves service discovery to the page, `for: 5s` included: {took:?}"));
     let page = &chain.webhook.of("AwsMfaAccountsUnwatched", "firing")[0].alerts[0];
     let text = page["annotations"]["description"].as_str().unwrap();
-    assert!(text.contains("Accounts of job aws-mfa-exporter that no exporter watches now: 9."), "{text}");
+    assert!(text.contains("Accounts of job aws-mfa-exporter that no exporter watches now: 10."), "{text}");
     std::thread::sleep(Duration::from_secs(20));
     assert_eq!(chain.active("AwsMfaRootMfaRegressed"), still_off(), "what nobody watches has not been mended");
+    assert_eq!(chain.active("AwsMfaRootMfaOnAfterFailure"), came_on(), "nor has anybody said whose device it is");
+    assert_eq!(chain.active("AwsMfaNewAccountRootMfaOff"), [FRESH, BARE].map(String::from).into(), "nor been secured");
 }
 
 fn no_page_came_twice_and_none_was_taken_back(chain: &Chain) {
@@ -205,13 +231,20 @@ fn no_page_came_twice_and_none_was_taken_back(chain: &Chain) {
     assert_eq!(sent("AwsMfaRootMfaUnknown", "resolved"), 0, "nobody has looked, so nothing is resolved");
     let unknown = chain.webhook.of("AwsMfaRootMfaUnknown", "firing").len();
     assert_eq!(unknown, 2, "two outages, each told once");
-    assert_eq!(sent("AwsMfaRootMfaOff", "firing"), 0, "inhibited: a regression says more");
+    let told_off = |id: &str| chain.webhook.told("tickets", "AwsMfaRootMfaOff", id, "firing").is_some();
+    assert!(!MEMBERS.into_iter().any(told_off), "inhibited: a regression says more");
+    assert_eq!(sent("AwsMfaNewAccountRootMfaOff", "resolved"), 0, "they are as they were");
     assert_eq!(sent("AwsMfaExporterDown", "firing"), 0, "inhibited: other alerts say more");
     assert_eq!(sent("AwsMfaAccountVanished", "firing"), 0, "nobody has dropped an account");
     let pages = chain.webhook.notices().into_iter().filter(|notice| notice.receiver == "pager");
     let about = |notice: Notice| notice.alerts.into_iter().map(|told| told["labels"]["alertname"].to_string());
     let about: BTreeSet<_> = pages.flat_map(about).collect();
     assert_eq!(about.len(), 7, "regressed, on after failure, unknown, management, new, absent, unwatched: {about:?}");
+}
+
+/// The account in which MFA came on after it was off.
+fn came_on() -> BTreeSet<String> {
+    [MEMBERS[0].to_owned()].into()
 }
 
 /// The accounts that have lost their MFA for good.

@@ -190,6 +190,8 @@ fn what_a_site_decides_is_a_flag() {
         "--grafana=https://grafana.example.org/",
         "--job=audit-.+",
         "--grace=36h",
+        "--unprotected-grace=37h",
+        "--new-unprotected-grace=90m",
         "--memory=30m",
     ];
     let file: RuleFile = serde_saphyr::from_str(&printed(&flags)).unwrap();
@@ -201,7 +203,22 @@ fn what_a_site_decides_is_a_flag() {
     }
     let has = |text: &str| rules.iter().any(|rule| rule.expr.contains(text));
     assert!(has("up{job=~\"audit-.+\"}") && has("time() - 129600") && has("[30m]") && !has("[60m]"));
-    for wrong in ["--runbooks=wiki", "--grafana=x", "--job=\"", "--grace=24", "--memory=1m", "--set=other"] {
+    assert!(
+        has("first_seen_timestamp_seconds:min <= time() - 133200")
+            && has("later_timestamp_seconds:max <= time() - 5400")
+    );
+    let simple = printed(&["--set=simple", "--unprotected-grace=37h"]);
+    assert!(simple.contains("for: 37h") && !printed(&["--set=simple", "--unprotected-grace=0s"]).contains("for: 24h"));
+    for wrong in [
+        "--unprotected-grace=never",
+        "--new-unprotected-grace=1y",
+        "--runbooks=wiki",
+        "--grafana=x",
+        "--job=\"",
+        "--grace=24",
+        "--memory=1m",
+        "--set=other",
+    ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
         let output = command.args(["generate", "alerts", wrong]).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -289,7 +306,7 @@ fn the_simple_alerts_are_a_part_of_the_full_ones_and_stand_alone() {
         );
     }
     assert!(!text("alerts-simple.yaml").contains("keep_firing_for"));
-    assert_eq!(left_out, BTreeSet::from(["AwsMfaCoverageFalling", "AwsMfaNewAccountRootMfaOff"]));
+    assert_eq!(left_out, BTreeSet::from(["AwsMfaCoverageFalling"]));
 }
 
 // === alerts, cases and runbooks ===

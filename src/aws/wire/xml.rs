@@ -73,11 +73,11 @@ fn document(body: &[u8]) -> Result<Document<'_>, ReplyError> {
     let text = std::str::from_utf8(body).map_err(|_| ReplyError::Malformed)?;
     // The parser makes room for one node a bracket, and for one attribute an equals sign.
     let many = |byte: u8| body.iter().filter(|&&other| other == byte).count() > MOST_ELEMENTS;
-    if many(b'<') || many(b'=') {
+    if body.len() > MOST_ELEMENTS && (many(b'<') || many(b'=')) {
         return Err(ReplyError::Malformed);
     }
     // It would be a text like any other to the parser, and is none to others.
-    if text.contains("<![CDATA[") {
+    if has_cdata(text) {
         return Err(ReplyError::Ambiguous);
     }
     let document = Document::parse_with_options(text, ParsingOptions::default()).map_err(|_| ReplyError::Malformed)?;
@@ -92,6 +92,12 @@ fn document(body: &[u8]) -> Result<Document<'_>, ReplyError> {
     } else {
         Err(ReplyError::Ambiguous)
     }
+}
+
+/// Whether there is a section of CDATA. No reply of AWS has an exclamation mark where it
+/// could begin, and one byte is found ten times as fast as nine.
+fn has_cdata(text: &str) -> bool {
+    text.match_indices('!').any(|(at, _)| text[..at].ends_with('<') && text[at..].starts_with("![CDATA["))
 }
 
 /// Whether what stands in an element is one text, or elements of different names,

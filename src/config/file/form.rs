@@ -35,6 +35,10 @@ pub(super) struct FileOrganization {
     pub(super) exclude: Given<FileFilter>,
     #[serde(default)]
     pub(super) labels: Given<FileLabels>,
+    #[serde(default)]
+    pub(super) root_access: bool,
+    #[serde(default)]
+    pub(super) root_access_interval: Given<Text>,
 }
 
 #[derive(Default, Deserialize)]

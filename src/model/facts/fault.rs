@@ -28,6 +28,15 @@ pub enum FaultClass {
     WrongAccount,
     /// AWS denied the call; a policy or a service control policy forbids it.
     AccessDenied,
+    /// A service control policy of the organization forbids the call.
+    DeniedByScp,
+    /// The organization has central management of root credentials off.
+    RootAccessOff,
+    /// The organization has trusted access for IAM off.
+    TrustedAccessOff,
+    /// The credentials are neither of the organization's management account nor of its
+    /// delegated administrator for IAM.
+    NotDelegated,
     /// AWS answered that the rate was exceeded.
     Throttled,
     /// No complete answer within the time allowed.
@@ -83,7 +92,7 @@ pub struct Fault {
 
 impl FaultClass {
     /// Every class, in the order of the documentation.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::Pending,
         Self::NoCredentials,
         Self::InvalidConfiguration,
@@ -93,6 +102,10 @@ impl FaultClass {
         Self::ClockSkew,
         Self::WrongAccount,
         Self::AccessDenied,
+        Self::DeniedByScp,
+        Self::RootAccessOff,
+        Self::TrustedAccessOff,
+        Self::NotDelegated,
         Self::Throttled,
         Self::Timeout,
         Self::OutOfTime,
@@ -127,6 +140,10 @@ impl FaultClass {
             Self::ClockSkew => "clock_skew",
             Self::WrongAccount => "wrong_account",
             Self::AccessDenied => "access_denied",
+            Self::DeniedByScp => "denied_by_scp",
+            Self::RootAccessOff => "root_access_off",
+            Self::TrustedAccessOff => "trusted_access_off",
+            Self::NotDelegated => "not_delegated",
             Self::Throttled => "throttled",
             Self::Timeout => "timeout",
             Self::OutOfTime => "out_of_time",
@@ -174,6 +191,12 @@ impl FaultClass {
             Self::ClockSkew => "this host's clock is wrong, so AWS does not accept the credentials",
             Self::WrongAccount => "the credentials belong to another account",
             Self::AccessDenied => "AWS denied the call",
+            Self::DeniedByScp => "a service control policy denies the call",
+            Self::RootAccessOff => "central management of root credentials is off in the organization",
+            Self::TrustedAccessOff => "trusted access for IAM is off in AWS Organizations",
+            Self::NotDelegated => {
+                "the credentials are not of the management account or the delegated administrator for IAM"
+            }
             Self::Throttled => "AWS throttled the call",
             Self::Timeout => "AWS did not answer in time",
             Self::OutOfTime => "the time allowed by --timeout was over",
@@ -220,6 +243,22 @@ impl FaultClass {
                 "allow the actions that `aws-mfa-exporter iam-policy` prints; if AssumeRole was denied, check the \
                  role's name, its trust policy and the external id; then look for a service control policy that \
                  denies the action"
+            }
+            Self::DeniedByScp => {
+                "exempt the exporter's calls in the service control policy; for the collector rootaudit, by the condition \
+                 key aws:AssumedRoot (deploy/iam/README.md)"
+            }
+            Self::RootAccessOff => {
+                "enable root credentials management in the IAM console of the management account (Root access management), \
+                 or disable the collector (--no-collector.rootaudit)"
+            }
+            Self::TrustedAccessOff => {
+                "enable trusted access for IAM in the management account: aws organizations enable-aws-service-access \
+                 --service-principal iam.amazonaws.com"
+            }
+            Self::NotDelegated => {
+                "run the exporter in the organization's management account, or register its account: aws organizations \
+                 register-delegated-administrator --service-principal iam.amazonaws.com --account-id ACCOUNT"
             }
             Self::Throttled => {
                 "find out which other program calls IAM in this account; the exporter tries again by itself"

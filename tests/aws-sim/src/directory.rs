@@ -71,6 +71,13 @@ impl<'a> Inquiry<'a> {
                 self.page("OrganizationalUnits", units, |unit| it.describe_unit(unit))
             }
             "ListTagsForResource" => self.tags(),
+            // Only those for IAM are simulated, and those of other services that may list.
+            "ListDelegatedAdministrators" => {
+                let of_iam = self.param("ServicePrincipal") == Some("iam.amazonaws.com");
+                let ids = if of_iam { &it.root_access.delegated } else { &it.delegated };
+                let describe = |id: &String| json!({ "Id": id, "Name": id, "DelegationEnabledDate": 1.7e9 });
+                self.page("DelegatedAdministrators", ids.iter(), describe)
+            }
             _ => Err(UNKNOWN_OPERATION),
         }
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::root_access::RootAccess;
+
 /// The root of every simulated organization.
 pub const ROOT: &str = "r-root";
 
@@ -22,6 +24,8 @@ pub struct Organization {
     pub members: Vec<Member>,
     /// The organizational units.
     pub units: Vec<Unit>,
+    /// Centralized root access.
+    pub root_access: RootAccess,
     /// The longest page of any list.
     pub page_size: usize,
 }
@@ -66,6 +70,7 @@ impl Default for Organization {
             delegated: Vec::new(),
             members: Vec::new(),
             units: Vec::new(),
+            root_access: RootAccess::default(),
             page_size: 20,
         }
     }
@@ -96,7 +101,8 @@ impl Member {
 impl Organization {
     /// Whether these credentials may read the lists.
     pub(crate) fn may_list(&self, account: &str) -> bool {
-        self.management == account || self.delegated.iter().any(|id| id == account)
+        let mut delegated = self.delegated.iter().chain(&self.root_access.delegated);
+        self.management == account || delegated.any(|id| id == account)
     }
 
     /// Whether it has such a unit, or it is the root.

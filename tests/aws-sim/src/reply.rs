@@ -11,7 +11,7 @@ use crate::{
 
 pub(crate) type Params = BTreeMap<String, String>;
 
-const IAM: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+pub(crate) const IAM: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 pub(crate) const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// A request to an account, and what is wrong with its answer.

@@ -19,6 +19,7 @@ use crate::{
     report::Reports,
     request::Request,
     roles::{self, Caller, Key, RoleArn},
+    root_access,
     sources::{self, Sources},
     state::{Account, Scenario},
 };
@@ -156,6 +157,9 @@ impl Inner {
             }
             (Protocol::Json, operation) => {
                 directory::answer(self.organization.as_ref(), caller.account, operation, &seen.params, &faults)
+            }
+            (Protocol::Query, "ListOrganizationsFeatures") => {
+                root_access::features(self.organization.as_ref(), caller.account, &faults)
             }
             (Protocol::Query, ASSUME_ROLE) => self.assume_role(seen, caller, &faults),
             (Protocol::Query, _) => {

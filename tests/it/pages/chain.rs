@@ -147,7 +147,7 @@ impl Chain {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus");
         let read = |name: &str| fs::read_to_string(shipped.join(name)).unwrap();
         let put = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
-        put("alerts.yaml", hurried(&["--grace=1h"]));
+        put("alerts.yaml", hurried(&["--grace=1h", "--unprotected-grace=60s"]));
         put("recording.yaml", read("recording.yaml"));
         put("alertmanager.yml", read("alertmanager.example.yml").replace("127.0.0.1:9099", &webhook.address));
         let config = read("prometheus.example.yml")

@@ -25,6 +25,11 @@ marks become the values. Nothing else of a rule is written here.
 {{- $grace := include "aws-mfa-exporter.seconds" $values.grace | int }}
 {{- $file = $file | replace "time() - 2559600" (printf "time() - %d" $grace) }}
 {{- $file = $file | replace "After 711 hours" (div $grace 3600 | printf "After %d hours") }}
+{{- $unprotected := include "aws-mfa-exporter.seconds" $values.unprotectedGrace | int }}
+{{- $file = $file | replace "time() - 2563200" (printf "time() - %d" $unprotected) }}
+{{- $file = $file | replace "for: 712h" (ternary (div $unprotected 3600 | printf "for: %dh") (printf "for: %ds" $unprotected) (eq (mod $unprotected 3600) 0)) }}
+{{- $new := include "aws-mfa-exporter.seconds" $values.newUnprotectedGrace | int }}
+{{- $file = $file | replace "time() - 2566800" (printf "time() - %d" $new) }}
 {{- $file = $file | replace "[59m]" (div (include "aws-mfa-exporter.seconds" $values.memory | int) 60 | printf "[%dm]") }}
 {{- $file }}
 {{- end }}
