@@ -133,6 +133,11 @@ pub struct Flags {
     #[arg(long = "events.queue-url", global = true, value_name = "URL", value_parser = Queue::parse, help_heading = "Events")]
     pub queues: Vec<Queue>,
 
+    /// Export when events last reported something of root: a sign-in, a password recovery, another e-mail address. It is
+    /// reported and not verified: whoever can send to the queue can forge it.
+    #[arg(long = "events.root-signs", global = true, help_heading = "Events")]
+    pub root_signs: bool,
+
     /// Most requests a second to IAM of one account. The exporter starts at a quarter of this rate, raises it while AWS
     /// answers, and halves it when AWS throttles (default: 40; for check 100).
     #[arg(long = "aws.max-rate", global = true, value_name = "N", value_parser = rate, help_heading = "AWS")]
@@ -175,6 +180,15 @@ impl Flags {
         }
     }
 
+    /// How long `check` is to wait for echoes.
+    #[must_use]
+    pub fn waits_for_echoes(&self) -> Option<Duration> {
+        match self.command {
+            Some(Command::Check { wait_for_echoes, .. }) => wait_for_echoes,
+            _ => None,
+        }
+    }
+
     /// Where the pages are.
     #[must_use]
     pub fn paths(&self) -> Paths {
@@ -200,6 +214,10 @@ pub enum Command {
         /// Most time for the check. A fact that is not known by then is unknown (default: no limit).
         #[arg(long, value_name = "DURATION", value_parser = duration(SECOND..=24 * HOUR))]
         timeout: Option<Duration>,
+        /// After the check, wait so long for its calls to come back as events, and tell from which accounts they
+        /// have. It receives the messages of the queue: not beside an exporter that reads the same one.
+        #[arg(long, value_name = "DURATION", value_parser = duration(SECOND..=HOUR))]
+        wait_for_echoes: Option<Duration>,
         /// Print the changes since this earlier output of `check --output json`.
         #[arg(long, value_name = "FILE")]
         compare: Option<PathBuf>,

@@ -135,7 +135,7 @@ impl Bound {
         }));
         let recalled = self.snapshot.clone();
         let (caller, counted, wakes) = (caller(metrics.clone(), self.clock), metrics.clone(), Wakes::default());
-        let listener = Listener::new(caller.clone(), metrics.clone(), wakes.clone());
+        let listener = Listener::new(caller.clone(), metrics.clone(), wakes.clone(), events.clone());
         let of_listener = settings.clone();
         tasks.spawn(forever("listener", metrics.clone(), move || listener.clone().run(of_listener.clone())));
         tasks.spawn(forever("fleet", metrics, move || {

@@ -4,8 +4,12 @@
 //! Whoever may send to the queue can write what they like into a message. So nothing
 //! else is read of it, nothing of it is kept or logged, and it proves nothing: it only
 //! has the account read, which it is sooner or later anyway. Its time is measured, and
-//! nothing is judged by it. The form is that of
+//! nothing is judged by it. An event that says to be an echo of this exporter's own call
+//! has to name that call: [`asked`] says how. The form is that of
 //! Amazon EventBridge (EventBridge User Guide, "AWS service event metadata").
+
+pub mod asked;
+pub mod sign;
 
 use std::{
     borrow::Cow,
@@ -15,6 +19,8 @@ use std::{
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::model::{account::AccountId, time::Timestamp};
+use asked::RequestId;
+use sign::{Caller, Further, Outcome, Sign};
 
 /// That something happened in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +31,17 @@ pub struct Notice {
     pub kind: Kind,
     /// When, as the event has it.
     pub time: Option<Timestamp>,
+    /// The request that it is about, as the event has it.
+    pub request: Option<RequestId>,
+    /// What it reports of root, if it is such an event.
+    pub sign: Option<Sign>,
 }
 
 /// What happened, roughly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// The exporter's own read of the account has come back: the way of events works.
+    /// A read of the account as the exporter makes it: if it is the exporter's own, the way
+    /// of events works.
     Echo,
     /// A call of IAM: of users, devices, passwords, keys or policies.
     Iam,
@@ -49,6 +60,9 @@ pub enum Refusal {
     NotAnEvent,
     /// Amazon SNS has wrapped it up.
     SnsEnvelope,
+    /// It looks like an echo, and is of no call that this exporter has made lately, or of
+    /// one that has come back before.
+    Unasked,
     /// It is of an account that this exporter does not watch.
     Unwatched,
 }
@@ -85,7 +99,7 @@ impl Kind {
 
 impl Refusal {
     /// Every reason, in the order they are exported.
-    pub const ALL: [Self; 4] = [Self::NotAnEvent, Self::NotJson, Self::SnsEnvelope, Self::Unwatched];
+    pub const ALL: [Self; 5] = [Self::NotAnEvent, Self::NotJson, Self::SnsEnvelope, Self::Unasked, Self::Unwatched];
 
     /// The label value.
     #[must_use]
@@ -94,6 +108,7 @@ impl Refusal {
             Self::NotJson => "not_json",
             Self::NotAnEvent => "not_an_event",
             Self::SnsEnvelope => "sns_envelope",
+            Self::Unasked => "unasked",
             Self::Unwatched => "unwatched",
         }
     }
@@ -109,7 +124,7 @@ impl Refusal {
             Self::SnsEnvelope => {
                 Some("enable raw message delivery in the subscription of the queue to its Amazon SNS topic")
             }
-            Self::Unwatched => None,
+            Self::Unasked | Self::Unwatched => None,
         }
     }
 }
@@ -132,11 +147,39 @@ struct Envelope<'a> {
     topic: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Detail<'a> {
     #[serde(borrow)]
     event_name: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "requestID")]
+    request: Option<Cow<'a, str>>,
+    error_code: Option<IgnoredAny>,
+    user_identity: Option<Lenient<Caller>>,
+    response_elements: Option<Lenient<Outcome>>,
+    additional_event_data: Option<Lenient<Further>>,
+}
+
+/// Something of a form that is known, or of another, which says nothing here.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lenient<T> {
+    Known(T),
+    Other(IgnoredAny),
+}
+
+impl Detail<'_> {
+    fn sign(&self, source: &str, call: &str) -> Option<Sign> {
+        fn known<T>(field: Option<&Lenient<T>>) -> Option<&T> {
+            field.and_then(|field| if let Lenient::Known(known) = field { Some(known) } else { None })
+        }
+        let none = <(Caller, Outcome, Further)>::default();
+        let caller = known(self.user_identity.as_ref()).unwrap_or(&none.0);
+        let outcome = known(self.response_elements.as_ref()).unwrap_or(&none.1);
+        let further = known(self.additional_event_data.as_ref()).unwrap_or(&none.2);
+        let has_failed = self.error_code.is_some();
+        Sign::of(source, call, caller, outcome, further).filter(|_| !has_failed)
+    }
 }
 
 /// What the body of a message says. Whether the account is watched, others know.
@@ -150,8 +193,11 @@ pub fn read(body: &str) -> Result<Notice, Refusal> {
         (None, _) if envelope.topic.is_some() => Err(Refusal::SnsEnvelope),
         (Some(account), Some(source)) => {
             let account = account.parse().map_err(|_| Refusal::NotAnEvent)?;
-            let call = envelope.detail.and_then(|detail| detail.event_name).unwrap_or_default();
-            Ok(Notice { account, kind: Kind::of(&source, &call), time: envelope.time.and_then(|text| time(&text)) })
+            let detail = envelope.detail.unwrap_or_default();
+            let call = detail.event_name.as_deref().unwrap_or_default();
+            let (kind, time) = (Kind::of(&source, call), envelope.time.and_then(|text| time(&text)));
+            let (request, sign) = (detail.request.as_deref().and_then(RequestId::of), detail.sign(&source, call));
+            Ok(Notice { account, kind, time, request, sign })
         }
         _ => Err(Refusal::NotAnEvent),
     }
@@ -204,6 +250,35 @@ mod tests {
             (r#"{"Type":"Notification","TopicArn":"arn:x","Message":"{}"}"#, Refusal::SnsEnvelope),
         ] {
             assert_eq!(read(body), Err(refusal), "{}", &body[..body.len().min(80)]);
+        }
+    }
+
+    #[test]
+    fn what_is_reported_of_root_is_told_by_the_call_and_the_caller() {
+        let sign = |source: &str, detail: &str| {
+            let body = format!(r#"{{"account":"111111111111","source":"{source}","detail":{{{detail}}}}}"#);
+            read(&body).unwrap().sign
+        };
+        let login = r#""eventName":"ConsoleLogin","responseElements":{"ConsoleLogin":"Success"}"#;
+        let root = r#""userIdentity":{"type":"Root"}"#;
+        let used = |used: &str| format!(r#"{login},{root},"additionalEventData":{{"MFAUsed":"{used}","Lines":[1]}}"#);
+        for (source, detail, wanted) in [
+            ("aws.signin", &*used("Yes"), Some(Sign::SignIn)),
+            ("aws.signin", &used("No"), Some(Sign::SignInWithoutMfa)),
+            ("aws.signin", &used("Yes").replace("Success", "Failure"), None),
+            ("aws.signin", &used("No").replace("Root", "IAMUser"), None),
+            ("aws.iam", &used("No"), None),
+            ("aws.signin", r#""eventName":"PasswordRecoveryRequested""#, Some(Sign::PasswordRecoveryRequested)),
+            ("aws.signin", r#""eventName":"PasswordRecoveryCompleted""#, Some(Sign::PasswordRecoveryCompleted)),
+            ("aws.signin", r#""eventName":"EmailUpdated","responseElements":null"#, Some(Sign::EmailChanged)),
+            ("aws.iam", &format!(r#""eventName":"CreateLoginProfile",{root}"#), Some(Sign::LoginProfileCreated)),
+            ("aws.iam", r#""eventName":"CreateLoginProfile","userIdentity":{"type":"AssumedRole"}"#, None),
+            ("aws.iam", &format!(r#""eventName":"CreateLoginProfile","errorCode":"AccessDenied",{root}"#), None),
+            ("aws.iam", r#""eventName":"DisableOrganizationsRootSessions""#, Some(Sign::CentralAccessDisabled)),
+            ("aws.iam", r#""eventName":"CreateUser","userIdentity":"x","additionalEventData":7"#, None),
+            ("aws.signin", &format!(r#"{login},"userIdentity":{{"type":["Root"]}}"#), None),
+        ] {
+            assert_eq!(sign(source, detail), wanted, "{source} {detail}");
         }
     }
 

@@ -8,7 +8,7 @@
 pub mod account;
 pub mod exemption;
 pub mod facts;
-mod hash;
+pub mod hash;
 pub mod judge;
 pub mod labels;
 pub mod organization;

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     collect::iam::{DevicePage, Iam},
+    events::asked::Asked,
     model::{
         facts::{Fault, Summary},
         time::Moment,
@@ -26,13 +27,21 @@ pub(super) const PAGE_SIZE: i32 = 1_000;
 pub struct AccountIam {
     pub(super) session: Session,
     pub(super) verified: Verified,
+    /// Where calls are noted that may come back as events.
+    asked: Option<Asked>,
 }
 
 impl AccountIam {
     /// IAM as `verified` sees it.
     #[must_use]
     pub fn new(session: Session, verified: Verified) -> Self {
-        Self { session, verified }
+        Self { session, verified, asked: None }
+    }
+
+    /// The same, and calls that may come back as events are noted.
+    #[must_use]
+    pub fn noting(self, asked: Option<Asked>) -> Self {
+        Self { asked, ..self }
     }
 
     pub(super) fn client(&self) -> &aws_sdk_iam::Client {
@@ -56,8 +65,17 @@ impl Iam for AccountIam {
             let only = Only { credentials, tap: tap.undecoded(empty_summary) };
             self.client().get_account_summary().customize().config_override(only).send()
         };
-        let read = |answer: Answer<'_>| answer.xml(reply::summary);
-        self.session.caller().ask(&self.verified.credentials, Operation::iam("GetAccountSummary"), request, read).await
+        let read = |answer: Answer<'_>| {
+            let (request, answered) = (answer.request, answer.dates.received.mono);
+            answer.xml(reply::summary).map(|summary| (summary, request, answered))
+        };
+        let (asked, operation) = (self.now(), Operation::iam("GetAccountSummary"));
+        let answer = self.session.caller().ask(&self.verified.credentials, operation, request, read).await;
+        let (summary, request, answered) = answer?;
+        if let (Some(calls), Some(id)) = (&self.asked, request) {
+            calls.note(id, asked, answered);
+        }
+        Ok(summary)
     }
 
     async fn assigned_devices(&self, marker: Option<String>) -> Result<DevicePage, Fault> {

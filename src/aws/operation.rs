@@ -12,7 +12,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::de::DeserializeOwned;
 
 use super::wire::{BODY_CAP, Dates, MESSAGES_CAP, REPORT_CAP, ReplyError, ReplyTap, xml::Element};
-use crate::model::time::Moment;
+use crate::{events::asked::RequestId, model::time::Moment};
 
 /// An error that is an answer: its status and its code.
 pub(super) type Refusal = (u16, &'static str);
@@ -50,6 +50,8 @@ pub(super) struct Answer<'a> {
     refused: Option<Refusal>,
     /// AWS's clock and ours, as the answer came.
     pub dates: Dates,
+    /// The id that AWS has given to the request.
+    pub request: Option<RequestId>,
 }
 
 /// What is the request's own in the SDK's configuration: whose it is, and a tap on its
@@ -135,13 +137,13 @@ impl Operation {
         received: Moment,
         sent: Result<T, SdkError<E, HttpResponse>>,
     ) -> Result<Answer<'a>, SdkError<E, HttpResponse>> {
-        let dates = tap.dates(received);
-        let Err(error) = sent else { return Ok(Answer { operation: self, tap, refused: None, dates }) };
+        let (dates, request) = (tap.dates(received), tap.request());
+        let Err(error) = sent else { return Ok(Answer { operation: self, tap, refused: None, dates, request }) };
         let status = error.raw_response().map(|response| response.status().as_u16());
         let code = error.as_service_error().and_then(|error| error.meta().code());
         let refused = self.refusals.iter().find(|(wanted, word)| status == Some(*wanted) && code == Some(*word));
         let refused = refused.copied().ok_or(error)?;
-        Ok(Answer { operation: self, tap, refused: Some(refused), dates })
+        Ok(Answer { operation: self, tap, refused: Some(refused), dates, request })
     }
 }
 

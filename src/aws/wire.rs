@@ -40,7 +40,10 @@ use serde::de::DeserializeOwned;
 
 use xml::Element;
 
-use crate::model::time::{MOST_SKEW, Moment, Timestamp, Uptime};
+use crate::{
+    events::asked::RequestId,
+    model::time::{MOST_SKEW, Moment, Timestamp, Uptime},
+};
 
 /// No honest reply of the operations in use comes near this, a report aside.
 pub const BODY_CAP: usize = 8 << 20;
@@ -78,11 +81,18 @@ pub struct Dates {
     pub sent: Option<Timestamp>,
 }
 
+/// What the headers of a reply say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Head {
+    date: Option<Timestamp>,
+    request: Option<RequestId>,
+}
+
 /// Caps the body of one reply, and keeps it until it is read.
 #[derive(Clone)]
 pub struct ReplyTap {
     seen: Arc<Mutex<Option<Vec<u8>>>>,
-    date: Arc<Mutex<Option<Timestamp>>>,
+    head: Arc<Mutex<Head>>,
     cap: usize,
     /// What takes the place of the SDK's decoder where AWS has not answered with an error.
     decoder: Option<Undecoded>,
@@ -123,7 +133,7 @@ impl ReplyTap {
     /// A tap for a reply of at most `cap` bytes.
     #[must_use]
     pub fn new(cap: usize) -> Self {
-        Self { seen: Arc::default(), date: Arc::default(), cap, decoder: None }
+        Self { seen: Arc::default(), head: Arc::default(), cap, decoder: None }
     }
 
     /// The same, and the SDK does not decode the reply but answers with what `empty` makes,
@@ -136,7 +146,17 @@ impl ReplyTap {
     /// The clocks at the reply that has just come, at `received`.
     #[must_use]
     pub fn dates(&self, received: Moment) -> Dates {
-        Dates { received, sent: *self.date.lock().unwrap_or_else(PoisonError::into_inner) }
+        Dates { received, sent: self.head().date }
+    }
+
+    /// The id that AWS has given to the request.
+    #[must_use]
+    pub fn request(&self) -> Option<RequestId> {
+        self.head().request
+    }
+
+    fn head(&self) -> Head {
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What `read` makes of the result in the XML reply to `operation` that passed.
@@ -200,10 +220,11 @@ impl Intercept for ReplyTap {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date");
-        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
-        *self.date.lock().unwrap_or_else(PoisonError::into_inner) =
-            date.map(|date| Timestamp::from_millis(date.secs().saturating_mul(1_000)));
+        let headers = context.response().headers();
+        let date = headers.get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        let date = date.map(|date| Timestamp::from_millis(date.secs().saturating_mul(1_000)));
+        let request = headers.get("x-amzn-requestid").and_then(RequestId::of);
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Head { date, request };
         let body = context.response().body().bytes().map(<[u8]>::to_vec);
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = body;
         Ok(())

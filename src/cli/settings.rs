@@ -28,6 +28,8 @@ pub struct Settings {
     pub config: Config,
     /// What of them.
     pub plan: Plan,
+    /// Whether what events report of root is exported.
+    pub root_signs: bool,
     /// At most how many requests a second are sent to IAM of each.
     pub max_rate: u32,
     /// Which part of them is this process's.
@@ -49,6 +51,12 @@ pub enum SettingsError {
     /// A flag is about an organization, and there is none.
     #[error("{0} needs an organization: also give --organization.role-name, or organization in the --config.file")]
     NoOrganization(&'static str),
+    /// There are no events to go by.
+    #[error(
+        "--collector.root.interval-with-events, or interval_with_events of collectors.root, needs a queue: also give \
+         --events.queue-url, or events in the --config.file"
+    )]
+    IdleInterval,
     /// Nothing says which shard this is.
     #[error(
         "--total-shards={0} needs --shard, or a variable POD_NAME that ends in a number, like the pod names of a \
@@ -82,15 +90,19 @@ impl Settings {
         };
         let plan = flags.collectors.plan(&config.collectors, flags.asks_for_names());
         let max_rate = flags.max_rate(config.rates);
-        let settings =
-            Self { plan, max_rate, config: with_queues(with_role(config, flags), flags), shard: shard(flags)? };
+        let (config, root_signs) = (with_queues(with_role(config, flags), flags), flags.root_signs);
+        let settings = Self { plan, root_signs, max_rate, config, shard: shard(flags)? };
         let idle = match settings.config.organization {
             Some(_) => None,
             None if flags.external_id.is_some() => Some("--organization.external-id"),
             None if flags.root_access => Some("--organization.root-access"),
             None => settings.plan.rootaudit.map(|_| "the collector rootaudit"),
         };
-        idle.map_or(Ok(settings), |flag| Err(SettingsError::NoOrganization(flag)))
+        if let Some(flag) = idle {
+            return Err(SettingsError::NoOrganization(flag));
+        }
+        let is_unheard = settings.plan.cadence.with_events.is_some() && settings.config.events.is_empty();
+        if is_unheard { Err(SettingsError::IdleInterval) } else { Ok(settings) }
     }
 }
 

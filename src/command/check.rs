@@ -4,6 +4,7 @@
 //! only the way out is another.
 
 mod compare;
+mod echoes;
 mod json;
 mod waiting;
 
@@ -11,7 +12,10 @@ use std::{io, process::ExitCode, time::Duration};
 
 use tokio::{sync::mpsc, time::timeout};
 
-use self::compare::{CompareError, Former};
+use self::{
+    compare::{CompareError, Former},
+    echoes::Echoes,
+};
 use super::{NOT_RUN, print};
 use crate::{
     cli::{Flags, Output, settings::Settings},
@@ -44,6 +48,10 @@ async fn report(flags: &Flags, output: Output, limit: Option<Duration>, is_text:
     if flags.compares_with().is_some() && matches!(output, Output::Csv | Output::Prometheus) {
         return Err(CompareError::Output.into());
     }
+    let waits = flags.waits_for_echoes();
+    if waits.is_some() && matches!(output, Output::Csv | Output::Prometheus) {
+        return Err(CheckError::EchoesNowhere);
+    }
     let former = flags.compares_with().map(Former::read).transpose()?;
     let clock = Clock::new();
     let only = only(clock, limit);
@@ -53,13 +61,15 @@ async fn report(flags: &Flags, output: Output, limit: Option<Duration>, is_text:
     let snapshot = snapshot?;
     let overview = Overview::of(&snapshot, clock.now(), Reader::Once);
     let changes = former.map(|former| former.changes(&snapshot));
-    let told = |text: String| match &changes {
-        Some(changes) => format!("{text}\n{}", changes.to_text()),
-        None => text,
+    let told = |mut text: String| {
+        if let Some(changes) = &changes {
+            text = format!("{text}\n{}", changes.to_text());
+        }
+        waits.map_or(text.clone(), |patience| format!("{text}\n{}", echoes::text(&snapshot, patience)))
     };
     let text = match output {
         Output::Table => told(table::draw(&overview, table::Style::of_stdout())),
-        Output::Json => json::json(&snapshot, changes.as_ref()),
+        Output::Json => json::json(&snapshot, changes.as_ref(), waits.is_some()),
         Output::Csv => sheet::csv(&overview),
         Output::Markdown => told(sheet::markdown(&overview)),
         Output::Prometheus => at_rest(&snapshot),
@@ -98,6 +108,12 @@ enum CheckError {
     /// The parts could not be put together.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// There is no place for echoes in this output.
+    #[error("--wait-for-echoes has no place in this output: use --output table, markdown or json")]
+    EchoesNowhere,
+    /// Nothing can come back.
+    #[error("--wait-for-echoes needs a queue: also give --events.queue-url, or events in the --config.file")]
+    NoQueue,
     /// There is nothing to compare with.
     #[error(transparent)]
     Compare(#[from] CompareError),
@@ -116,21 +132,33 @@ fn only(clock: Clock, limit: Option<Duration>) -> Only {
     Only { asks_until: asks_for.map(in_time), ends_at: limit.map(in_time), progress: Progress::default() }
 }
 
-async fn read(flags: &Flags, clock: Clock, only: Only, limit: Option<Duration>) -> Result<Snapshot, StartError> {
-    let metrics = ExporterMetrics::new(true)?;
-    let settings = Settings::read(flags)?;
+async fn read(flags: &Flags, clock: Clock, only: Only, limit: Option<Duration>) -> Result<Snapshot, CheckError> {
+    let metrics = ExporterMetrics::new(true).map_err(StartError::from)?;
+    let settings = Settings::read(flags).map_err(StartError::from)?;
+    if flags.waits_for_echoes().is_some() && settings.config.events.is_empty() {
+        return Err(CheckError::NoQueue);
+    }
     let caller = daemon::caller(metrics.clone(), clock);
     let mut snapshot = daemon::first_snapshot(&settings, clock);
     let (events, mut inbox) = mpsc::channel(256);
-    let fleet = Fleet::new(caller, events, metrics);
-    // What a collector was told to end by, it ends by; this is for what comes before.
-    let once = timeout(limit.unwrap_or(Duration::MAX), fleet.once(&settings, only));
+    let listen = |patience| Echoes::listen(caller.clone(), events.clone(), metrics.clone(), &settings, patience);
+    let echoes = flags.waits_for_echoes().map(listen);
+    let wakes = echoes.as_ref().map(Echoes::wakes).unwrap_or_default();
+    let mut fleet = Fleet::new(caller.clone(), events, metrics).woken_by(wakes);
+    let once = async {
+        // What a collector was told to end by, it ends by; this is for what comes before.
+        let _ = timeout(limit.unwrap_or(Duration::MAX), fleet.once(&settings, only)).await;
+        if let Some(echoes) = echoes {
+            echoes.wait().await;
+        }
+        drop(fleet);
+    };
     let fold = async {
         while let Some(event) = inbox.recv().await {
             snapshot.fold(event, clock.now());
         }
     };
-    let (_, ()) = tokio::join!(once, fold);
+    tokio::join!(once, fold);
     snapshot.age(clock.now());
     Ok(snapshot)
 }

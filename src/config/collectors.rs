@@ -39,6 +39,10 @@ pub struct Collectors {
     #[arg(help = or("How often to read the account summary: root's MFA and credentials", write_duration(Cadence::DEFAULT.root)))]
     root_interval: Option<Duration>,
 
+    #[arg(long = "collector.root.interval-with-events", global = true, value_name = "DURATION", value_parser = duration(SECOND..=HOUR / 4))]
+    #[arg(help = or("How often to read the account summary while an echo shows that events of the account arrive; devices and users are then listed about every hour. Needs --events.queue-url", "as without events"))]
+    interval_with_events: Option<Duration>,
+
     #[arg(long = "collector.devices", global = true, overrides_with = "no_devices")]
     #[arg(help = or("Enable the devices collector", "enabled"))]
     devices: bool,
@@ -185,8 +189,11 @@ impl Collectors {
     pub fn plan(&self, file: &Self, is_naming: bool) -> Plan {
         let on = |switch: fn(&Self) -> (bool, bool)| either(switch(self)).or(either(switch(file)));
         let cadence = Cadence {
-            root: self.root_interval.or(file.root_interval).unwrap_or(Cadence::DEFAULT.root),
-            devices: self.devices_interval.or(file.devices_interval).unwrap_or(Cadence::DEFAULT.devices),
+            with_events: self.interval_with_events.or(file.interval_with_events),
+            ..Cadence::new(
+                self.root_interval.or(file.root_interval).unwrap_or(Cadence::DEFAULT.root),
+                self.devices_interval.or(file.devices_interval).unwrap_or(Cadence::DEFAULT.devices),
+            )
         };
         let default = UsersPlan::DEFAULT;
         let is_naming = is_naming || self.names.or(file.names).unwrap_or_default() == Names::Failing;

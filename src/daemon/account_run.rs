@@ -10,6 +10,7 @@
 
 mod audits;
 mod contacts;
+mod due;
 mod inventory;
 mod knowledge;
 mod policies;
@@ -34,7 +35,10 @@ use tokio::{
 use crate::{
     aws::{Auditor, Session, iam::AccountIam},
     collect::{self, Finding, progress::Only, root::Doubt},
-    daemon::{supervise::caught, wakes::Wakes},
+    daemon::{
+        supervise::caught,
+        wakes::{Inbox, Wakes},
+    },
     metrics::exporter_metrics::ExporterMetrics,
     model::{
         account::Identity,
@@ -45,6 +49,7 @@ use crate::{
     schedule,
 };
 
+pub use due::Due;
 pub use knowledge::Knowledge;
 use series::Series;
 pub use trigger::Trigger;
@@ -67,8 +72,8 @@ pub struct AccountRun {
     wants_users: Arc<AtomicBool>,
     /// Whether the policies are to be read again, due or not.
     wants_policies: Arc<AtomicBool>,
-    /// What an event wakes: the heartbeat.
-    by_event: Arc<Notify>,
+    /// Where events are waited for: one wakes the heartbeat.
+    inbox: Arc<Inbox>,
     wakes: Wakes,
     beats: watch::Sender<Option<(Moment, Summary)>>,
     knowledge: Knowledge,
@@ -105,10 +110,11 @@ impl AccountRun {
         own: ExporterMetrics,
         knowledge: Knowledge,
     ) -> Self {
-        let (wake, by_event, wants_users) = <(Arc<Notify>, Arc<Notify>, Arc<AtomicBool>)>::default();
+        let (wake, wants_users) = <(Arc<Notify>, Arc<AtomicBool>)>::default();
         let (wakes, beats, auditor) = (Wakes::default(), watch::Sender::new(None), None);
         knowledge.changes.seal_with(schedule::key());
         let wants_policies = Arc::default();
+        let inbox = Arc::clone(&knowledge.inbox);
         Self {
             session,
             auditor,
@@ -118,7 +124,7 @@ impl AccountRun {
             wake,
             wants_users,
             wants_policies,
-            by_event,
+            inbox,
             wakes,
             beats,
             knowledge,
@@ -129,7 +135,7 @@ impl AccountRun {
     /// The same, and whoever wakes the account by `wakes` has it read.
     #[must_use]
     pub fn woken_by(self, wakes: Wakes) -> Self {
-        self.session.wanted().into_iter().for_each(|account| wakes.enlist(account, &self.by_event));
+        self.session.wanted().into_iter().for_each(|account| wakes.enlist(account, &self.inbox));
         Self { wakes, ..self }
     }
 
@@ -203,11 +209,12 @@ impl AccountRun {
                 self.wants_policies.store(true, Ordering::Relaxed);
                 self.wake.notify_one();
             }
-            let interval = last.map_or(self.plan.cadence.root, |reading| self.plan.cadence.heartbeat(&reading));
-            let due = began + self.next(interval, denials);
+            let interval = |plan: &Plan| last.map_or(plan.cadence.root, |reading| plan.cadence.heartbeat(&reading));
+            // What has failed is tried again at the usual interval: it has no echo either.
+            let due = self.due(began, interval, ran.fault.is_none(), denials);
             if denials > 0 {
                 // Who is denied is asked less often, whatever happens in the account.
-                sleep_until(due).await;
+                sleep_until(due.at(None)).await;
             } else {
                 self.wait(due, &mut series, trigger.seen(), start).await;
             }
@@ -215,8 +222,10 @@ impl AccountRun {
     }
 
     /// Waits until `due`, or until an event wants the account read before.
-    async fn wait(&self, due: Instant, series: &mut Series, seen: Option<Fingerprint>, start: Instant) {
+    async fn wait(&self, due: Due<Instant>, series: &mut Series, seen: Option<Fingerprint>, start: Instant) {
+        let mut last_echo = self.inbox.last_echo();
         loop {
+            let due = due.at(self.echo_until(*last_echo.borrow_and_update()));
             let early = series.due(start.elapsed()).map(|time| start + time).filter(|early| *early < due);
             tokio::select! {
                 biased;
@@ -227,9 +236,38 @@ impl AccountRun {
                     }
                     return;
                 }
-                () = self.by_event.notified() => series.event(seen, start.elapsed()),
+                () = self.inbox.wake.notified() => series.event(seen, start.elapsed()),
+                _ = last_echo.changed() => {}
             }
         }
+    }
+
+    /// Until when it is believed that events of the account arrive, if a call that was made
+    /// at `last_echo` has come back.
+    fn echo_until(&self, last_echo: Option<Moment>) -> Option<Instant> {
+        let summary = self.beats.borrow().map(|(_, summary)| summary);
+        let end = last_echo?.mono.plus(self.plan.echo_lasts(summary.as_ref())?);
+        let now = self.session.caller().clock().now().mono;
+        Some(Instant::now() + end.since(now))
+    }
+
+    /// The same, of the last call that has come back.
+    fn echo_end(&self) -> Option<Instant> {
+        let last_echo = *self.inbox.last_echo().borrow();
+        self.echo_until(last_echo)
+    }
+
+    /// Whether it is believed now.
+    fn is_stretched(&self) -> bool {
+        self.echo_end().is_some_and(|end| end > Instant::now())
+    }
+
+    /// When what began at `from` is due again, at the `interval` of a plan; `may_wait` says
+    /// whether it may be later while events arrive.
+    fn due(&self, from: Instant, interval: impl Fn(&Plan) -> Duration, may_wait: bool, denials: u32) -> Due<Instant> {
+        let stretched = self.plan.stretched().filter(|_| may_wait && denials == 0);
+        let next = |plan: &Plan| self.next(interval(plan), denials);
+        Due::after(from, next(&self.plan), stretched.as_ref().map(next))
     }
 
     /// One heartbeat, after the one that read `before`.
@@ -281,12 +319,13 @@ impl AccountRun {
         let account = verified.identity.account;
         self.knowledge.is_of(&verified.identity);
         if self.session.wanted().is_none() {
-            self.wakes.enlist(account, &self.by_event);
+            self.wakes.enlist(account, &self.inbox);
         }
         self.tell(Event::Identified { identity: verified.identity.clone(), at: asked }).await;
         let begun = clock.now();
         let started = since.unwrap_or(begun);
-        let iam = AccountIam::new(self.session.clone(), verified.clone());
+        let asked = self.wakes.is_heard().then(|| self.inbox.asked.clone());
+        let iam = AccountIam::new(self.session.clone(), verified.clone()).noting(asked);
         let (finding, found) =
             self.watch_over(collector, self.until_the_end(deadline), collect(iam, verified.identity)).await;
         self.own.rate_reduced(account, self.session.caller().reduced_rate());

@@ -132,7 +132,9 @@ impl Fleet {
         let is_single = earlier.is_single_account();
         let knowledge = earlier.accounts().filter_map(|state| {
             let (account, (users, changes)) = (state.account.as_ref()?, state.knowledge());
-            let recalled = Knowledge::recalled(account.identity()?, users, changes).with_audit(state.audit.clone());
+            let recalled = Knowledge::recalled(account.identity()?, users, changes)
+                .with_audit(state.audit.clone())
+                .echoed(state.last_echo());
             Some(((!is_single).then_some(account.id), recalled))
         });
         let kept = earlier.accounts().find_map(|state| state.root_email().seal);
@@ -161,7 +163,7 @@ impl Fleet {
     }
 
     /// Runs every collector of every account once, the accounts side by side.
-    pub async fn once(mut self, settings: &Settings, only: Only) {
+    pub async fn once(&mut self, settings: &Settings, only: Only) {
         self.announce(settings).await;
         self.discover(settings).await;
         let mut accounts: Vec<_> = self.scanned(settings).map(|(id, watch)| (Some(id), watch)).collect();

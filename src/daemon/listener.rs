@@ -5,11 +5,24 @@
 //! A queue that cannot be read is a fault of that queue and of nothing else. Every
 //! account is read at its interval all the while, as if there were no events.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use tokio::{sync::watch, task::JoinSet, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::sleep,
+};
 
-use super::{supervise::forever, wakes::Wakes};
+use super::{
+    supervise::forever,
+    wakes::{Heard, Wakes},
+};
 use crate::{
     aws::{
         Caller, Session,
@@ -17,9 +30,9 @@ use crate::{
     },
     cli::settings::Settings,
     config::{Access, queue::EventSource},
-    events::{self, Kind, Refusal},
+    events::{self, Kind, Notice, Refusal},
     metrics::exporter_metrics::ExporterMetrics,
-    model::facts::Fault,
+    model::{facts::Fault, snapshot::Event, time::Moment},
     rate_limit::Learner,
     schedule,
 };
@@ -34,6 +47,10 @@ pub struct Listener {
     caller: Caller,
     metrics: ExporterMetrics,
     wakes: Wakes,
+    /// Whom echoes are told to.
+    events: mpsc::Sender<Event>,
+    /// Whether what events report of root is exported.
+    tells_signs: Arc<AtomicBool>,
 }
 
 /// Who listens at one queue.
@@ -43,6 +60,8 @@ struct Ear {
     name: String,
     metrics: ExporterMetrics,
     wakes: Wakes,
+    events: mpsc::Sender<Event>,
+    tells_signs: Arc<AtomicBool>,
 }
 
 /// What was told of a queue already.
@@ -57,17 +76,25 @@ struct Told {
 // === impl Listener ===
 
 impl Listener {
-    /// Listens for the accounts of `wakes`. All calls are made through `caller`'s clients.
+    /// Listens for the accounts of `wakes`, and tells `events` of echoes. All calls are made
+    /// through `caller`'s clients.
     #[must_use]
-    pub fn new(caller: Caller, metrics: ExporterMetrics, wakes: Wakes) -> Self {
-        Self { caller, metrics, wakes }
+    pub fn new(caller: Caller, metrics: ExporterMetrics, wakes: Wakes, events: mpsc::Sender<Event>) -> Self {
+        Self { caller, metrics, wakes, events, tells_signs: Arc::default() }
     }
 
     /// Listens at the queues that the settings name, for ever.
     pub async fn run(self, mut settings: watch::Receiver<Arc<Settings>>) {
         let mut ears: Vec<(EventSource, JoinSet<()>)> = Vec::new();
         loop {
-            let wanted = settings.borrow_and_update().config.events.clone();
+            let (wanted, tells_signs) = {
+                let settings = settings.borrow_and_update();
+                (settings.config.events.clone(), settings.root_signs)
+            };
+            self.tells_signs.store(tells_signs, Ordering::Relaxed);
+            if wanted.is_empty() || !tells_signs {
+                self.metrics.events.forget_reports();
+            }
             ears.retain(|(source, _)| {
                 let is_kept = wanted.contains(source);
                 if !is_kept {
@@ -75,8 +102,9 @@ impl Listener {
                 }
                 is_kept
             });
+            self.wakes.hear(!wanted.is_empty());
             if wanted.is_empty() {
-                self.metrics.events.expect_echoes(BTreeSet::new());
+                self.metrics.events.expect_echoes(&BTreeMap::new());
             }
             for source in wanted {
                 if !ears.iter().any(|(known, _)| *known == source) {
@@ -94,7 +122,9 @@ impl Listener {
         let (metrics, name) = (self.metrics.clone(), source.queue.arn());
         metrics.events.begin(&name);
         let inbox = Inbox::new(self.session(&source.access), source.queue.clone());
-        let ear = Ear { inbox, name, metrics: metrics.clone(), wakes: self.wakes.clone() };
+        let (wakes, events) = (self.wakes.clone(), self.events.clone());
+        let tells_signs = Arc::clone(&self.tells_signs);
+        let ear = Ear { inbox, name, metrics: metrics.clone(), wakes, events, tells_signs };
         let mut task = JoinSet::new();
         task.spawn(forever("events", metrics, move || ear.clone().listen()));
         task
@@ -124,7 +154,7 @@ impl Ear {
                 Ok(messages) => {
                     failures = 0;
                     self.metrics.events.answered(&self.name, self.inbox.now().wall);
-                    self.metrics.events.expect_echoes(self.wakes.accounts());
+                    self.metrics.events.expect_echoes(&self.wakes.accounts());
                     self.take(&messages, &mut told).await;
                     self.tell(&mut told, None);
                 }
@@ -140,7 +170,7 @@ impl Ear {
     /// Wakes whom the messages name, and has them deleted.
     async fn take(&self, messages: &[Message], told: &mut Told) {
         for message in messages {
-            if let Err(refusal) = self.heed(message) {
+            if let Err(refusal) = self.heed(message).await {
                 self.metrics.events.dropped(&self.name, refusal);
                 self.warn(refusal, told);
             }
@@ -150,20 +180,34 @@ impl Ear {
         told.undeleted = deleted.err();
     }
 
-    fn heed(&self, message: &Message) -> Result<(), Refusal> {
-        let notice = events::read(&message.body)?;
-        let is_echo = notice.kind == Kind::Echo;
-        if !(if is_echo { self.wakes.knows(notice.account) } else { self.wakes.wake(notice.account) }) {
+    async fn heed(&self, message: &Message) -> Result<(), Refusal> {
+        let (notice, now) = (events::read(&message.body)?, self.inbox.now());
+        if notice.kind == Kind::Echo {
+            self.heed_echo(notice, now).await?;
+        } else if self.wakes.wake(notice.account) {
+            let delay = notice.time.map(|time| now.wall.since(time).unwrap_or_default());
+            delay.into_iter().for_each(|delay| self.metrics.events.delayed(&self.name, delay));
+        } else {
             return Err(Refusal::Unwatched);
         }
-        let now = self.inbox.now().wall;
-        if is_echo {
-            self.metrics.events.echoed(notice.account, now);
-        }
-        if let Some(time) = notice.time {
-            self.metrics.events.delayed(&self.name, now.since(time).unwrap_or_default());
+        if let Some(sign) = notice.sign.filter(|_| self.tells_signs.load(Ordering::Relaxed)) {
+            self.metrics.events.reported(notice.account, sign, now.wall);
         }
         self.metrics.events.received(&self.name, notice.kind);
+        Ok(())
+    }
+
+    /// Tells of an echo, if it is one.
+    async fn heed_echo(&self, notice: Notice, now: Moment) -> Result<(), Refusal> {
+        let echo = match self.wakes.echo(notice.account, notice.request, now.mono) {
+            Heard::Own(echo) => echo,
+            Heard::Unasked => return Err(Refusal::Unasked),
+            Heard::Unwatched => return Err(Refusal::Unwatched),
+        };
+        self.metrics.events.echoed(notice.account, echo.asked.wall);
+        self.metrics.events.delayed(&self.name, echo.delay);
+        // Nobody listens only while the program is going down.
+        let _ = self.events.send(Event::Echoed { account: notice.account, asked: echo.asked }).await;
         Ok(())
     }
 
@@ -207,7 +251,9 @@ mod tests {
         let caller = Caller::new(crate::aws::LazyClients::default(), metrics.clone(), crate::clock::Clock::new());
         let queue = crate::config::queue::Queue::parse("https://sqs.us-east-1.amazonaws.com/111111111111/q").unwrap();
         let inbox = Inbox::new(Session::ambient(caller), queue.clone());
-        let ear = Ear { inbox, name: queue.arn(), metrics, wakes: Wakes::default() };
+        let (events, _) = mpsc::channel(1);
+        let ear =
+            Ear { inbox, name: queue.arn(), metrics, wakes: Wakes::default(), events, tells_signs: Arc::default() };
         let mut told = Told::default();
         ear.warn(Refusal::NotJson, &mut told);
         ear.warn(Refusal::Unwatched, &mut told);

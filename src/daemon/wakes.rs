@@ -1,65 +1,180 @@
-//! Which account runs there are to be woken by an event.
+//! Which account runs there are to be woken by an event, and what an echo tells them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use crate::model::account::AccountId;
+use crate::{
+    events::asked::{Asked, Echo, RequestId},
+    model::{
+        account::AccountId,
+        time::{Moment, Uptime},
+    },
+};
 
-/// The accounts that are watched, each with what wakes its heartbeat. A run that has
-/// ended is no longer among them.
+/// Where the events of one account are waited for.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// Notified when something has happened in the account.
+    pub wake: Notify,
+    /// The own calls that may come back.
+    pub asked: Asked,
+    /// When the last call was made that has come back.
+    last_echo: watch::Sender<Option<Moment>>,
+}
+
+/// The accounts that are watched, each with its inbox. A run that has ended is no longer
+/// among them.
 #[derive(Clone, Debug, Default)]
-pub struct Wakes(Arc<Mutex<BTreeMap<AccountId, Weak<Notify>>>>);
+pub struct Wakes(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    inboxes: Mutex<BTreeMap<AccountId, Weak<Inbox>>>,
+    /// Whether anybody listens for events.
+    is_heard: AtomicBool,
+}
+
+/// What has become of an echo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It is of a call of this exporter.
+    Own(Echo),
+    /// It is of no call that is known.
+    Unasked,
+    /// Nobody watches the account.
+    Unwatched,
+}
+
+// === impl Inbox ===
+
+impl Inbox {
+    /// The inbox of an account in which a call was made at `last_echo` that has come back.
+    #[must_use]
+    pub fn echoed(last_echo: Option<Moment>) -> Self {
+        Self { last_echo: watch::Sender::new(last_echo), ..Self::default() }
+    }
+
+    /// When the last call was made that has come back, now and whenever that changes.
+    #[must_use]
+    pub fn last_echo(&self) -> watch::Receiver<Option<Moment>> {
+        self.last_echo.subscribe()
+    }
+
+    /// Forgets everything: this is another account.
+    pub fn forget(&self) {
+        self.asked.forget();
+        self.last_echo.send_replace(None);
+    }
+
+    fn hear(&self, request: Option<RequestId>, now: Uptime) -> Heard {
+        let Some(echo) = request.and_then(|request| self.asked.echo(request, now)) else { return Heard::Unasked };
+        self.last_echo.send_if_modified(|last_echo| {
+            let is_newer = last_echo.is_none_or(|last_echo| echo.asked.mono > last_echo.mono);
+            if is_newer {
+                *last_echo = Some(echo.asked);
+            }
+            is_newer
+        });
+        Heard::Own(echo)
+    }
+}
+
+// === impl Wakes ===
 
 impl Wakes {
-    /// From now on an event of `account` wakes whoever waits for `wake`.
-    pub fn enlist(&self, account: AccountId, wake: &Arc<Notify>) {
-        self.with(|known| known.insert(account, Arc::downgrade(wake)));
+    /// From now on an event of `account` comes to `inbox`.
+    pub fn enlist(&self, account: AccountId, inbox: &Arc<Inbox>) {
+        self.with(|inboxes| inboxes.insert(account, Arc::downgrade(inbox)));
+    }
+
+    /// Whether anybody listens for events from now on.
+    pub fn hear(&self, is_heard: bool) {
+        self.0.is_heard.store(is_heard, Ordering::Relaxed);
+    }
+
+    /// Whether anybody listens for events.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.0.is_heard.load(Ordering::Relaxed)
     }
 
     /// Wakes the run of an account; false if there is none. Wakes that come before the
     /// run has answered to the first are one.
     #[must_use]
     pub fn wake(&self, account: AccountId) -> bool {
-        let wake = self.with(|known| known.get(&account).and_then(Weak::upgrade));
-        wake.inspect(|wake| wake.notify_one()).is_some()
+        self.inbox(account).inspect(|inbox| inbox.wake.notify_one()).is_some()
     }
 
-    /// Whether the account runs.
+    /// Takes in what looks like an echo, which came at `now`.
     #[must_use]
-    pub fn knows(&self, account: AccountId) -> bool {
-        self.with(|known| known.get(&account).is_some_and(|wake| wake.strong_count() > 0))
+    pub fn echo(&self, account: AccountId, request: Option<RequestId>, now: Uptime) -> Heard {
+        self.inbox(account).map_or(Heard::Unwatched, |inbox| inbox.hear(request, now))
     }
 
-    /// The accounts that run. Forgets those that have ended.
+    /// The accounts that run, and when the last call was made in each that has come back.
+    /// Forgets those that have ended.
     #[must_use]
-    pub fn accounts(&self) -> BTreeSet<AccountId> {
-        self.with(|known| {
-            known.retain(|_, wake| wake.strong_count() > 0);
-            known.keys().copied().collect()
+    pub fn accounts(&self) -> BTreeMap<AccountId, Option<Moment>> {
+        self.with(|inboxes| {
+            inboxes.retain(|_, inbox| inbox.strong_count() > 0);
+            let proved =
+                |(account, inbox): (&AccountId, &Weak<Inbox>)| Some((*account, *inbox.upgrade()?.last_echo.borrow()));
+            inboxes.iter().filter_map(proved).collect()
         })
     }
 
-    fn with<T>(&self, of: impl FnOnce(&mut BTreeMap<AccountId, Weak<Notify>>) -> T) -> T {
-        of(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn inbox(&self, account: AccountId) -> Option<Arc<Inbox>> {
+        self.with(|inboxes| inboxes.get(&account).and_then(Weak::upgrade))
+    }
+
+    fn with<T>(&self, of: impl FnOnce(&mut BTreeMap<AccountId, Weak<Inbox>>) -> T) -> T {
+        of(&mut self.0.inboxes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::time::Timestamp;
 
     #[test]
     fn an_account_is_woken_while_it_runs() {
-        let (wakes, wake, account) = (Wakes::default(), Arc::new(Notify::new()), "111111111111".parse().unwrap());
+        let (wakes, inbox, account) = (Wakes::default(), Arc::new(Inbox::default()), "111111111111".parse().unwrap());
         assert!(!wakes.wake(account), "nobody runs yet");
-        wakes.enlist(account, &wake);
-        assert!(wakes.wake(account) && wakes.knows(account));
-        drop(wake);
-        assert!(!wakes.knows(account) && wakes.accounts().is_empty());
+        wakes.enlist(account, &inbox);
+        assert!(wakes.wake(account));
+        drop(inbox);
+        assert!(wakes.accounts().is_empty(), "a run that has ended is forgotten");
         assert!(!wakes.wake(account), "the run has ended");
+    }
+
+    #[test]
+    fn an_echo_is_of_one_account_and_an_older_one_takes_nothing_back() {
+        let at = |seconds: u64| Moment {
+            wall: Timestamp::from_millis(i64::try_from(seconds * 1_000).unwrap()),
+            mono: Uptime::after_start(Duration::from_secs(seconds)),
+        };
+        let id = |n: u8| RequestId::of(&format!("00000000-0000-0000-0000-00000000000{n}"));
+        let (wakes, inboxes) = (Wakes::default(), [Inbox::default(), Inbox::default()].map(Arc::new));
+        let accounts = ["111111111111", "222222222222"].map(|id| id.parse().unwrap());
+        accounts.iter().zip(&inboxes).for_each(|(account, inbox)| wakes.enlist(*account, inbox));
+        for n in 1..3 {
+            inboxes[0].asked.note(id(n).unwrap(), at(n.into()), at(n.into()).mono);
+        }
+        assert_eq!(wakes.echo(accounts[1], id(1), at(9).mono), Heard::Unasked, "another account's");
+        assert_eq!(wakes.echo(accounts[0], None, at(9).mono), Heard::Unasked);
+        assert_eq!(wakes.echo("333333333333".parse().unwrap(), id(1), at(9).mono), Heard::Unwatched);
+        assert!(matches!(wakes.echo(accounts[0], id(2), at(9).mono), Heard::Own(_)));
+        assert!(matches!(wakes.echo(accounts[0], id(1), at(9).mono), Heard::Own(_)));
+        assert_eq!([*inboxes[0].last_echo().borrow(), *inboxes[1].last_echo().borrow()], [Some(at(2)), None]);
     }
 }

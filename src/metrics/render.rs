@@ -163,8 +163,9 @@ impl<'a> View<'a> {
     /// The list of virtual devices, while it is fresh and belongs to the account as
     /// the last heartbeat showed it.
     fn devices(&self) -> Option<&'a Known<VirtualDevices>> {
-        let list = self.snapshot.plan.cadence.fresh_devices(self.state.devices.as_ref(), self.snapshot.tick)?;
-        let reading = self.snapshot.plan.cadence.fresh_reading(self.state.reading.as_ref(), self.snapshot.tick)?;
+        let plan = self.state.in_force(&self.snapshot.plan, self.snapshot.tick);
+        let list = plan.cadence.fresh_devices(self.state.devices.as_ref(), self.snapshot.tick)?;
+        let reading = plan.cadence.fresh_reading(self.state.reading.as_ref(), self.snapshot.tick)?;
         list.value.is_of(&reading.value.summary).then_some(list)
     }
 

@@ -13,7 +13,7 @@ pub mod users;
 use std::{fmt, time::Duration};
 
 use crate::model::{
-    facts::{Known, RootReading, VirtualDevices},
+    facts::{Known, RootReading, Summary, VirtualDevices},
     time::Moment,
 };
 
@@ -134,8 +134,13 @@ pub struct Verdict {
 pub struct Cadence {
     /// The heartbeat of collector `root`.
     pub root: Duration,
+    /// The heartbeat where root has no credentials.
+    pub rootless: Duration,
     /// The interval of collector `devices`.
     pub devices: Duration,
+    /// The heartbeat while an echo shows that events of the account arrive; `None` where
+    /// events change no interval.
+    pub with_events: Option<Duration>,
 }
 
 /// A heartbeat is this much slower where root credentials are removed: such an
@@ -319,18 +324,35 @@ impl Verdict {
 
 impl Cadence {
     /// What holds where nobody says otherwise.
-    pub const DEFAULT: Self = Self { root: Duration::from_secs(60), devices: Duration::from_secs(15 * 60) };
+    pub const DEFAULT: Self = Self::new(Duration::from_secs(60), Duration::from_secs(15 * 60));
+
+    /// A heartbeat of `root`, and a list of devices every `devices`, events or not.
+    #[must_use]
+    pub const fn new(root: Duration, devices: Duration) -> Self {
+        Self { root, rootless: root.saturating_mul(SLOW_HEARTBEAT), devices, with_events: None }
+    }
 
     /// How long after `reading` the next heartbeat is due.
     #[must_use]
     pub fn heartbeat(&self, reading: &RootReading) -> Duration {
-        if reading.summary.credentials_absent() { self.root * SLOW_HEARTBEAT } else { self.root }
+        self.heartbeat_of(&reading.summary)
+    }
+
+    /// How long after `summary` the next heartbeat is due.
+    #[must_use]
+    pub fn heartbeat_of(&self, summary: &Summary) -> Duration {
+        if summary.credentials_absent() { self.rootless } else { self.root }
     }
 
     /// How old a heartbeat may be: three of them.
     #[must_use]
     pub fn max_age_of_reading(&self, reading: &RootReading) -> Duration {
-        (self.heartbeat(reading) * 3).max(LEAST_MAX_AGE)
+        self.max_age_of_beat(self.heartbeat(reading))
+    }
+
+    /// The same, of heartbeats that are this far apart.
+    pub(in crate::model) fn max_age_of_beat(&self, beat: Duration) -> Duration {
+        (beat * 3).max(LEAST_MAX_AGE)
     }
 
     /// How old a list of virtual devices may be: two intervals.

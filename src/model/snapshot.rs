@@ -13,11 +13,13 @@ use std::{
 };
 
 mod account;
+mod pace;
 mod plan;
 mod root_access;
 mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
+pub use pace::LISTS_WITH_EVENTS;
 pub use plan::{AUDIT_INTERVAL, CONTACTS_INTERVAL, CognitoPlan, Collector, POLICIES_INTERVAL, Plan, UsersPlan};
 pub use root_access::{ROOT_ACCESS_AGAIN, ROOT_ACCESS_INTERVAL, RootAccess, RootAccessMemory, RootAccessReading};
 pub use root_devices::RootDevicesMemory;
@@ -160,6 +162,13 @@ pub enum Event {
         /// How it ended.
         outcome: Box<Outcome>,
     },
+    /// A call of this exporter has come back as an event.
+    Echoed {
+        /// The account that it was made in.
+        account: AccountId,
+        /// When it was made, at the latest.
+        asked: Moment,
+    },
 }
 
 // === impl Snapshot ===
@@ -213,7 +222,8 @@ impl Snapshot {
     #[must_use]
     pub fn failing<'a>(&self, state: &'a AccountState) -> Option<Failing<'a>> {
         let limit = usize::try_from(self.plan.users?.names?).unwrap_or(usize::MAX);
-        let all = users::failing(state.users_evidence(&self.plan, self.tick), &self.plan.users_terms(), self.tick);
+        let plan = state.in_force(&self.plan, self.tick);
+        let all = users::failing(state.users_evidence(&plan, self.tick), &plan.users_terms(), self.tick);
         let named = all.iter().filter_map(|(user, password)| Some((user.name.as_deref()?, *password)));
         let mut named: Vec<_> = named.collect();
         named.sort_unstable();
@@ -265,6 +275,17 @@ impl Snapshot {
                 state.learn(*outcome, &self.exemptions);
                 state.judge(&self.plan, &self.exemptions, now);
             }
+            Event::Echoed { account, asked } => self.echo(account, asked, now),
+        }
+    }
+
+    /// Notes that events of an account arrive, and judges anew where ages go by that.
+    fn echo(&mut self, account: AccountId, asked: Moment, now: Moment) {
+        let Some(state) = self.accounts.get_mut(&Some(account)) else { return };
+        let state = Arc::make_mut(state);
+        state.echo(asked);
+        if self.plan.cadence.with_events.is_some() {
+            state.judge(&self.plan, &self.exemptions, now);
         }
     }
 
@@ -351,8 +372,7 @@ mod tests {
         time::{Timestamp, Uptime},
     };
 
-    const PLAN: Plan =
-        Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, ..Plan::ROOT };
+    const PLAN: Plan = Plan { cadence: Cadence::new(Duration::from_secs(60), Duration::from_secs(900)), ..Plan::ROOT };
 
     fn at(mono: u64, step: i64) -> Moment {
         let wall = 1_764_000_000_000 + i64::try_from(mono).unwrap() * 1000 + step * 1000;
@@ -415,7 +435,7 @@ mod tests {
     fn other_intervals_change_how_old_a_reading_may_get() {
         let mut snapshot = watching();
         beat(&mut snapshot, true, at(10, 0));
-        let slow = Cadence { root: Duration::from_secs(600), ..PLAN.cadence };
+        let slow = Cadence::new(Duration::from_secs(600), PLAN.cadence.devices);
         let order = |cadence| Event::Configured { plan: Plan { cadence, ..PLAN }, exemptions: Arc::default() };
         snapshot.fold(order(slow), at(11, 0));
         snapshot.age(at(500, 0));

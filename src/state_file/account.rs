@@ -33,6 +33,9 @@ pub(super) struct FileAccount {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audit: Option<Dated<RootAudit>>,
     changes: FileChanges,
+    /// When the last call was made that has come back as an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_echo: Option<i64>,
     /// Since version 3.
     #[serde(default)]
     root_devices: FileRootDevices,
@@ -97,6 +100,7 @@ impl FileAccount {
             users,
             audit,
             changes,
+            last_echo,
             root_devices,
             root_email,
             bindings,
@@ -121,6 +125,7 @@ impl FileAccount {
                 .map(|known| Dated { as_of: clock.fact(known.as_of), value: FileUsers::of(&known.value, clock) }),
             audit: audit.map(|known| Dated::of(known, clock)),
             changes: FileChanges::of(changes, clock),
+            last_echo: last_echo.map(|at| clock.fact(at)),
             root_devices: FileRootDevices::of(root_devices, clock),
             root_email: FileRootEmail::of(root_email, clock),
             exemptions: bindings,
@@ -165,6 +170,7 @@ impl FileAccount {
             users: self.users.map(|file| Known::new(Arc::new(file.value.reading(clock)), clock.recall(file.as_of))),
             audit: self.audit.map(|known| known.known(clock)),
             changes: self.changes.changes(clock),
+            last_echo: self.last_echo.map(|millis| clock.recall(millis)),
             root_devices: self.root_devices.memory(clock),
             root_email: self.root_email.memory(clock),
             bindings: self.exemptions,

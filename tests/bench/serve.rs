@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
-    let cadence = Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) };
+    let cadence = Cadence::new(Duration::from_secs(60), Duration::from_secs(900));
     let mut snapshot =
         Snapshot::awaiting_accounts(Plan { cadence, users: Some(UsersPlan::DEFAULT), ..Plan::ROOT }, clock.now());
     let mut all = Vec::new();

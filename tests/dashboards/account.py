@@ -11,6 +11,7 @@ from account_basis import (
     names,
     pools,
     root_kinds,
+    signs,
     sources,
     user_history,
     users,
@@ -50,6 +51,7 @@ def board():
     made.folded("What policies enforce (where the exporter is told to read them)", 7, enforcement())
     made.folded("Cognito user pools (where the exporter is told to read them)", 7, pools())
     made.folded("How AWS reaches the account (where the exporter is told to read contacts)", 4, contacts())
+    made.folded("Reported by events (where the exporter is told to export it)", 7, signs())
     made.folded("Users without MFA, by name (where the exporter is told to name them)", 8, names())
     return made.json()
 

@@ -169,6 +169,23 @@ def contacts():
     )
 
 
+def signs():
+    """What events have reported of root, where that is exported."""
+    at = f"max by (sign) (aws_mfa_events_root_reported_timestamp_seconds{THIS_ACCOUNT})"
+    return table(
+        "Reported of root by events",
+        "When an event last reported this of the account's root. Reported and not verified: whoever can send to the queue"
+        " can forge it. Only with --events.root-signs.",
+        [cells(f"time() - ({at})")],
+        {
+            "sign": ("Sign", {}),
+            "Value": ("Ago", {"unit": "s", "decimals": 0, "custom__width": 160, "custom__align": "right"}),
+        },
+        [("Ago", False)],
+        empty="nothing is reported",
+    )
+
+
 def names():
     """Who has no MFA, where names are exported."""
     access = {"true": ("yes", "orange"), "false": ("no", "text"), "unknown": ("not known", "orange")}

@@ -42,6 +42,7 @@ def board():
     made.line(8, (12, latency()), (12, operations()))
     made.row("Events")
     made.line(7, (6, events.queues()), (6, events.messages()), (6, events.reads()), (6, events.echoes()))
+    made.line(6, (24, events.intervals()))
     made.row("Scrapes")
     made.line(7, (8, scrape_duration()), (8, samples()), (8, http()))
     made.row("Process")

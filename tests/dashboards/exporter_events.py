@@ -27,12 +27,12 @@ def messages():
     return graph(
         "Messages an hour",
         "Events of watched accounts by kind, and messages that start no read by reason."
-        ' "unwatched" are events of accounts of other shards.',
+        ' "unwatched" are events of accounts of other shards, "unasked" echoes of other exporters.',
         [query(f"3600 * {received}", "{{kind}}"), query(f"3600 * {dropped}", "dropped: {{reason}}")],
         unit="short",
         points=400,
         stepped=True,
-        overrides=[paint("iam", "blue"), paint("sign_in", "purple"), paint("dropped: unwatched", GREY)],
+        overrides=[paint("iam", "blue"), paint("sign_in", "purple"), paint("dropped: unwatched", GREY), paint("dropped: unasked", GREY)],
         empty=NONE,
     )
 
@@ -58,6 +58,25 @@ def echoes():
         points=400,
         overrides=[paint("oldest echo", "orange"), paint("delay, 90 %", "blue")],
         empty="no event came",
+    )
+
+
+def intervals():
+    """How many accounts are read less often."""
+    in_force = f"max by (account_id) (aws_mfa_events_interval_in_force{SCOPE})"
+    return graph(
+        "Accounts read at the longer interval",
+        "While echoes show that events of an account arrive, it is read at the interval of"
+        " collector.root.interval-with-events; otherwise at the usual one.",
+        [
+            query(f"count({in_force} == 1) or 0 * count({in_force})", "longer interval"),
+            query(f"count({in_force} == 0) or 0 * count({in_force})", "usual interval"),
+        ],
+        unit="short",
+        points=400,
+        stepped=True,
+        overrides=[paint("longer interval", "green"), paint("usual interval", "orange")],
+        empty="no longer interval is configured",
     )
 
 

@@ -6,10 +6,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import yaml
 from tfparse import load_from_path
 
 from organization import IAM
-from stacks import ASKED, EXPORTER, OIDC, member
+from stacks import ASKED, ELSEWHERE, EXPORTER, OIDC, QUEUE, Plain, member
 
 ROOT = {
     "plain": ("member-role", {"exporter_principal": EXPORTER}),
@@ -21,6 +22,9 @@ ROOT = {
     "oidc": ("exporter-role", {"irsa": {"provider_arn": f"arn:aws:iam::111111111111:oidc-provider/{OIDC}"}}),
     "pods": ("exporter-role", {"pod_identity": {"cluster_name": "tools"}, "read_units_and_tags": True}),
     "ec2": ("exporter-role", {"ec2": True, "member_role_name": "audit/mfa"}),
+    "queue": ("events-queue", {"organization_id": ASKED["aws:PrincipalOrgID"]}),
+    "rule": ("events-rule", {"queue_arn": QUEUE.format(ELSEWHERE), "reader_role_name": "audit/mfa"}),
+    "silent": ("events-rule", {"queue_arn": QUEUE.format(ELSEWHERE).replace("us-east-1", "cn-north-1")}),
 }
 
 
@@ -28,7 +32,7 @@ def evaluated():
     """The modules' blocks, by kind, and each with the name of its module."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for name in ("member-role", "exporter-role"):
+        for name in sorted({module for module, _ in ROOT.values()}):
             shutil.copytree(IAM / "terraform" / name, root / name)
         calls = {name: {"source": f"./{module}", **given} for name, (module, given) in ROOT.items()}
         (root / "main.tf.json").write_text(json.dumps({"module": calls}))
@@ -66,6 +70,23 @@ TRUSTED = {
 }
 
 
+def mistakes_of_events(found):
+    """A rule that sends something else than that of the template, or in another state."""
+    template = yaml.load((IAM / "events-rule.yaml").read_text(), Plain)
+    names = template["Resources"]["Rule"]["Properties"]["EventPattern"]["detail"]["$or"][0]["eventName"]
+    states = {"rule": "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", "silent": "ENABLED"}
+    for name, state in states.items():
+        rule = found["aws_cloudwatch_event_rule"][name]["this"]
+        if rule["state"] != state:
+            yield f"{name}: the rule is {rule['state']}"
+    # Whose calls are echoes only AWS can tell, so the pattern is not known here: the text is.
+    text = (IAM / "terraform/events-rule/main.tf").read_text()
+    for missing in [name for name in [*names, "aws.signin", "exists = false"] if name not in text]:
+        yield f"events-rule: the pattern lacks {missing}"
+    if not found["aws_sqs_queue"]["queue"]["this"]["sqs_managed_sse_enabled"]:
+        yield "events-queue: it is not encrypted"
+
+
 def mistakes():
     """Each role that trusts, or may do, something else."""
     found = evaluated()
@@ -83,5 +104,6 @@ def mistakes():
         yield "read_units_and_tags does not decide what is read"
     if "role/audit/mfa" not in policies["ec2"] or "role/aws-mfa-exporter\"" not in policies["oidc"]:
         yield "member_role_name does not name the role"
+    yield from mistakes_of_events(found)
     if "this[0]" not in found["aws_iam_instance_profile"]["ec2"] or "oidc" in found["aws_iam_instance_profile"]:
         yield "an instance profile is for EC2 alone"

@@ -129,14 +129,17 @@ def senders():
 
 
 def rules(queue_account, reader):
-    """The rules of an account by name: state, sources, and whether a role sends."""
+    """The rules of an account by name: state, sources, whose calls are echoes, and whether a role sends."""
     with mock_aws(), warnings.catch_warnings(action="ignore"):
         deployed("events-rule.yaml", QueueArn=QUEUE.format(queue_account), ReaderRoleName=reader)
         events, found = boto3.client("events"), {}
         for rule in events.list_rules()["Rules"]:
             targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-            sources = json.loads(rule["EventPattern"])["source"]
-            found[rule["Name"]] = (rule["State"], sources, [(one["Arn"], bool(one.get("RoleArn"))) for one in targets])
+            pattern = json.loads(rule["EventPattern"])
+            echo = [one for one in pattern["detail"]["$or"] if one["eventName"] == ["GetAccountSummary"]]
+            readers = [one["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"] for one in echo]
+            sends = [(one["Arn"], bool(one.get("RoleArn"))) for one in targets]
+            found[rule["Name"]] = (rule["State"], pattern["source"], readers, sends)
         return found
 
 
@@ -151,15 +154,14 @@ def mistakes_of_events():
                 "ArnLike": {"aws:PrincipalArn": "arn:${AWS::Partition}:iam::*:role/${RuleName}"},
             },
         ),
-        ('{"Service": "events.amazonaws.com"}', {"ArnEquals": {"aws:SourceArn": [rule, f"{rule}-echo"]}}),
+        ('{"Service": "events.amazonaws.com"}', {"ArnEquals": {"aws:SourceArn": rule}}),
     ]
     if (found := senders()) != wanted:
         yield f"events-queue.yaml lets {found} send, not {wanted}"
     for account, reader in [(HERE, ""), (ELSEWHERE, ""), (ELSEWHERE, "audit/mfa"), (HERE, "audit/mfa")]:
         target = [(QUEUE.format(account), account == ELSEWHERE)]
-        of_changes = ("ENABLED", ["aws.iam", "aws.signin"], target)
-        of_echoes = ("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", ["aws.iam"], target)
-        echo = {"aws-mfa-exporter-events-echo": of_echoes} if reader else {}
-        wanted = {"aws-mfa-exporter-events": of_changes} | echo
+        state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" if reader else "ENABLED"
+        readers = [[f"arn:aws:iam::{HERE}:role/{reader}"]]
+        wanted = {"aws-mfa-exporter-events": (state, ["aws.iam", "aws.signin"], readers, target)}
         if (found := rules(account, reader)) != wanted:
             yield f"events-rule.yaml for a queue of {account} and reader {reader!r} makes {found}, not {wanted}"

@@ -7,12 +7,17 @@ mod queue;
 
 use std::{
     fs,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim};
+use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Seen, Sim};
 
-use self::queue::{Answer, MotoQueue, OwnQueue, event};
+use self::queue::{Answer, MotoQueue, OwnQueue, echo, event};
 use crate::{
     pages::chain::Chain,
     peers::wait_until,
@@ -174,35 +179,183 @@ fn a_queue_that_denies_or_breaks_is_a_fault_of_the_queue_alone() {
     }
 }
 
+fn echo_of(samples: &Samples) -> Option<f64> {
+    samples.value(&format!("aws_mfa_events_last_echo_timestamp_seconds{{account_id=\"{ID}\"}}"))
+}
+
+/// The summaries that the exporter has asked for, by the ids that AWS gave them.
+fn summaries(sim: &Sim) -> Vec<Seen> {
+    let mut seen = sim.seen();
+    seen.retain(|seen| seen.operation == "GetAccountSummary");
+    seen
+}
+
 /// The exporter's own call comes back: it starts no read, or there would be no end of it.
 #[test]
 fn an_echo_shows_that_events_arrive_and_how_late_and_starts_no_read() {
     let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
     let exporter = exporter(&sim, &queue.endpoint(), &SLOW);
     settled(&exporter);
-    let echo = |samples: &Samples| {
-        samples.value(&format!("aws_mfa_events_last_echo_timestamp_seconds{{account_id=\"{ID}\"}}"))
-    };
-    let is_expected = |samples: &Samples| echo(samples) == Some(0.0);
+    let is_expected = |samples: &Samples| echo_of(samples) == Some(0.0);
     exporter.wait_for("an account without an echo", SOON, is_expected);
-    let before = sim.count(ID, "GetAccountSummary");
-    let late = humantime::format_rfc3339_seconds(std::time::SystemTime::now() - Duration::from_secs(20)).to_string();
-    queue.send(&event(ID, "GetAccountSummary").replace("2026-11-27T05:00:00Z", &late));
-    queue.send(&event("999999999999", "GetAccountSummary"));
+    let asked = summaries(&sim);
+    // The list is read again a minute after the first look.
+    std::thread::sleep(Duration::from_secs(11).saturating_sub(asked[0].at.elapsed()));
+    let late = asked[0].at.elapsed();
+    queue.send(&echo(ID, &asked[0].request_id));
+    queue.send(&echo("999999999999", &asked[0].request_id));
     let came = exporter.wait_for("the echo", SOON, |samples| {
         metric(samples, "received_total", "kind=\"echo\"") == 1.0
             && metric(samples, "dropped_total", "reason=\"unwatched\"") == 1.0
     });
     let tick = came.value("aws_mfa_exporter_snapshot_timestamp_seconds").unwrap();
-    assert!((echo(&came).unwrap() - tick).abs() < 10.0, "{came}");
+    let age = tick - echo_of(&came).unwrap();
+    assert!(age > 8.0 && age < late.as_secs_f64() + 10.0, "the time of the call, and not of the echo: {age}");
     let bucket = |le: &str| {
         came.value(&format!("aws_mfa_events_delay_seconds_bucket{{queue=\"{}\",le=\"{le}\"}}", queue::ARN)).unwrap()
     };
-    assert_eq!([bucket("10"), bucket("30")], [0.0, 1.0], "twenty seconds late");
+    assert_eq!([bucket("10"), bucket("60")], [0.0, 1.0], "eleven seconds late, by this host's clock");
     assert_eq!(came.names().filter(|name| name.starts_with("aws_mfa_events_last_echo")).count(), 1, "not of others");
-    std::thread::sleep(Duration::from_secs(5));
-    assert_eq!(sim.count(ID, "GetAccountSummary"), before);
-    assert_eq!(exporter.metrics().value("aws_mfa_events_reads_total"), Some(0.0));
+    assert_eq!(came.value("aws_mfa_events_reads_total"), Some(0.0));
+}
+
+/// Whoever can send to the queue can write an event that looks like an echo.
+#[test]
+fn an_echo_that_is_forged_or_comes_twice_proves_nothing() {
+    let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
+    let exporter = exporter(&sim, &queue.endpoint(), &SLOW);
+    settled(&exporter);
+    let id = summaries(&sim)[0].request_id.clone();
+    let unnamed = event(ID, "GetAccountSummary");
+    for forged in [&*unnamed, &echo(ID, ""), &echo(ID, "1"), &echo(ID, &id.replace('a', "b"))] {
+        queue.send(forged);
+    }
+    let is_dropped =
+        |count: f64| move |samples: &Samples| metric(samples, "dropped_total", "reason=\"unasked\"") == count;
+    let samples = exporter.wait_for("four forged", SOON, is_dropped(4.0));
+    assert_eq!(echo_of(&samples), Some(0.0));
+    (0..3).for_each(|_| queue.send(&echo(ID, &id)));
+    let samples = exporter.wait_for("two copies", SOON, is_dropped(6.0));
+    assert_eq!(metric(&samples, "received_total", "kind=\"echo\""), 1.0);
+    assert!(!exporter.log().contains(&id), "{}", exporter.log());
+}
+
+const STRETCHED: [&str; 2] = ["--collector.root.interval=2s", "--collector.root.interval-with-events=10s"];
+
+/// Sends every summary back, as CloudTrail and the rule do, until it is told to stop.
+fn send_back(sim: &Arc<Sim>, queue: &OwnQueue) -> Arc<AtomicBool> {
+    send_back_of(sim, queue, |_| true)
+}
+
+/// The same, of some accounts.
+fn send_back_of(sim: &Arc<Sim>, queue: &OwnQueue, is_sent: impl Fn(&str) -> bool + Send + 'static) -> Arc<AtomicBool> {
+    let (works, sent) = (Arc::new(AtomicBool::new(true)), sim.seen().len());
+    let (sim, queue, is_on) = (Arc::clone(sim), queue.clone(), Arc::clone(&works));
+    std::thread::spawn(move || {
+        let mut sent = sent;
+        while is_on.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(500));
+            let seen = sim.seen();
+            let new =
+                seen[sent..].iter().filter(|seen| seen.operation == "GetAccountSummary" && is_sent(&seen.account));
+            new.for_each(|seen| queue.send(&echo(&seen.account, &seen.request_id)));
+            sent = seen.len();
+        }
+    });
+    works
+}
+
+/// Read each two seconds; while echoes come, each ten; and each two again, ten seconds after
+/// the second heartbeat without one. Nothing is unknown meanwhile.
+#[test]
+fn while_echoes_come_an_account_is_read_less_often_and_as_often_as_before_when_they_stop() {
+    let (sim, queue) = (Arc::new(sim(healthy())), OwnQueue::start(Answer::Serve));
+    let exporter = exporter(&sim, &queue.endpoint(), &STRETCHED);
+    settled(&exporter);
+    let in_force = format!("aws_mfa_events_interval_in_force{{account_id=\"{ID}\"}}");
+    assert_eq!(exporter.metrics().value(&in_force), Some(0.0));
+    let works = send_back(&sim, &queue);
+    exporter.wait_for("the longer interval", SOON, |samples| samples.value(&in_force) == Some(1.0));
+    let count = || sim.count(ID, "GetAccountSummary");
+    let known_for = |time: u64| {
+        let before = count();
+        for _ in 0..time {
+            std::thread::sleep(Duration::from_secs(1));
+            assert_eq!(exporter.metrics().status("IAM.9"), "passed");
+        }
+        count() - before
+    };
+    std::thread::sleep(Duration::from_secs(3));
+    let calls = known_for(30);
+    assert!(calls <= 6, "{calls} calls in 30 s");
+    works.store(false, Ordering::Relaxed);
+    exporter.wait_for("the usual interval", SOON, |samples| samples.value(&in_force) == Some(0.0));
+    let calls = known_for(20);
+    assert!(calls >= 8, "{calls} calls in 20 s");
+}
+
+#[test]
+fn a_longer_interval_needs_a_queue() {
+    let output = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter")).args(STRETCHED).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("--events.queue-url"), "{error}");
+}
+
+/// Reported, and not verified: IAM.9 says what was read.
+#[test]
+fn what_events_report_of_root_is_exported_where_that_is_asked_for_and_judged_nowhere() {
+    let reported =
+        |sign: &str| format!("aws_mfa_events_root_reported_timestamp_seconds{{account_id=\"{ID}\",sign=\"{sign}\"}}");
+    let sign_in = event(ID, "ConsoleLogin").replace("aws.iam", "aws.signin").replace(
+        "\"readOnly\"",
+        "\"responseElements\":{\"ConsoleLogin\":\"Success\"},\"additionalEventData\":{\"MFAUsed\":\"No\"},\"readOnly\"",
+    );
+    for (flags, is_told) in [(&["--events.root-signs"][..], true), (&[], false)] {
+        let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
+        let exporter = exporter(&sim, &queue.endpoint(), &[&SLOW[..], flags].concat());
+        settled(&exporter);
+        queue.send(&sign_in);
+        queue.send(&event(ID, "PasswordRecoveryCompleted").replace("aws.iam", "aws.signin"));
+        queue.send(&sign_in.replace(ID, "999999999999"));
+        let is_taken = |samples: &Samples| {
+            metric(samples, "received_total", "kind=\"sign_in\"") == 2.0
+                && metric(samples, "dropped_total", "reason=\"unwatched\"") == 1.0
+        };
+        let samples = exporter.wait_for("the events", SOON, is_taken);
+        for sign in ["sign_in_without_mfa", "password_recovery_completed"] {
+            assert_eq!(samples.value(&reported(sign)).is_some(), is_told, "{sign}");
+        }
+        let count = samples.names().filter(|name| name.contains("root_reported")).count();
+        assert_eq!(count, if is_told { 2 } else { 0 });
+        assert_eq!(samples.status("IAM.9"), "passed");
+    }
+}
+
+#[test]
+fn a_check_tells_from_which_accounts_echoes_come() {
+    let (sim, queue) = (Arc::new(Sim::start(organization(2)).unwrap()), OwnQueue::start(Answer::Serve));
+    let [heard, silent] = [members(2).remove(0), members(2).remove(1)];
+    let works = send_back_of(&sim, &queue, move |account| account != members(2)[1]);
+    let check = |output: &str, wait: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+        command.env_clear().args(["check", "--output", output, "--wait-for-echoes", wait]);
+        command.args([format!("--organization.role-name={ROLE}"), format!("--events.queue-url={}", queue::URL)]);
+        command.env("AWS_ENDPOINT_URL", sim.endpoint()).env("AWS_ENDPOINT_URL_SQS", queue.endpoint());
+        command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", "x").output().unwrap()
+    };
+    let json: serde_json::Value = serde_json::from_slice(&check("json", "5s").stdout).unwrap();
+    let echo = |id: &str| {
+        let accounts = json["accounts"].as_array().unwrap();
+        accounts.iter().find(|account| account["account_id"] == id).unwrap()["echo"].clone()
+    };
+    assert_eq!([&echo(&heard)["came"], &echo(OWN)["came"]], [true, true], "{json}");
+    assert!(echo(&heard)["asked_at"].is_string());
+    assert_eq!([&echo(&silent)["came"], &echo(&silent)["asked_at"]], [&false.into(), &serde_json::Value::Null]);
+    let text = String::from_utf8(check("table", "5s").stdout).unwrap();
+    assert!(text.contains("Echoes came from 2 of 3 accounts within 5s.") && text.contains(&silent), "{text}");
+    let refused = check("csv", "5s");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--output table"), "{refused:?}");
+    works.store(false, Ordering::Relaxed);
 }
 
 /// They come again and again, which costs reads within their bound; nobody is told that
@@ -239,7 +392,8 @@ fn organization(count: usize) -> Scenario {
     }
 }
 
-/// What anybody can do who may send to the queue, as fast as the exporter takes it.
+/// What anybody can do who may send to the queue. There are always ten more messages: that is as
+/// good as ten thousand a second, for nobody has the exporter take more than it does.
 #[test]
 fn a_flood_of_forged_events_costs_what_is_documented_and_delays_nobody() {
     let (sim, queue) = (Sim::start(organization(20)).unwrap(), OwnQueue::start(Answer::Serve));
@@ -256,11 +410,18 @@ fn a_flood_of_forged_events_costs_what_is_documented_and_delays_nobody() {
     let pages = |text: String| text.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
     let count = |operation: &str| sim.count(&victim, operation);
     let before = ["GetAccountSummary", "ListVirtualMFADevices", "ListUsers"].map(count);
-    queue.flood(&event(&victim, "DeactivateMFADevice"));
+    // Changes, echoes, an account of others, and what is no event.
+    let forged = [
+        event(&victim, "DeactivateMFADevice"),
+        echo(&victim, "00000000-aaaa-4bbb-8ccc-000000000000"),
+        event("999999999999", "CreateUser"),
+        "x".repeat(1_000),
+    ];
+    queue.flood(&forged);
     let began = Instant::now();
     let mut sizes = Vec::new();
     let mut oldest: f64 = 0.0;
-    while began.elapsed() < Duration::from_secs(40) {
+    while began.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_secs(2));
         sizes.push(pages(resident()));
         let samples = exporter.metrics();
@@ -272,16 +433,21 @@ fn a_flood_of_forged_events_costs_what_is_documented_and_delays_nobody() {
             oldest = oldest.max(tick - samples.value(&series).unwrap());
         }
     }
-    let received = metric(&exporter.metrics(), "received_total", "kind=\"iam\"");
+    let samples = exporter.metrics();
+    let dropped = ["unasked", "unwatched", "not_json"]
+        .map(|reason| metric(&samples, "dropped_total", &format!("reason=\"{reason}\"")));
+    let received = metric(&samples, "received_total", "kind=\"iam\"") + dropped.iter().sum::<f64>();
     let after = ["GetAccountSummary", "ListVirtualMFADevices", "ListUsers"].map(count);
     let [summaries, lists, users] = [0, 1, 2].map(|n| after[n] - before[n]);
     eprintln!(
-        "{received} forged events in 40 s: {summaries} summaries, {lists} lists, {users} lists of users; others at most {oldest:.1} s old; RSS {sizes:?} pages"
+        "{received} forged messages in 60 s: {summaries} summaries, {lists} lists, {users} lists of users; others at most {oldest:.1} s old; RSS {sizes:?} pages"
     );
     assert!(received > 2_000.0, "{received}");
-    // 12 and one each 30 s that events start, 4 and one of the usual interval, and one before each list.
+    assert!(dropped.iter().all(|count| *count > 500.0), "{dropped:?}");
+    assert_eq!(metric(&samples, "received_total", "kind=\"echo\""), 0.0, "an echo that was forged is none");
+    // 12 and one each 30 s that events start, 7 of the usual interval, and one before each list.
     assert!(lists <= 5 && users <= 5, "{lists} {users}");
-    assert!(summaries <= 14 + 5 + 2 * lists, "{summaries}");
+    assert!(summaries <= 14 + 8 + 2 * lists, "{summaries}");
     assert!(oldest < 15.0, "{oldest}");
     let (early, late) = (sizes[4], *sizes.last().unwrap());
     assert!(late <= early + early / 10, "memory is flat: {sizes:?}");

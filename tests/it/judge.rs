@@ -14,7 +14,7 @@ use aws_mfa_exporter::model::{
     time::{Moment, Timestamp, Uptime},
 };
 
-const CADENCE: Cadence = Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) };
+const CADENCE: Cadence = Cadence::new(Duration::from_secs(60), Duration::from_secs(900));
 const NOW: u64 = 10_000;
 
 /// What one row of a table says; the defaults are a root user with a password

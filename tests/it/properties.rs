@@ -31,8 +31,7 @@ use proptest::prelude::*;
 use crate::support::at_once;
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
-const PLAN: Plan =
-    Plan { cadence: Cadence { root: Duration::from_secs(60), devices: Duration::from_secs(900) }, ..Plan::ROOT };
+const PLAN: Plan = Plan { cadence: Cadence::new(Duration::from_secs(60), Duration::from_secs(900)), ..Plan::ROOT };
 
 /// An account as far as root's controls can tell states apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -246,7 +245,11 @@ impl Clocks {
 }
 
 fn fresh_snapshot(clocks: Clocks) -> Snapshot {
-    let mut snapshot = Snapshot::new(PLAN, clocks.read());
+    snapshot_of(PLAN, clocks)
+}
+
+fn snapshot_of(plan: Plan, clocks: Clocks) -> Snapshot {
+    let mut snapshot = Snapshot::new(plan, clocks.read());
     snapshot.fold(Event::Identified { identity: identity(), at: clocks.read() }, clocks.read());
     snapshot
 }
@@ -261,6 +264,8 @@ enum Step {
     SetClock(i64),
     Restart,
     Late,
+    /// A call comes back that was made so long ago.
+    Echo(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -274,6 +279,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (-4_000_000..4_000_000i64).prop_map(Step::SetClock),
         1 => Just(Step::Restart),
         1 => Just(Step::Late),
+        2 => (0..900_000u64).prop_map(Step::Echo),
     ]
 }
 
@@ -365,10 +371,17 @@ proptest! {
     }
 
     #[test]
-    fn a_published_verdict_was_right_and_is_not_too_old(world in world(), steps in prop::collection::vec(step(), 1..40)) {
+    fn a_published_verdict_was_right_and_is_not_too_old(
+        world in world(),
+        steps in prop::collection::vec(step(), 1..40),
+        with_events in prop::option::of(prop_oneof![Just(300u64), Just(900)]),
+    ) {
+        let with_events = with_events.map(Duration::from_secs);
+        let plan = Plan { cadence: Cadence { with_events, ..PLAN.cadence }, ..PLAN };
+        let mut last_echo: Option<u64> = None;
         let mut clocks = Clocks { mono: 1_000_000, step: 0 };
         let mut world = world;
-        let mut snapshot = fresh_snapshot(clocks);
+        let mut snapshot = snapshot_of(plan.clone(), clocks);
         // What was true from when on, by the clock that is never stepped.
         let mut history = vec![(clocks.mono, world)];
         let mut believed = None;
@@ -384,8 +397,15 @@ proptest! {
                 Step::Wait(time) => clocks.mono += time,
                 Step::SetClock(by) => clocks.step += by,
                 Step::Restart => {
-                    snapshot = fresh_snapshot(clocks);
-                    (believed, listed, last) = (None, None, None);
+                    snapshot = snapshot_of(plan.clone(), clocks);
+                    (believed, listed, last, last_echo) = (None, None, None, None);
+                }
+                Step::Echo(ago) => {
+                    // Echoes come in any order.
+                    let asked = clocks.mono.saturating_sub(ago);
+                    last_echo = last_echo.max(Some(asked));
+                    let asked = Clocks { mono: asked, ..clocks }.read();
+                    snapshot.fold(Event::Echoed { account: identity().account, asked }, clocks.read());
                 }
                 Step::Late => {
                     // A run that hung reports after later ones did.
@@ -441,10 +461,17 @@ proptest! {
             for control in Control::ALL {
                 let Some((status, as_of)) = known(&snapshot, control) else { continue };
                 let age = clocks.read().mono.since(as_of.mono);
-                let longest = match control {
-                    Control::Iam6 => 1_800,
-                    _ => 900,
+                let (beat, usual, longer) = match control {
+                    Control::Iam6 => (300, 1_800, 2 * 3_720),
+                    _ => (300, 900, 900),
                 };
+                // As long as a call has come back of the last two heartbeats, and for a usual age after.
+                let longest = with_events.map_or(usual, |time| {
+                    let silent = last_echo.map(|last_echo| (clocks.mono - last_echo) / 1_000);
+                    let beat = beat.max(time.as_secs());
+                    let is_longer = silent.is_some_and(|silent| silent <= 2 * beat + usual);
+                    if is_longer { longer.max(3 * time.as_secs()) } else { usual }
+                });
                 prop_assert!(age <= Duration::from_secs(longest), "{control:?} {status} is {age:?} old");
                 // True at the as-of time, or within the second that the run took.
                 let from = as_of.mono.since(Uptime::default()).as_millis() as u64;

@@ -195,11 +195,8 @@ fn frozen_collectors_end_in_unknown_by_the_tick_alone() {
         },
     };
     let clock = Clock::new();
-    let plan = Plan {
-        cadence: Cadence { root: Duration::from_secs(1), devices: Duration::from_secs(1) },
-        devices: false,
-        ..Plan::ROOT
-    };
+    let plan =
+        Plan { cadence: Cadence::new(Duration::from_secs(1), Duration::from_secs(1)), devices: false, ..Plan::ROOT };
     let snapshot = Snapshot::new(plan, clock.now());
     let (latest, snapshots) = watch::channel(Arc::new(snapshot));
     let (published, exposition) = watch::channel(None);

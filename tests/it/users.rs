@@ -20,5 +20,7 @@ mod mistrust;
 mod model;
 /// A second opinion: moto, asked by boto3.
 mod opinion;
+/// The way of events, broken in every way.
+mod paths;
 /// The promise, ten thousand times.
 mod properties;

@@ -25,8 +25,11 @@ use crate::{
             report::{Report, ReportRow},
             user::{Judged, Live, ReportUse, Reported},
         },
-        judge::users::{self, Ask, Census, Gap, UsersEvidence},
-        snapshot::News,
+        judge::{
+            Status,
+            users::{self, Ask, Census, Gap, REPORT_MAX_AGE, UsersEvidence},
+        },
+        snapshot::{News, UsersPlan},
         time::{Moment, Uptime},
     },
 };
@@ -292,8 +295,35 @@ impl<'a, I: UsersIam> Run<'a, I> {
             return Some(Duration::ZERO);
         }
         let is_open = self.is_report_under_way || is_doubted || !self.gaps().is_empty();
-        let again = (is_open && !is_follow_up).then_some(CONFIRM_ABSENCE);
-        again.into_iter().chain(self.second_look()).min()
+        let again = (is_open && !is_follow_up).then_some(CONFIRM_ABSENCE).or_else(|| self.soon());
+        again.into_iter().chain(self.second_look()).chain(self.report_due()).min()
+    }
+
+    /// Where runs are rare, what is not known does not wait for the next of them.
+    fn soon(&self) -> Option<Duration> {
+        let usual = UsersPlan::DEFAULT.interval;
+        (self.order.plan.interval > usual && self.is_unknown()).then_some(usual)
+    }
+
+    /// Whether a verdict cannot be told by what is known now.
+    fn is_unknown(&self) -> bool {
+        let known = Known::new(Arc::new(self.reading.clone()), self.began);
+        let evidence = UsersEvidence {
+            reading: Some(&known),
+            changes: self.order.changes.get(),
+            is_watched: true,
+            policies: None,
+        };
+        let census = Census::take(evidence, &self.order.terms, |_| false, self.iam.now());
+        [census.iam5, census.iam19].iter().any(|verdict| verdict.status == Status::Unknown)
+    }
+
+    /// When the report has to be made anew, if what it tells would be too old by the time
+    /// of the next run.
+    fn report_due(&self) -> Option<Duration> {
+        let age = self.age(self.reading.report?.generated);
+        let is_late = age < REPORT_LASTS && age + self.next_run() > REPORT_MAX_AGE;
+        is_late.then(|| REPORT_LASTS - age)
     }
 
     /// When a change that was seen calls for another look, if it does.

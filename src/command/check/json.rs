@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::compare::Changes;
+use super::{compare::Changes, echoes::EchoReport};
 use crate::{
     model::{
         facts::Fault,
@@ -36,6 +36,9 @@ struct AccountReport<'a> {
     controls: Vec<ControlReport>,
     collectors: Vec<CollectorReport<'a>>,
     users: Option<UsersReport<'a>>,
+    /// Only with `--wait-for-echoes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echo: Option<EchoReport>,
 }
 
 /// The counts are those of the metrics: null unless known of every user. `named` has
@@ -90,13 +93,13 @@ struct Problem<'a> {
 
 /// Writes the report.
 #[must_use]
-pub fn json(snapshot: &Snapshot, changes: Option<&Changes>) -> String {
+pub fn json(snapshot: &Snapshot, changes: Option<&Changes>, has_echoes: bool) -> String {
     let report = Report {
         schema_version: SCHEMA_VERSION,
         exporter_version: crate::build_info::BUILD.version,
         checked_at: snapshot.tick.wall.to_rfc3339(),
         fault: snapshot.discovery.fault.as_ref().map(Problem::of),
-        accounts: snapshot.accounts().filter_map(|state| AccountReport::of(snapshot, state)).collect(),
+        accounts: snapshot.accounts().filter_map(|state| AccountReport::of(snapshot, state, has_echoes)).collect(),
         changes,
     };
     serde_json::to_string_pretty(&report).expect("a report of texts has a JSON form") + "\n"
@@ -109,7 +112,7 @@ impl<'a> Problem<'a> {
 }
 
 impl<'a> AccountReport<'a> {
-    fn of(snapshot: &Snapshot, state: &'a AccountState) -> Option<Self> {
+    fn of(snapshot: &Snapshot, state: &'a AccountState, has_echoes: bool) -> Option<Self> {
         let account = state.account.as_ref()?;
         let controls = state.standings().map(|(control, standing)| ControlReport {
             control: control.as_str(),
@@ -131,6 +134,7 @@ impl<'a> AccountReport<'a> {
             controls: controls.collect(),
             collectors: collectors.collect(),
             users: UsersReport::of(snapshot, state),
+            echo: has_echoes.then(|| EchoReport::of(state)),
         })
     }
 }

@@ -1,14 +1,14 @@
 //! The loop that takes inventory: it lists the virtual devices and, by what that has
 //! shown, settles the users.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{borrow::Cow, sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::AccountRun;
+use super::{AccountRun, Due};
 use crate::{
     aws::iam::AccountIam,
     collect::{
@@ -19,11 +19,8 @@ use crate::{
     model::{
         account::Identity,
         facts::{Changes, Fault, FaultClass, Known, Summary, VirtualDevices},
-        judge::{
-            SLOW_HEARTBEAT,
-            users::{REPORT_PRECISION, UsersEvidence, gaps},
-        },
-        snapshot::{Collector, LONGEST_RUN, News, UsersPlan},
+        judge::users::{REPORT_PRECISION, UsersEvidence, gaps},
+        snapshot::{Collector, LONGEST_RUN, News, Plan},
         time::Moment,
     },
 };
@@ -48,7 +45,7 @@ struct Inventory {
     /// The list of devices of the run just before.
     list: Option<VirtualDevices>,
     /// When the users are due.
-    users_due: Option<Instant>,
+    users_due: Option<Due<Instant>>,
     /// When they were last begun with.
     users_began: Option<Moment>,
     /// How often in a row either collector was denied.
@@ -78,29 +75,47 @@ impl AccountRun {
         let mut beats = self.beats.subscribe();
         // The first heartbeat wakes it. If none succeeds, the list is asked for all
         // the same, so that what is wrong with it is not called "pending" for long.
-        let mut pause = FIRST_INVENTORY.min(self.plan.inventory_interval());
+        let mut due = Due::after(Instant::now(), FIRST_INVENTORY.min(self.plan.inventory_interval()), None);
         loop {
-            let is_due = timeout(pause, self.wake.notified()).await.is_err();
-            if is_due && pause > WORTH_WAITING {
-                self.await_beat(&mut beats).await;
+            let began = Instant::now();
+            let is_due = self.await_due(due).await;
+            if is_due && began.elapsed() > WORTH_WAITING {
+                self.await_beat(&mut beats, due.may_wait()).await;
             }
-            let users_due = inventory.users_due.is_none_or(|due| due <= Instant::now());
+            let users_due = inventory.users_due.is_none_or(|due| due.at(self.echo_end()) <= Instant::now());
             let is_wanted = self.wants_users.swap(false, Ordering::Relaxed);
             let with_users = is_wanted || users_due || inventory.has_changed(&self.knowledge.changes.get());
             let turn = Turn { beat: *beats.borrow_and_update(), with_users };
             // Boxed, so that between two runs an account is small.
-            pause = Box::pin(self.take_inventory(&mut inventory, turn)).await;
+            due = Box::pin(self.take_inventory(&mut inventory, turn)).await;
+            due = due.no_sooner_than(Instant::now() + INVENTORY_GAP);
             sleep(INVENTORY_GAP).await;
+        }
+    }
+
+    /// Waits until one is due; false where it was woken before.
+    async fn await_due(&self, due: Due<Instant>) -> bool {
+        let mut last_echo = self.inbox.last_echo();
+        loop {
+            let at = due.at(self.echo_until(*last_echo.borrow_and_update()));
+            tokio::select! {
+                biased;
+                () = self.wake.notified() => return false,
+                () = sleep_until(at) => return true,
+                _ = last_echo.changed() => {}
+            }
         }
     }
 
     /// Waits for a heartbeat that is soon to come. Where none comes, or none soon,
     /// the run has to begin with a summary of its own.
-    async fn await_beat(&self, beats: &mut watch::Receiver<Option<(Moment, Summary)>>) {
+    async fn await_beat(&self, beats: &mut watch::Receiver<Option<(Moment, Summary)>>, may_wait: bool) {
         beats.mark_unchanged();
-        let is_slow = beats.borrow().is_some_and(|(_, summary)| summary.credentials_absent());
-        let heartbeat = self.plan.cadence.root * if is_slow { SLOW_HEARTBEAT } else { 1 };
-        let patience = heartbeat.mul_f64(1.1).min(self.plan.inventory_interval() / 2);
+        // What was to be good for a usual interval is not good while a longer one lasts.
+        let plan = if may_wait { self.running() } else { Cow::Borrowed(&*self.plan) };
+        let summary = beats.borrow().map(|(_, summary)| summary);
+        let heartbeat = summary.map_or(plan.cadence.root, |summary| plan.cadence.heartbeat_of(&summary));
+        let patience = heartbeat.mul_f64(1.1).min(plan.inventory_interval() / 2);
         let _ = timeout(patience, beats.changed()).await;
     }
 
@@ -131,34 +146,50 @@ impl AccountRun {
     }
 
     /// Lists the devices, and settles the users if it is their turn; tells how long
-    /// the next run may wait.
-    async fn take_inventory(&self, inventory: &mut Inventory, turn: Turn) -> Duration {
+    /// when the next run is due.
+    async fn take_inventory(&self, inventory: &mut Inventory, turn: Turn) -> Due<Instant> {
         let (began, start) = (self.session.caller().clock().now(), Instant::now());
+        let plan = self.running();
         let beat = turn.beat.filter(|(at, _)| began.mono.since(at.mono) <= SUMMARY_LASTS);
         // A list is as old as the summary that it begins with. One that is due because the
         // replicas have heard of a change by now does not begin with one of before.
         let changes = self.knowledge.changes.get();
         let beat = beat.filter(|(at, _)| changes.is_settled(*at) || !changes.is_settled(began));
         let listed = self.list_devices(inventory, beat).await;
-        let interval = self.next(self.plan.inventory_interval(), inventory.denials[0]);
-        let pause = interval.saturating_sub(start.elapsed()).min(self.second_look(began));
-        let Some(plan) = self.plan.users.filter(|_| turn.with_users) else { return pause };
+        // What was settled for the usual interval alone may not be good for a longer one.
+        let may_wait = self.is_stretched() && *plan != *self.plan && listed.is_ok();
+        let due = self.due(start, Plan::inventory_interval, may_wait, inventory.denials[0]);
+        let due = self.second_look(began).map_or(due, |time| due.by(Instant::now() + time));
+        if !turn.with_users || plan.users.is_none() {
+            // Users that are due before do not wait for the next list, where that is late.
+            return due.waiting_for(inventory.users_due);
+        }
         inventory.users_began = Some(began);
-        let follow_up = self.settle_users(inventory, plan, listed).await;
-        let next = self.next(plan.interval, inventory.denials[1]).saturating_sub(start.elapsed());
+        let follow_up = self.settle_users(inventory, &plan, listed).await;
+        let follow_up = follow_up.map(|time| Instant::now() + time);
+        let next = |part: f64| {
+            let interval = move |plan: &Plan| plan.interval(Collector::Users).mul_f64(part);
+            let next = self.due(start, interval, may_wait, inventory.denials[1]);
+            follow_up.map_or(next, |time| next.by(time))
+        };
         // Users that are nearly due are settled along with the list of devices, which
         // would be read for them alone otherwise.
-        let follow_up = follow_up.map(|time| time.min(next));
-        inventory.users_due = Some(Instant::now() + follow_up.unwrap_or_else(|| next.mul_f64(0.8)));
-        pause.min(follow_up.unwrap_or(next))
+        inventory.users_due = Some(next(0.8));
+        due.or(next(1.0))
+    }
+
+    /// The plan that runs now.
+    fn running(&self) -> Cow<'_, Plan> {
+        let stretched = self.plan.stretched().filter(|_| self.is_stretched());
+        stretched.map_or(Cow::Borrowed(&*self.plan), Cow::Owned)
     }
 
     /// After what time the list is worth a second look: a replica of IAM may not have
     /// heard of the last change, or of the first look at all. Not if `began` was late
     /// enough.
-    fn second_look(&self, began: Moment) -> Duration {
-        let due = self.knowledge.changes.get().second_look().filter(|due| due.mono > began.mono);
-        due.map_or(Duration::MAX, |due| due.mono.since(self.session.caller().clock().now().mono))
+    fn second_look(&self, began: Moment) -> Option<Duration> {
+        let due = self.knowledge.changes.get().second_look().filter(|due| due.mono > began.mono)?;
+        Some(due.mono.since(self.session.caller().clock().now().mono))
     }
 
     /// The list of devices, as a collector of its own where it is one.
@@ -179,12 +210,12 @@ impl AccountRun {
     async fn settle_users(
         &self,
         inventory: &mut Inventory,
-        plan: UsersPlan,
+        running: &Plan,
         listed: Result<Listed, Fault>,
     ) -> Option<Duration> {
-        let (before, changes, terms) =
-            (self.knowledge.users(), self.knowledge.changes.clone(), self.plan.users_terms());
-        let only = self.only.clone();
+        let plan = running.users_order(*running != *self.plan)?;
+        let (terms, only) = (running.users_terms(), self.only.clone());
+        let (before, changes) = (self.knowledge.users(), self.knowledge.changes.clone());
         // The only run ends when all questions have been asked.
         let deadline = if only.is_some() { Duration::MAX } else { LONGEST_RUN };
         let collect = move |iam: AccountIam, _: Identity| async move {

@@ -2,7 +2,7 @@
 //! where there is no queue.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -11,8 +11,12 @@ use prometheus::{GaugeVec, HistogramVec, IntCounterVec, Result};
 
 use super::Rows;
 use crate::{
-    events::{Kind, Refusal},
-    model::{account::AccountId, facts::FaultClass, time::Timestamp},
+    events::{Kind, Refusal, sign::Sign},
+    model::{
+        account::AccountId,
+        facts::FaultClass,
+        time::{Moment, Timestamp},
+    },
 };
 
 const UNLABELLED: [&str; 0] = [];
@@ -32,6 +36,7 @@ pub struct EventMetrics {
     last_success: GaugeVec,
     reads: IntCounterVec,
     received: IntCounterVec,
+    signs: GaugeVec,
     up: GaugeVec,
 }
 
@@ -42,18 +47,18 @@ impl EventMetrics {
                 "aws_mfa_events_delay_seconds",
                 &["queue"],
                 &DELAYS,
-                "How late events of watched accounts were received: from the time in the event, which is to the second and by the clock of AWS, to the clock of this host. No verdict depends on it.",
+                "How late events of watched accounts were received. Of an echo: the time since AWS had answered the call, by the clock of this host. Of another event: the time since the time in the event, which is to the second and by the clock of AWS. No verdict depends on it.",
             )?,
             echoes: rows.gauges(
                 "aws_mfa_events_last_echo_timestamp_seconds",
                 &["account_id"],
-                "When a GetAccountSummary of the exporter itself last came back as an event, which shows that events of this account arrive. 0 before the first time; absent without a queue. Needs the rule for echoes.",
+                "When the exporter made the last GetAccountSummary that has come back as an event, which shows that events of this account arrived then. The event must have the id of that request, and counts once. 0 before the first time; absent without a queue. Needs the rule for echoes.",
             )?,
             echoing: Arc::default(),
             dropped: rows.counters(
                 "aws_mfa_events_dropped_total",
                 &["queue", "reason"],
-                "Messages of the queue that start no read, by reason: not_an_event, not_json, sns_envelope, unwatched. The last is an event of an account that this exporter does not watch, for example of another shard.",
+                "Messages of the queue that start no read and prove nothing, by reason: not_an_event, not_json, sns_envelope, unasked, unwatched. unasked looks like an echo, and is of no call that this exporter has made lately, or came twice: for example of another exporter that reads by the same role. unwatched is an event of an account that this exporter does not watch, for example of another shard.",
             )?,
             fault: rows.gauges(
                 "aws_mfa_events_fault",
@@ -74,6 +79,11 @@ impl EventMetrics {
                 "aws_mfa_events_received_total",
                 &["queue", "kind"],
                 "Events of watched accounts that the exporter has received, by kind: echo, iam, sign_in, other. An event is no evidence: it starts a read, and an echo not even that.",
+            )?,
+            signs: rows.gauges(
+                "aws_mfa_events_root_reported_timestamp_seconds",
+                &["account_id", "sign"],
+                "When the exporter last received an event that reports this of the account's root: central_access_disabled, email_changed, login_profile_created, password_recovery_completed, password_recovery_requested, sign_in, sign_in_without_mfa. Reported, and not verified: whoever can send to the queue can forge it, and no verdict goes by it. Absent before the first such event since the start, and without --events.root-signs.",
             )?,
             up: rows.gauges(
                 "aws_mfa_events_up",
@@ -98,22 +108,39 @@ impl EventMetrics {
         self.is_down(queue, Some(FaultClass::Pending));
     }
 
-    /// An echo of this account came at this time.
+    /// An echo of a call in this account has come, which was made at this time. Echoes come
+    /// in any order.
     pub fn echoed(&self, account: AccountId, at: Timestamp) {
         self.echoing.lock().unwrap_or_else(PoisonError::into_inner).insert(account);
-        self.echoes.with_label_values(&[account.as_str()]).set(at.as_seconds());
+        let echo = self.echoes.with_label_values(&[account.as_str()]);
+        echo.set(echo.get().max(at.as_seconds()));
     }
 
-    /// Says of each of these accounts when its last echo came, and of no other.
-    pub fn expect_echoes(&self, accounts: BTreeSet<AccountId>) {
+    /// Says of each of these accounts when the last call was made that has come back, and of
+    /// no other. What is given is what was known when the account began to run.
+    pub fn expect_echoes(&self, accounts: &BTreeMap<AccountId, Option<Moment>>) {
         let mut known = self.echoing.lock().unwrap_or_else(PoisonError::into_inner);
-        for gone in known.difference(&accounts) {
+        for gone in known.iter().filter(|known| !accounts.contains_key(known)) {
             let _ = self.echoes.remove_label_values(&[gone.as_str()]);
+            for sign in Sign::ALL {
+                let _ = self.signs.remove_label_values(&[gone.as_str(), sign.as_str()]);
+            }
         }
-        for new in accounts.difference(&known) {
-            self.echoes.with_label_values(&[new.as_str()]).set(0.0);
+        for (new, last_echo) in accounts.iter().filter(|(account, _)| !known.contains(account)) {
+            let at = last_echo.map_or(Timestamp::default(), |last_echo| last_echo.wall);
+            self.echoes.with_label_values(&[new.as_str()]).set(at.as_seconds());
         }
-        *known = accounts;
+        *known = accounts.keys().copied().collect();
+    }
+
+    /// An event that reports this of an account's root came at this time.
+    pub fn reported(&self, account: AccountId, sign: Sign, at: Timestamp) {
+        self.signs.with_label_values(&[account.as_str(), sign.as_str()]).set(at.as_seconds());
+    }
+
+    /// Has nothing more to say of what was reported of root.
+    pub fn forget_reports(&self) {
+        self.signs.reset();
     }
 
     /// An event was received so long after its own time.

@@ -46,6 +46,17 @@ pub(super) const FAMILIES: &[Family] = &[
     )
     .only(Form::AtRest),
     of_account(
+        "aws_mfa_events_interval_in_force",
+        &["account_id"],
+        "Whether the account is read at the longer interval of --collector.root.interval-with-events (1), because an echo has shown within two such intervals that its events arrive; or at the usual interval (0). Absent without that option.",
+        |view, rows| {
+            if view.state.is_scanned() {
+                rows.push_known(&[], view.state.is_stretched(&view.snapshot.plan, view.snapshot.tick));
+            }
+        },
+    )
+    .only(Form::Served),
+    of_account(
         "aws_mfa_management_account_info",
         &["account_id"],
         "The organization's management account. A StackSet does not reach it, so its role needs a stack of its own. Absent if no organization is watched, and in shards that do not watch this account. Always 1.",

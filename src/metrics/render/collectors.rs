@@ -29,10 +29,12 @@ pub(super) const FAMILIES: &[Family] = &[
     of_snapshot(
         "aws_mfa_collector_interval_seconds",
         &["collector"],
-        "Configured interval between two runs of the collector. In accounts without root credentials, the root collector waits five times as long.",
+        "Configured interval between two runs of the collector; with --collector.root.interval-with-events, the longer one. In accounts without root credentials, the root collector waits up to five times as long.",
         |snapshot, rows| {
-            for collector in snapshot.plan.collectors() {
-                rows.push(&[collector.as_str()], snapshot.plan.interval(collector).as_secs_f64());
+            let longest = snapshot.plan.stretched();
+            let plan = longest.as_ref().unwrap_or(&snapshot.plan);
+            for collector in plan.collectors() {
+                rows.push(&[collector.as_str()], plan.interval(collector).as_secs_f64());
             }
         },
     ),

@@ -51,6 +51,8 @@ pub struct Memory {
     pub bindings: Bindings,
     /// How the collectors were doing.
     pub health: BTreeMap<Collector, Health>,
+    /// When the last call was made that has come back as an event.
+    pub last_echo: Option<Moment>,
     /// When each control was last seen protected, and when failed.
     pub past: BTreeMap<Control, (Option<Timestamp>, Option<Timestamp>)>,
 }
@@ -77,6 +79,8 @@ pub struct AccountState {
     policies: Option<Known<Arc<PoliciesReading>>>,
     /// When the account was last seen to have changed.
     changes: Changes,
+    /// When the last call was made that has come back as an event.
+    pub(super) last_echo: Option<Moment>,
     root_devices: RootDevices,
     /// What is said of the pools, until something of it may be otherwise.
     pool_census: Option<PoolCensus>,
@@ -103,6 +107,7 @@ impl AccountState {
             root_email: RootEmail::default(),
             policies: None,
             changes: Changes::default(),
+            last_echo: None,
             root_devices: RootDevices::default(),
             pool_census: None,
             census: None,
@@ -121,7 +126,7 @@ impl AccountState {
             }
         }
         (state.reading, state.devices, state.users) = (memory.reading, memory.devices, memory.users);
-        (state.bindings, state.changes) = (memory.bindings, memory.changes);
+        (state.bindings, state.changes, state.last_echo) = (memory.bindings, memory.changes, memory.last_echo);
         state.audit = memory.audit.filter(|_| state.health.contains_key(&Collector::Rootaudit));
         state.root_devices = RootDevices::remember(memory.root_devices);
         // Who does not read contacts any more keeps nothing of them.
@@ -147,6 +152,7 @@ impl AccountState {
             users: self.users.clone(),
             audit: self.audit.clone(),
             changes: self.changes,
+            last_echo: self.last_echo,
             root_devices: self.root_devices.memory(),
             root_email: self.root_email,
             bindings: self.bindings.clone(),
@@ -223,6 +229,7 @@ impl AccountState {
             self.policies = None;
             self.audit = None;
             (self.changes, self.census, self.pool_census) = (Changes::default(), None, None);
+            self.last_echo = None;
             self.root_devices = RootDevices::default();
             (self.contacts, self.root_email) = (None, RootEmail::default());
         }

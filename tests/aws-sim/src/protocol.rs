@@ -22,6 +22,7 @@ pub(crate) struct Reply {
 }
 
 const IAM: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+/// What stands in a reply until the request has an id.
 pub(crate) const REQUEST_ID: &str = "11111111-2222-3333-4444-555555555555";
 const EXPIRED: Error = ((403, "ExpiredToken"), (400, "ExpiredTokenException"));
 
@@ -105,6 +106,18 @@ fn xml_error(status: u16, code: &str, message: &str) -> String {
          <Message>{}</Message>\n  </Error>\n  <RequestId>{REQUEST_ID}</RequestId>\n</ErrorResponse>\n",
         escape(message)
     )
+}
+
+/// The id of the `n`th request.
+pub(crate) fn request_id(n: usize) -> String {
+    format!("{n:08x}-aaaa-4bbb-8ccc-{n:012x}")
+}
+
+/// Writes the request's id into the reply; a reply in XML has it at its end.
+pub(crate) fn identify(reply: &mut Reply, request_id: &str) {
+    if let Some(at) = reply.body.rfind(REQUEST_ID) {
+        reply.body.replace_range(at..at + REQUEST_ID.len(), request_id);
+    }
 }
 
 /// Half of a document; a character is not cut in two.

@@ -15,6 +15,8 @@ pub struct Seen {
     pub service: String,
     /// What it asked for.
     pub operation: String,
+    /// The id that the reply gives to the request, and CloudTrail to the event about it.
+    pub request_id: String,
     /// With what; of a JSON body, the strings and numbers at its top.
     pub params: BTreeMap<String, String>,
 }

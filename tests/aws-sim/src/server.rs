@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     fault::Fault,
-    protocol::{REQUEST_ID, Reply},
+    protocol::Reply,
     request::{Request, header},
     shared::{Answer, Shared},
 };
@@ -24,12 +24,12 @@ pub(crate) async fn connection(mut stream: TcpStream, shared: Shared) -> io::Res
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut stream, &mut buffer).await? {
-        let Answer { reply, faults, latency, date } = shared.handle(request);
+        let Answer { reply, faults, latency, date, request_id } = shared.handle(request);
         // Even a sleep of no time waits for the timer's next tick.
         if !latency.is_zero() {
             sleep(latency).await;
         }
-        if !send(&mut stream, &reply, &faults, date).await? {
+        if !send(&mut stream, &reply, &faults, (date, &request_id)).await? {
             break;
         }
     }
@@ -58,7 +58,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Resul
 }
 
 /// Sends a reply the way the faults want it; false when the connection is over.
-async fn send(stream: &mut TcpStream, reply: &Reply, faults: &[Fault], date: SystemTime) -> io::Result<bool> {
+async fn send(stream: &mut TcpStream, reply: &Reply, faults: &[Fault], named: (SystemTime, &str)) -> io::Result<bool> {
     for fault in faults {
         if let Fault::Slow(time) = fault {
             sleep(*time).await;
@@ -72,7 +72,7 @@ async fn send(stream: &mut TcpStream, reply: &Reply, faults: &[Fault], date: Sys
     let length =
         if fault.is_some() { "Transfer-Encoding: chunked".into() } else { format!("Content-Length: {}", body.len()) };
     let encoding = if is_gzip { "Content-Encoding: gzip\r\n" } else { "" };
-    let head = head(reply, date, &format!("{encoding}{length}"));
+    let head = head(reply, named, &format!("{encoding}{length}"));
     match fault {
         None => {
             stream.write_all(&[head.as_bytes(), body].concat()).await?;
@@ -105,9 +105,9 @@ async fn send(stream: &mut TcpStream, reply: &Reply, faults: &[Fault], date: Sys
     Ok(false)
 }
 
-fn head(reply: &Reply, date: SystemTime, further: &str) -> String {
+fn head(reply: &Reply, (date, request_id): (SystemTime, &str), further: &str) -> String {
     format!(
-        "HTTP/1.1 {} Simulated\r\nDate: {}\r\nContent-Type: {}\r\nx-amzn-RequestId: {REQUEST_ID}\r\n\
+        "HTTP/1.1 {} Simulated\r\nDate: {}\r\nContent-Type: {}\r\nx-amzn-RequestId: {request_id}\r\n\
          x-aws-ec2-metadata-token-ttl-seconds: 21600\r\n{further}\r\n\r\n",
         reply.status,
         httpdate::fmt_http_date(date),

@@ -13,7 +13,7 @@ use crate::{
     history::History,
     limits::Limits,
     organization::Organization,
-    protocol::{Protocol, Reply},
+    protocol::{self, Protocol, Reply},
     record::{Record, Seen},
     reply,
     report::Reports,
@@ -36,6 +36,7 @@ pub(crate) struct Answer {
     pub(crate) faults: Vec<Fault>,
     pub(crate) latency: Duration,
     pub(crate) date: SystemTime,
+    pub(crate) request_id: String,
 }
 
 /// The state behind its lock.
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) keys: BTreeMap<String, Key>,
     sessions: usize,
+    requests: usize,
     pub(crate) session_length: Option<Duration>,
     pub(crate) organization: Option<Organization>,
     pub(crate) sources: Sources,
@@ -79,6 +81,7 @@ impl Shared {
             accounts,
             keys,
             sessions: 0,
+            requests: 0,
             session_length: None,
             organization: scenario.organization,
             sources: Sources::default(),
@@ -114,9 +117,11 @@ impl Shared {
         let root = root_access::target(&params).filter(|_| protocol == Protocol::Query && operation == ASSUME_ROOT);
         let asked = role.map(|role| role.account).or(root);
         let account = asked.map_or_else(|| caller.clone(), str::to_owned);
-        let seen = Seen { at: Instant::now(), account, service, operation, params };
+        inner.requests += 1;
+        let request_id = protocol::request_id(inner.requests);
+        let seen = Seen { at: Instant::now(), account, service, operation, request_id: request_id.clone(), params };
         inner.record.count(&seen);
-        let (reply, faults) = if sources::OPERATIONS.contains(&&*seen.operation) {
+        let (mut reply, faults) = if sources::OPERATIONS.contains(&&*seen.operation) {
             inner.answer_source(&seen, token.as_deref())
         } else if signed.is_some_and(|signed| !clock.accepts(&signed)) {
             (protocol.skewed(), Vec::new())
@@ -128,7 +133,8 @@ impl Shared {
             inner.answer(&seen, Caller { account: &caller, is_session: until.is_some(), is_root }, protocol)
         };
         inner.record.keep(seen);
-        Answer { reply, faults, latency: inner.latency, date: clock.now() }
+        protocol::identify(&mut reply, &request_id);
+        Answer { reply, faults, latency: inner.latency, date: clock.now(), request_id }
     }
 }
 

@@ -36,6 +36,14 @@ pub fn event(account: &str, name: &str) -> String {
     .to_string()
 }
 
+/// The event about a call of the exporter itself, which AWS has answered with this id.
+pub fn echo(account: &str, request_id: &str) -> String {
+    let mut event: Value = serde_json::from_str(&event(account, "GetAccountSummary")).unwrap();
+    event["detail"]["requestID"] = request_id.into();
+    event["detail"]["readOnly"] = true.into();
+    event.to_string()
+}
+
 /// moto's SQS.
 pub struct MotoQueue {
     address: String,
@@ -119,7 +127,7 @@ struct Inner {
     /// What was received last.
     received: VecDeque<String>,
     /// What there is no end of.
-    flood: Option<String>,
+    flood: Vec<String>,
 }
 
 /// A queue that does as it is told.
@@ -133,7 +141,7 @@ impl OwnQueue {
     pub fn start(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let inner = Inner { answer, messages: VecDeque::new(), received: VecDeque::new(), flood: None };
+        let inner = Inner { answer, messages: VecDeque::new(), received: VecDeque::new(), flood: Vec::new() };
         let queue = Self { address, inner: Arc::new((Mutex::new(inner), Condvar::new())) };
         let serving = queue.clone();
         std::thread::spawn(move || {
@@ -153,9 +161,9 @@ impl OwnQueue {
         self.change(|inner| inner.messages.push_back(body.to_owned()));
     }
 
-    /// From now on there are always ten messages of this body.
-    pub fn flood(&self, body: &str) {
-        self.change(|inner| inner.flood = Some(body.to_owned()));
+    /// From now on there are always ten messages of these bodies.
+    pub fn flood(&self, bodies: &[String]) {
+        self.change(|inner| inner.flood = bodies.to_vec());
     }
 
     pub fn answer(&self, answer: Answer) {
@@ -215,7 +223,7 @@ impl OwnQueue {
     /// Up to ten messages, for which it waits a second.
     fn messages(&self) -> Value {
         let (lock, arrival) = &*self.inner;
-        let is_idle = |inner: &mut Inner| inner.messages.is_empty() && inner.flood.is_none();
+        let is_idle = |inner: &mut Inner| inner.messages.is_empty() && inner.flood.is_empty();
         let (mut inner, _) = arrival.wait_timeout_while(lock.lock().unwrap(), Duration::from_secs(1), is_idle).unwrap();
         let flood: Vec<_> = inner.flood.iter().cycle().take(10).cloned().collect();
         let few = inner.messages.len().min(10);

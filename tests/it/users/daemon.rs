@@ -2,11 +2,11 @@
 //! judgement, driven as `account_run` drives them, without a socket or a second
 //! of waiting.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_mfa_exporter::{
     collect::{self, Finding, changes::SharedChanges, devices::Prior, progress::Only, root::Doubt, users::Order},
-    daemon::account_run::Trigger,
+    daemon::account_run::{Due, Trigger},
     model::{
         account::Identity,
         facts::{Known, Summary, UserFacts, UsersReading, VirtualDevices},
@@ -22,6 +22,10 @@ use super::model::{ACCOUNT, HOUR, MINUTE, Model, ROOT, SECOND, now};
 
 pub const PLAN: Plan = Plan::DEFAULT;
 
+/// How late each of the exporter's calls comes back, in milliseconds, by its number and when
+/// it was made; as often as there are times.
+pub type Path = Box<dyn Fn(usize, u64) -> Vec<u64>>;
+
 /// The exporter, watching a model.
 pub struct Daemon<'a> {
     pub model: &'a Model,
@@ -32,10 +36,20 @@ pub struct Daemon<'a> {
     changes: SharedChanges,
     reading: Option<Known<Arc<UsersReading>>>,
     list: Option<VirtualDevices>,
-    next_beat: u64,
-    next_inventory: u64,
+    next_beat: Due<Duration>,
+    next_inventory: Due<Duration>,
     waits_for_beat: bool,
-    users_due: u64,
+    users_due: Due<Duration>,
+    /// What becomes of the exporter's own calls on their way back: how late each comes, and
+    /// how often, by its number. Without this, none comes.
+    pub path: Option<Path>,
+    /// The calls that are on their way back, by when they come.
+    on_way: BTreeMap<u64, Vec<Moment>>,
+    made: usize,
+    settled_users: bool,
+    last_echo: Option<Moment>,
+    /// Time is looked at so often at least, in milliseconds.
+    pub grain: u64,
     users_began: Option<Moment>,
     /// Where it reads all once.
     pub only: Option<Only>,
@@ -53,6 +67,7 @@ impl<'a> Daemon<'a> {
         let mut snapshot = Snapshot::new(plan.clone(), at);
         snapshot.fold(Event::Identified { identity: identity(), at }, at);
         let (start, changes) = (model.life().mono, SharedChanges::default());
+        let due = |at: u64| Due::after(millis(at), Duration::ZERO, None);
         model.life().watcher = Some(changes.clone());
         Self {
             model,
@@ -63,10 +78,16 @@ impl<'a> Daemon<'a> {
             changes,
             reading: None,
             list: None,
-            next_beat: start,
-            next_inventory: start,
+            next_beat: due(start),
+            next_inventory: due(start),
             waits_for_beat: true,
-            users_due: start,
+            users_due: due(start),
+            path: None,
+            on_way: BTreeMap::new(),
+            made: 0,
+            settled_users: false,
+            last_echo: None,
+            grain: u64::MAX / 2,
             users_began: None,
             only: None,
             settled: start,
@@ -120,9 +141,11 @@ impl<'a> Daemon<'a> {
         }
         let at = self.model.life().moment();
         let state = state_file::read(text, Shard::WHOLE, true, at).unwrap();
-        *self = Self::with_plan(self.model, self.plan.clone());
+        let (path, grain) = (self.path.take(), self.grain);
+        *self = Self { path, grain, ..Self::with_plan(self.model, self.plan.clone()) };
         self.snapshot.restore(state.memories, state.listed, at);
         if let Some(state) = self.snapshot.accounts().next() {
+            self.last_echo = state.last_echo();
             let (reading, changes) = state.knowledge();
             (self.reading, self.changes) = (reading, SharedChanges::new(changes));
             self.model.life().watcher = Some(self.changes.clone());
@@ -142,6 +165,7 @@ impl<'a> Daemon<'a> {
     pub fn beat(&mut self) -> Option<(Moment, Summary)> {
         let started = self.model.life().moment();
         let finding = now(collect::root::collect(self.model, Doubt::Ask, &self.changes));
+        self.send_back(started);
         let summary = if let News::Root(reading) = &finding.news {
             self.is_woken |= self.trigger.beat(reading.summary.fingerprint());
             Some((started, reading.summary))
@@ -155,42 +179,99 @@ impl<'a> Daemon<'a> {
     /// Takes inventory of everything, beginning with the summary of a heartbeat if
     /// there is one; tells when another one is wanted.
     pub fn inventory(&mut self, beat: Option<(Moment, Summary)>) -> Option<Duration> {
-        self.users_due = 0;
-        self.take_inventory(beat)
+        self.users_due = Due::after(Duration::ZERO, Duration::ZERO, None);
+        self.take_inventory(beat).0
     }
 
-    fn take_inventory(&mut self, beat: Option<(Moment, Summary)>) -> Option<Duration> {
+    /// Puts a call on its way back.
+    fn send_back(&mut self, asked: Moment) {
+        let now = self.model.life().mono;
+        for late in self.path.iter().flat_map(|path| path(self.made, now)) {
+            self.on_way.entry(now + late).or_default().push(asked);
+        }
+        self.made += 1;
+    }
+
+    /// Takes the echoes in that have come by now.
+    fn hear(&mut self) {
+        let later = self.on_way.split_off(&(self.model.life().mono + 1));
+        for asked in std::mem::replace(&mut self.on_way, later).into_values().flatten() {
+            self.last_echo = Some(self.last_echo.map_or(asked, |last_echo| last_echo.latest(asked)));
+            let at = self.model.life().moment();
+            self.snapshot.fold(Event::Echoed { account: ACCOUNT.parse().unwrap(), asked }, at);
+        }
+    }
+
+    /// Until when it is believed that events arrive, on the model's clock.
+    fn echo_end(&self) -> Option<Duration> {
+        let summary = self.snapshot.accounts().next()?.reading.as_ref().map(|known| known.value.summary);
+        let lasts = self.plan.echo_lasts(summary.as_ref())?;
+        let at = self.model.life().moment();
+        let left = self.last_echo?.mono.plus(lasts).since(at.mono);
+        Some(millis(self.model.life().mono) + left)
+    }
+
+    pub fn is_stretched(&self) -> bool {
+        self.echo_end().is_some_and(|end| end > millis(self.model.life().mono))
+    }
+
+    /// How long ago the last call was made that has come back.
+    pub fn silent_for(&self) -> Option<Duration> {
+        Some(self.model.life().moment().mono.since(self.last_echo?.mono))
+    }
+
+    /// Whatever is on its way back is lost.
+    pub fn purge(&mut self) {
+        self.on_way.clear();
+    }
+
+    /// An event comes: all is read, as is said of it in `account_run/series`.
+    pub fn wake(&mut self) {
+        let beat = self.beat();
+        self.inventory(beat);
+    }
+
+    fn due(&self, from: u64, interval: impl Fn(&Plan) -> Duration, may_wait: bool) -> Due<Duration> {
+        let stretched = self.plan.stretched().filter(|_| may_wait);
+        Due::after(millis(from), interval(&self.plan), stretched.as_ref().map(interval))
+    }
+
+    fn take_inventory(&mut self, beat: Option<(Moment, Summary)>) -> (Option<Duration>, bool) {
         self.is_woken = false;
+        let may_wait = self.is_stretched();
         let began = self.model.life().moment();
         let changed =
             self.changes.get().last.is_some_and(|at| self.users_began.is_none_or(|began| at.mono > began.mono));
-        let with_users = changed || self.users_due <= self.model.life().mono;
+        let with_users = changed || self.users_due.at(self.echo_end()) <= millis(self.model.life().mono);
         let started = beat.map_or(began, |(at, _)| at);
         let prior = Prior { summary: beat.map(|(_, summary)| summary), list: self.list };
         let (finding, listed) = now(collect::devices::collect(self.model, ROOT, prior, &self.changes));
         self.list = if let News::Devices(devices) = finding.news { Some(devices) } else { None };
         let fault = finding.fault.clone();
         self.fold(Collector::Devices, started, finding);
+        self.settled_users = with_users;
         let follow_up = if with_users {
             self.users_began = Some(began);
-            self.settle_users(listed.ok_or(fault))
+            self.settle_users(listed.ok_or(fault), may_wait)
         } else {
             None
         };
         self.settled = self.model.life().mono;
         let due = self.changes.get().second_look().filter(|due| due.mono > began.mono);
         let second_look = due.map(|due| due.mono.since(self.model.life().moment().mono));
-        [follow_up, second_look].into_iter().flatten().min()
+        ([follow_up, second_look].into_iter().flatten().min(), may_wait)
     }
 
     fn settle_users(
         &mut self,
         listed: Result<collect::devices::Listed, Option<aws_mfa_exporter::model::facts::Fault>>,
+        may_wait: bool,
     ) -> Option<Duration> {
         let (started, before) = (self.model.life().moment(), self.reading.clone());
         let finding = match listed {
             Ok(listed) => {
-                let (plan, terms) = (self.plan.users.unwrap(), self.plan.users_terms());
+                let running = self.plan.stretched().filter(|_| may_wait).unwrap_or_else(|| self.plan.clone());
+                let (plan, terms) = (running.users_order(may_wait).unwrap(), running.users_terms());
                 let changes = self.changes.clone();
                 let order = Order { before, listed, changes, only: self.only.clone(), plan, terms };
                 now(collect::users::collect(self.model, order))
@@ -203,19 +284,24 @@ impl<'a> Daemon<'a> {
             follow_up = reading.follow_up;
         }
         self.fold(Collector::Users, started, finding);
-        let interval = Duration::from_secs(15 * 60);
-        let next = follow_up.map_or(interval.mul_f64(0.8), |time| time.min(interval));
-        self.users_due = self.model.life().mono + u64::try_from(next.as_millis()).unwrap();
+        let now = self.model.life().mono;
+        let part = if follow_up.is_some() { 1.0 } else { 0.8 };
+        let next = self.due(now, |plan| plan.interval(Collector::Users).mul_f64(part), may_wait);
+        self.users_due = follow_up.map_or(next, |time| next.by(millis(now) + time));
         follow_up
     }
 
     /// Lives on for a time, with a heartbeat a minute, and inventory taken every quarter
-    /// of an hour and when woken; looks at each minute's end.
+    /// of an hour and when woken, or less often while an echo shows that events arrive; looks
+    /// after each of them, and when an echo has come.
     pub fn live(&mut self, time: u64, mut look: impl FnMut(&mut Self)) {
         let end = self.model.life().mono + time;
         loop {
             let now = self.model.life().mono;
-            let next = self.next_beat.min(self.next_inventory.max(now));
+            let [next_beat, next_inventory] =
+                [self.next_beat, self.next_inventory].map(|due| as_millis(due.at(self.echo_end())));
+            let echo = self.on_way.keys().next().copied().unwrap_or(u64::MAX);
+            let next = next_beat.min(next_inventory.max(now)).min(echo.max(now)).min(now + self.grain);
             if next.min(end) > now {
                 self.model.wait(next.min(end) - now);
             }
@@ -223,21 +309,31 @@ impl<'a> Daemon<'a> {
                 return;
             }
             let began = self.model.life().mono;
+            self.hear();
             let mut beat = None;
-            if began >= self.next_beat {
+            if began >= next_beat {
                 beat = self.beat();
-                self.next_beat = began + if self.model.life().world.is_rootless { 5 * MINUTE } else { MINUTE };
+                let is_rootless = self.model.life().world.is_rootless;
+                let interval = |plan: &Plan| if is_rootless { plan.cadence.rootless } else { plan.cadence.root };
+                self.next_beat = self.due(began, interval, beat.is_some());
             }
             // One that has waited for long waits for a heartbeat to begin with.
-            let is_due = began >= self.next_inventory && (beat.is_some() || !self.waits_for_beat);
+            let is_due = began >= next_inventory && (beat.is_some() || !self.waits_for_beat);
             if self.is_woken || is_due {
-                let follow_up = self.take_inventory(beat).map(|time| u64::try_from(time.as_millis()).unwrap());
+                let (follow_up, may_wait) = self.take_inventory(beat);
                 let end = self.model.life().mono;
-                let regular = (began + 15 * MINUTE).saturating_sub(end);
-                let pause = follow_up.unwrap_or(regular).min(regular).max(4 * SECOND);
-                (self.next_inventory, self.waits_for_beat) = (end + pause, pause > 75 * SECOND);
-            } else if began >= self.next_inventory {
-                self.next_inventory = self.next_beat;
+                let regular = self.due(began, Plan::inventory_interval, may_wait);
+                let next = follow_up.map_or(regular, |time| regular.by(millis(end) + time));
+                let next = if self.settled_users { next } else { next.waiting_for(Some(self.users_due)) };
+                self.next_inventory = next.no_sooner_than(millis(end + 4 * SECOND));
+                self.waits_for_beat = as_millis(self.next_inventory.at(self.echo_end())) - end > 75 * SECOND;
+            } else if began >= next_inventory {
+                // It waits no longer than for a usual heartbeat, if it was due at a usual interval.
+                let usual = Due::after(millis(began), Duration::from_secs(66), None);
+                let is_late = !self.next_inventory.may_wait()
+                    && as_millis(self.next_beat.at(self.echo_end())) > began + 66 * SECOND;
+                self.next_inventory = if is_late { usual } else { self.next_beat };
+                self.waits_for_beat &= !is_late;
             }
             self.age();
             look(self);
@@ -248,7 +344,7 @@ impl<'a> Daemon<'a> {
     pub fn until_stock(&mut self) {
         let before = self.settled;
         while self.settled == before {
-            let next = self.next_beat + SECOND;
+            let next = as_millis(self.next_beat.at(self.echo_end())) + SECOND;
             let now = self.model.life().mono;
             self.live(next.saturating_sub(now), |_| {});
         }
@@ -290,6 +386,14 @@ impl<'a> Daemon<'a> {
         }
         Duration::from_millis(reached.unwrap() - from)
     }
+}
+
+fn millis(time: u64) -> Duration {
+    Duration::from_millis(time)
+}
+
+fn as_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap()
 }
 
 fn identity() -> Identity {

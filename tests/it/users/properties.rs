@@ -29,11 +29,11 @@ fn person() -> impl Strategy<Value = Person> {
     })
 }
 
-fn world() -> impl Strategy<Value = World> {
+pub fn world() -> impl Strategy<Value = World> {
     (prop::collection::vec(person(), 0..5), 0..3u32).prop_map(|(people, spares)| World { spares, ..World::of(people) })
 }
 
-fn act() -> impl Strategy<Value = Act> {
+pub fn act() -> impl Strategy<Value = Act> {
     (0..ACTS, any::<u8>()).prop_map(|(what, who)| Act { what, who })
 }
 
@@ -127,7 +127,7 @@ fn may_have_failed(control: Control, lived: &[World]) -> bool {
 }
 
 /// Holds what is said now against what was so.
-fn check(daemon: &Daemon<'_>, lag: u64) -> Result<(), TestCaseError> {
+pub fn check(daemon: &Daemon<'_>, lag: u64) -> Result<(), TestCaseError> {
     let life = daemon.model.life();
     let (now, mono, step, boot) = (life.moment(), life.mono, life.step, life.boot);
     drop(life);

@@ -16,7 +16,7 @@ use crate::model::{
         Control, Reason, Verdict, is_young,
         pools::PoolCensus,
         root::{self, RootDeviceCounts, RootEvidence},
-        users::{Census, UserCounts, UsersEvidence},
+        users::{Census, Terms, UserCounts, UsersEvidence},
     },
     time::{Moment, Timestamp},
 };
@@ -25,6 +25,8 @@ use crate::model::{
 #[derive(Clone, Debug)]
 pub(super) struct Taken {
     census: Census,
+    /// How old the facts behind it might be.
+    terms: Terms,
     /// Whether there was a heartbeat that would have shown a change.
     is_watched: bool,
     /// Whether it was known what policies enforce.
@@ -79,7 +81,7 @@ impl AccountState {
     /// What was last learnt of the users, while the list of them is fresh.
     #[must_use]
     pub fn fresh_users(&self, plan: &Plan, now: Moment) -> Option<&Known<Arc<UsersReading>>> {
-        let max_age = plan.users_terms().list;
+        let max_age = self.in_force(plan, now).users_terms().list;
         self.users.as_ref().filter(|known| now.age(known.as_of).is_some_and(|age| age <= max_age))
     }
 
@@ -104,7 +106,7 @@ impl AccountState {
     /// Whether a change of users or devices would have been seen: the last heartbeat
     /// is fresh, and shows every counter.
     fn is_watched(&self, plan: &Plan, now: Moment) -> bool {
-        let heartbeat = plan.cadence.fresh_reading(self.reading.as_ref(), now);
+        let heartbeat = self.in_force(plan, now).cadence.fresh_reading(self.reading.as_ref(), now);
         heartbeat.is_some_and(|reading| reading.value.summary.shows_users_and_devices())
     }
 
@@ -117,15 +119,16 @@ impl AccountState {
     /// How many devices root has, as far as that is known.
     #[must_use]
     pub fn root_device_counts(&self, plan: &Plan, now: Moment) -> Option<Known<RootDeviceCounts>> {
-        let users = self.user_counts().map(|counts| counts.other_devices);
-        RootDeviceCounts::of(self.root_evidence(plan, now), users, &plan.cadence, now)
+        let (plan, users) = (self.in_force(plan, now), self.user_counts().map(|counts| counts.other_devices));
+        RootDeviceCounts::of(self.root_evidence(&plan, now), users, &plan.cadence, now)
     }
 
     /// The account summary: the last heartbeat while it is fresh, or else that of an audit
     /// which nothing contradicts.
     #[must_use]
     pub fn root_summary(&self, plan: &Plan, now: Moment) -> Option<Known<RootReading>> {
-        self.root_evidence(plan, now).summary(&plan.cadence, now)
+        let plan = self.in_force(plan, now);
+        self.root_evidence(&plan, now).summary(&plan.cadence, now)
     }
 
     /// The last audit of root, while it is young enough to be judged.
@@ -155,17 +158,19 @@ impl AccountState {
         let census =
             if self.account.is_some() { Census::take(evidence, &terms, is_exempt, now) } else { Census::unread() };
         let exempt_until = self.bindings.next_end(exemptions, now);
-        Taken { census, is_watched: evidence.is_watched, has_policies: evidence.policies.is_some(), exempt_until }
+        let has_policies = evidence.policies.is_some();
+        Taken { census, terms, is_watched: evidence.is_watched, has_policies, exempt_until }
     }
 
     /// Whether the census would be the same at `now`. It is taken again when evidence
     /// comes; in between, only time can change it.
     fn is_census_good(&self, plan: &Plan, now: Moment) -> bool {
         self.census.as_ref().is_some_and(|taken| {
-            taken.is_watched == self.is_watched(plan, now)
+            taken.terms == plan.users_terms()
+                && taken.is_watched == self.is_watched(plan, now)
                 && taken.has_policies == self.policies(plan, now).is_some()
                 && taken.exempt_until.is_none_or(|end| now.wall < end)
-                && taken.census.holds(&plan.users_terms(), now)
+                && taken.census.holds(&taken.terms, now)
         })
     }
 
@@ -181,6 +186,7 @@ impl AccountState {
     }
 
     pub(in crate::model::snapshot) fn judge(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {
+        let plan = &*self.in_force(plan, now);
         if !self.is_census_good(plan, now) {
             self.census = Some(self.take_census(plan, exemptions, now));
         }
@@ -207,6 +213,7 @@ impl AccountState {
     /// Whether anything about this account may be different at `now`. Most ticks
     /// change nothing, and an unchanged account is shared, not copied.
     pub(in crate::model::snapshot) fn would_age(&self, plan: &Plan, now: Moment) -> bool {
+        let plan = &*self.in_force(plan, now);
         let stalls = |(collector, health): (&Collector, &Health)| {
             health.would_stall(patience(plan, *collector, self.reading.as_ref()), now)
         };
@@ -220,6 +227,7 @@ impl AccountState {
     }
 
     pub(in crate::model::snapshot) fn age(&mut self, plan: &Plan, exemptions: &[Exemption], now: Moment) {
+        let plan = &*self.in_force(plan, now);
         for (collector, health) in &mut self.health {
             health.age(patience(plan, *collector, self.reading.as_ref()), now);
         }
