@@ -37,7 +37,7 @@ use crate::{
     collect::{self, Finding, progress::Only, root::Doubt},
     daemon::{
         supervise::caught,
-        wakes::{Inbox, Wakes},
+        wakes::{Arrivals, Wakes},
     },
     metrics::exporter_metrics::ExporterMetrics,
     model::{
@@ -73,7 +73,7 @@ pub struct AccountRun {
     /// Whether the policies are to be read again, due or not.
     wants_policies: Arc<AtomicBool>,
     /// Where events are waited for: one wakes the heartbeat.
-    inbox: Arc<Inbox>,
+    arrivals: Arc<Arrivals>,
     wakes: Wakes,
     beats: watch::Sender<Option<(Moment, Summary)>>,
     knowledge: Knowledge,
@@ -114,7 +114,7 @@ impl AccountRun {
         let (wakes, beats, auditor) = (Wakes::default(), watch::Sender::new(None), None);
         knowledge.changes.seal_with(schedule::key());
         let wants_policies = Arc::default();
-        let inbox = Arc::clone(&knowledge.inbox);
+        let arrivals = Arc::clone(&knowledge.arrivals);
         Self {
             session,
             auditor,
@@ -124,7 +124,7 @@ impl AccountRun {
             wake,
             wants_users,
             wants_policies,
-            inbox,
+            arrivals,
             wakes,
             beats,
             knowledge,
@@ -135,7 +135,7 @@ impl AccountRun {
     /// The same, and whoever wakes the account by `wakes` has it read.
     #[must_use]
     pub fn woken_by(self, wakes: Wakes) -> Self {
-        self.session.wanted().into_iter().for_each(|account| wakes.enlist(account, &self.inbox));
+        self.session.wanted().into_iter().for_each(|account| wakes.enlist(account, &self.arrivals));
         Self { wakes, ..self }
     }
 
@@ -223,7 +223,7 @@ impl AccountRun {
 
     /// Waits until `due`, or until an event wants the account read before.
     async fn wait(&self, due: Due<Instant>, series: &mut Series, seen: Option<Fingerprint>, start: Instant) {
-        let mut last_echo = self.inbox.last_echo();
+        let mut last_echo = self.arrivals.last_echo();
         loop {
             let due = due.at(self.echo_until(*last_echo.borrow_and_update()));
             let early = series.due(start.elapsed()).map(|time| start + time).filter(|early| *early < due);
@@ -236,7 +236,7 @@ impl AccountRun {
                     }
                     return;
                 }
-                () = self.inbox.wake.notified() => series.event(seen, start.elapsed()),
+                () = self.arrivals.wake.notified() => series.event(seen, start.elapsed()),
                 _ = last_echo.changed() => {}
             }
         }
@@ -253,7 +253,7 @@ impl AccountRun {
 
     /// The same, of the last call that has come back.
     fn echo_end(&self) -> Option<Instant> {
-        let last_echo = *self.inbox.last_echo().borrow();
+        let last_echo = *self.arrivals.last_echo().borrow();
         self.echo_until(last_echo)
     }
 
@@ -319,12 +319,12 @@ impl AccountRun {
         let account = verified.identity.account;
         self.knowledge.is_of(&verified.identity);
         if self.session.wanted().is_none() {
-            self.wakes.enlist(account, &self.inbox);
+            self.wakes.enlist(account, &self.arrivals);
         }
         self.tell(Event::Identified { identity: verified.identity.clone(), at: asked }).await;
         let begun = clock.now();
         let started = since.unwrap_or(begun);
-        let asked = self.wakes.is_heard().then(|| self.inbox.asked.clone());
+        let asked = self.wakes.is_heard().then(|| self.arrivals.asked.clone());
         let iam = AccountIam::new(self.session.clone(), verified.clone()).noting(asked);
         let (finding, found) =
             self.watch_over(collector, self.until_the_end(deadline), collect(iam, verified.identity)).await;

@@ -55,7 +55,7 @@ pub struct Listener {
 
 /// Who listens at one queue.
 #[derive(Clone, Debug)]
-struct Ear {
+struct QueueReader {
     inbox: Inbox,
     name: String,
     metrics: ExporterMetrics,
@@ -85,7 +85,7 @@ impl Listener {
 
     /// Listens at the queues that the settings name, for ever.
     pub async fn run(self, mut settings: watch::Receiver<Arc<Settings>>) {
-        let mut ears: Vec<(EventSource, JoinSet<()>)> = Vec::new();
+        let mut readers: Vec<(EventSource, JoinSet<()>)> = Vec::new();
         loop {
             let (wanted, tells_signs) = {
                 let settings = settings.borrow_and_update();
@@ -95,7 +95,7 @@ impl Listener {
             if wanted.is_empty() || !tells_signs {
                 self.metrics.events.forget_reports();
             }
-            ears.retain(|(source, _)| {
+            readers.retain(|(source, _)| {
                 let is_kept = wanted.contains(source);
                 if !is_kept {
                     self.metrics.events.end(&source.queue.arn());
@@ -107,9 +107,9 @@ impl Listener {
                 self.metrics.events.expect_echoes(&BTreeMap::new());
             }
             for source in wanted {
-                if !ears.iter().any(|(known, _)| *known == source) {
+                if !readers.iter().any(|(known, _)| *known == source) {
                     let task = self.listen(&source);
-                    ears.push((source, task));
+                    readers.push((source, task));
                 }
             }
             if settings.changed().await.is_err() {
@@ -124,9 +124,9 @@ impl Listener {
         let inbox = Inbox::new(self.session(&source.access), source.queue.clone());
         let (wakes, events) = (self.wakes.clone(), self.events.clone());
         let tells_signs = Arc::clone(&self.tells_signs);
-        let ear = Ear { inbox, name, metrics: metrics.clone(), wakes, events, tells_signs };
+        let reader = QueueReader { inbox, name, metrics: metrics.clone(), wakes, events, tells_signs };
         let mut task = JoinSet::new();
-        task.spawn(forever("events", metrics, move || ear.clone().listen()));
+        task.spawn(forever("events", metrics, move || reader.clone().listen()));
         task
     }
 
@@ -144,9 +144,9 @@ impl Listener {
     }
 }
 
-// === impl Ear ===
+// === impl QueueReader ===
 
-impl Ear {
+impl QueueReader {
     async fn listen(self) {
         let (mut told, mut failures) = (Told::default(), 0);
         loop {
@@ -252,16 +252,22 @@ mod tests {
         let queue = crate::config::queue::Queue::parse("https://sqs.us-east-1.amazonaws.com/111111111111/q").unwrap();
         let inbox = Inbox::new(Session::ambient(caller), queue.clone());
         let (events, _) = mpsc::channel(1);
-        let ear =
-            Ear { inbox, name: queue.arn(), metrics, wakes: Wakes::default(), events, tells_signs: Arc::default() };
+        let reader = QueueReader {
+            inbox,
+            name: queue.arn(),
+            metrics,
+            wakes: Wakes::default(),
+            events,
+            tells_signs: Arc::default(),
+        };
         let mut told = Told::default();
-        ear.warn(Refusal::NotJson, &mut told);
-        ear.warn(Refusal::Unwatched, &mut told);
+        reader.warn(Refusal::NotJson, &mut told);
+        reader.warn(Refusal::Unwatched, &mut told);
         assert_eq!(told.refusals, BTreeSet::from([Refusal::NotJson]), "what is no mistake is not told");
-        ear.tell(&mut told, Some(Fault::new(FaultClass::Timeout, "late")));
+        reader.tell(&mut told, Some(Fault::new(FaultClass::Timeout, "late")));
         assert_eq!(told.fault.as_ref().map(|fault| fault.class), Some(FaultClass::Timeout));
         told.undeleted = Some(Fault::new(FaultClass::AccessDenied, "kept"));
-        ear.tell(&mut told, None);
+        reader.tell(&mut told, None);
         assert_eq!(told.fault.map(|fault| fault.class), Some(FaultClass::AccessDenied), "a queue that fills is not up");
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 
 /// Where the events of one account are waited for.
 #[derive(Debug, Default)]
-pub struct Inbox {
+pub struct Arrivals {
     /// Notified when something has happened in the account.
     pub wake: Notify,
     /// The own calls that may come back.
@@ -29,14 +29,14 @@ pub struct Inbox {
     last_echo: watch::Sender<Option<Moment>>,
 }
 
-/// The accounts that are watched, each with its inbox. A run that has ended is no longer
+/// The accounts that are watched, each with its arrivals. A run that has ended is no longer
 /// among them.
 #[derive(Clone, Debug, Default)]
 pub struct Wakes(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    inboxes: Mutex<BTreeMap<AccountId, Weak<Inbox>>>,
+    accounts: Mutex<BTreeMap<AccountId, Weak<Arrivals>>>,
     /// Whether anybody listens for events.
     is_heard: AtomicBool,
 }
@@ -52,10 +52,10 @@ pub enum Heard {
     Unwatched,
 }
 
-// === impl Inbox ===
+// === impl Arrivals ===
 
-impl Inbox {
-    /// The inbox of an account in which a call was made at `last_echo` that has come back.
+impl Arrivals {
+    /// The arrivals of an account in which a call was made at `last_echo` that has come back.
     #[must_use]
     pub fn echoed(last_echo: Option<Moment>) -> Self {
         Self { last_echo: watch::Sender::new(last_echo), ..Self::default() }
@@ -89,9 +89,9 @@ impl Inbox {
 // === impl Wakes ===
 
 impl Wakes {
-    /// From now on an event of `account` comes to `inbox`.
-    pub fn enlist(&self, account: AccountId, inbox: &Arc<Inbox>) {
-        self.with(|inboxes| inboxes.insert(account, Arc::downgrade(inbox)));
+    /// From now on an event of `account` comes to `arrivals`.
+    pub fn enlist(&self, account: AccountId, arrivals: &Arc<Arrivals>) {
+        self.with(|accounts| accounts.insert(account, Arc::downgrade(arrivals)));
     }
 
     /// Whether anybody listens for events from now on.
@@ -109,33 +109,34 @@ impl Wakes {
     /// run has answered to the first are one.
     #[must_use]
     pub fn wake(&self, account: AccountId) -> bool {
-        self.inbox(account).inspect(|inbox| inbox.wake.notify_one()).is_some()
+        self.arrivals(account).inspect(|arrivals| arrivals.wake.notify_one()).is_some()
     }
 
     /// Takes in what looks like an echo, which came at `now`.
     #[must_use]
     pub fn echo(&self, account: AccountId, request: Option<RequestId>, now: Uptime) -> Heard {
-        self.inbox(account).map_or(Heard::Unwatched, |inbox| inbox.hear(request, now))
+        self.arrivals(account).map_or(Heard::Unwatched, |arrivals| arrivals.hear(request, now))
     }
 
     /// The accounts that run, and when the last call was made in each that has come back.
     /// Forgets those that have ended.
     #[must_use]
     pub fn accounts(&self) -> BTreeMap<AccountId, Option<Moment>> {
-        self.with(|inboxes| {
-            inboxes.retain(|_, inbox| inbox.strong_count() > 0);
-            let proved =
-                |(account, inbox): (&AccountId, &Weak<Inbox>)| Some((*account, *inbox.upgrade()?.last_echo.borrow()));
-            inboxes.iter().filter_map(proved).collect()
+        self.with(|accounts| {
+            accounts.retain(|_, arrivals| arrivals.strong_count() > 0);
+            let echoed = |(account, arrivals): (&AccountId, &Weak<Arrivals>)| {
+                Some((*account, *arrivals.upgrade()?.last_echo.borrow()))
+            };
+            accounts.iter().filter_map(echoed).collect()
         })
     }
 
-    fn inbox(&self, account: AccountId) -> Option<Arc<Inbox>> {
-        self.with(|inboxes| inboxes.get(&account).and_then(Weak::upgrade))
+    fn arrivals(&self, account: AccountId) -> Option<Arc<Arrivals>> {
+        self.with(|accounts| accounts.get(&account).and_then(Weak::upgrade))
     }
 
-    fn with<T>(&self, of: impl FnOnce(&mut BTreeMap<AccountId, Weak<Inbox>>) -> T) -> T {
-        of(&mut self.0.inboxes.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, of: impl FnOnce(&mut BTreeMap<AccountId, Weak<Arrivals>>) -> T) -> T {
+        of(&mut self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -148,11 +149,12 @@ mod tests {
 
     #[test]
     fn an_account_is_woken_while_it_runs() {
-        let (wakes, inbox, account) = (Wakes::default(), Arc::new(Inbox::default()), "111111111111".parse().unwrap());
+        let (wakes, arrivals, account) =
+            (Wakes::default(), Arc::new(Arrivals::default()), "111111111111".parse().unwrap());
         assert!(!wakes.wake(account), "nobody runs yet");
-        wakes.enlist(account, &inbox);
+        wakes.enlist(account, &arrivals);
         assert!(wakes.wake(account));
-        drop(inbox);
+        drop(arrivals);
         assert!(wakes.accounts().is_empty(), "a run that has ended is forgotten");
         assert!(!wakes.wake(account), "the run has ended");
     }
@@ -164,17 +166,17 @@ mod tests {
             mono: Uptime::after_start(Duration::from_secs(seconds)),
         };
         let id = |n: u8| RequestId::of(&format!("00000000-0000-0000-0000-00000000000{n}"));
-        let (wakes, inboxes) = (Wakes::default(), [Inbox::default(), Inbox::default()].map(Arc::new));
+        let (wakes, both) = (Wakes::default(), [Arrivals::default(), Arrivals::default()].map(Arc::new));
         let accounts = ["111111111111", "222222222222"].map(|id| id.parse().unwrap());
-        accounts.iter().zip(&inboxes).for_each(|(account, inbox)| wakes.enlist(*account, inbox));
+        accounts.iter().zip(&both).for_each(|(account, arrivals)| wakes.enlist(*account, arrivals));
         for n in 1..3 {
-            inboxes[0].asked.note(id(n).unwrap(), at(n.into()), at(n.into()).mono);
+            both[0].asked.note(id(n).unwrap(), at(n.into()), at(n.into()).mono);
         }
         assert_eq!(wakes.echo(accounts[1], id(1), at(9).mono), Heard::Unasked, "another account's");
         assert_eq!(wakes.echo(accounts[0], None, at(9).mono), Heard::Unasked);
         assert_eq!(wakes.echo("333333333333".parse().unwrap(), id(1), at(9).mono), Heard::Unwatched);
         assert!(matches!(wakes.echo(accounts[0], id(2), at(9).mono), Heard::Own(_)));
         assert!(matches!(wakes.echo(accounts[0], id(1), at(9).mono), Heard::Own(_)));
-        assert_eq!([*inboxes[0].last_echo().borrow(), *inboxes[1].last_echo().borrow()], [Some(at(2)), None]);
+        assert_eq!([*both[0].last_echo().borrow(), *both[1].last_echo().borrow()], [Some(at(2)), None]);
     }
 }

@@ -95,7 +95,7 @@ impl AccountRun {
 
     /// Waits until one is due; false where it was woken before.
     async fn await_due(&self, due: Due<Instant>) -> bool {
-        let mut last_echo = self.inbox.last_echo();
+        let mut last_echo = self.arrivals.last_echo();
         loop {
             let at = due.at(self.echo_until(*last_echo.borrow_and_update()));
             tokio::select! {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
     collect::changes::SharedChanges,
-    daemon::wakes::Inbox,
+    daemon::wakes::Arrivals,
     model::{
         account::Identity,
         facts::{Changes, Known, RootAudit, UsersReading},
@@ -19,7 +19,7 @@ pub struct Knowledge {
     /// When the account was seen to change.
     pub changes: SharedChanges,
     /// Where the account's events are waited for.
-    pub(super) inbox: Arc<Inbox>,
+    pub(super) arrivals: Arc<Arrivals>,
     users: Arc<Mutex<Users>>,
 }
 
@@ -35,13 +35,13 @@ impl Knowledge {
     #[must_use]
     pub fn recalled(identity: Identity, known: Option<Known<Arc<UsersReading>>>, changes: Changes) -> Self {
         let users = Users { identity: Some(identity), known, audit: None };
-        Self { changes: SharedChanges::new(changes), inbox: Arc::default(), users: Arc::new(Mutex::new(users)) }
+        Self { changes: SharedChanges::new(changes), arrivals: Arc::default(), users: Arc::new(Mutex::new(users)) }
     }
 
     /// The same, and a call that was made at `last_echo` has come back as an event.
     #[must_use]
     pub fn echoed(self, last_echo: Option<Moment>) -> Self {
-        Self { inbox: Arc::new(Inbox::echoed(last_echo)), ..self }
+        Self { arrivals: Arc::new(Arrivals::echoed(last_echo)), ..self }
     }
 
     /// The same, and the last audit of root.
@@ -58,7 +58,7 @@ impl Knowledge {
             if users.identity.replace(identity.clone()).is_some_and(|known| known != *identity) {
                 (users.known, users.audit) = (None, None);
                 self.changes.forget();
-                self.inbox.forget();
+                self.arrivals.forget();
             }
         });
     }
