@@ -2,8 +2,7 @@
 //! AWS and moto's SQS, which nobody here wrote; and with a queue in the test's own hand
 //! where moto does not misbehave.
 
-/// A queue of moto's, and one of the test's own.
-mod queue;
+mod moto;
 
 use std::{
     fs,
@@ -15,9 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Seen, Sim};
+use aws_sim::{
+    Account, Fault, Member, Organization, Role, Scenario, Seen, Sim,
+    queue::{self, Answer, Queue, echo, event},
+};
 
-use self::queue::{Answer, MotoQueue, OwnQueue, echo, event};
+use self::moto::MotoQueue;
 use crate::{
     pages::chain::Chain,
     peers::wait_until,
@@ -165,7 +167,7 @@ fn a_queue_that_denies_or_breaks_is_a_fault_of_the_queue_alone() {
         (Answer::Raw("{\"Messages\":[{\"Body\":\"x\"}]}".to_owned()), "malformed_reply", "proxy"),
         (Answer::Raw("<html>".to_owned()), "malformed_reply", "proxy"),
     ] {
-        let (sim, queue) = (sim(healthy()), OwnQueue::start(answer.clone()));
+        let (sim, queue) = (sim(healthy()), Queue::start(answer.clone()));
         let exporter = exporter(&sim, &queue.endpoint(), &["--collector.root.interval=1s"]);
         exporter.wait_for(fault, SOON, |samples| is_down_by(samples, fault));
         exporter.expect("IAM.9", "passed");
@@ -193,7 +195,7 @@ fn summaries(sim: &Sim) -> Vec<Seen> {
 /// The exporter's own call comes back: it starts no read, or there would be no end of it.
 #[test]
 fn an_echo_shows_that_events_arrive_and_how_late_and_starts_no_read() {
-    let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
+    let (sim, queue) = (sim(healthy()), Queue::start(Answer::Serve));
     let exporter = exporter(&sim, &queue.endpoint(), &SLOW);
     settled(&exporter);
     let is_expected = |samples: &Samples| echo_of(samples) == Some(0.0);
@@ -222,7 +224,7 @@ fn an_echo_shows_that_events_arrive_and_how_late_and_starts_no_read() {
 /// Whoever can send to the queue can write an event that looks like an echo.
 #[test]
 fn an_echo_that_is_forged_or_comes_twice_proves_nothing() {
-    let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
+    let (sim, queue) = (sim(healthy()), Queue::start(Answer::Serve));
     let exporter = exporter(&sim, &queue.endpoint(), &SLOW);
     settled(&exporter);
     let id = summaries(&sim)[0].request_id.clone();
@@ -243,12 +245,12 @@ fn an_echo_that_is_forged_or_comes_twice_proves_nothing() {
 const STRETCHED: [&str; 2] = ["--collector.root.interval=2s", "--collector.root.interval-with-events=10s"];
 
 /// Sends every summary back, as CloudTrail and the rule do, until it is told to stop.
-fn send_back(sim: &Arc<Sim>, queue: &OwnQueue) -> Arc<AtomicBool> {
+fn send_back(sim: &Arc<Sim>, queue: &Queue) -> Arc<AtomicBool> {
     send_back_of(sim, queue, |_| true)
 }
 
 /// The same, of some accounts.
-fn send_back_of(sim: &Arc<Sim>, queue: &OwnQueue, is_sent: impl Fn(&str) -> bool + Send + 'static) -> Arc<AtomicBool> {
+fn send_back_of(sim: &Arc<Sim>, queue: &Queue, is_sent: impl Fn(&str) -> bool + Send + 'static) -> Arc<AtomicBool> {
     let (works, sent) = (Arc::new(AtomicBool::new(true)), sim.seen().len());
     let (sim, queue, is_on) = (Arc::clone(sim), queue.clone(), Arc::clone(&works));
     std::thread::spawn(move || {
@@ -269,7 +271,7 @@ fn send_back_of(sim: &Arc<Sim>, queue: &OwnQueue, is_sent: impl Fn(&str) -> bool
 /// the second heartbeat without one. Nothing is unknown meanwhile.
 #[test]
 fn while_echoes_come_an_account_is_read_less_often_and_as_often_as_before_when_they_stop() {
-    let (sim, queue) = (Arc::new(sim(healthy())), OwnQueue::start(Answer::Serve));
+    let (sim, queue) = (Arc::new(sim(healthy())), Queue::start(Answer::Serve));
     let exporter = exporter(&sim, &queue.endpoint(), &STRETCHED);
     settled(&exporter);
     let in_force = format!("aws_mfa_events_interval_in_force{{account_id=\"{ID}\"}}");
@@ -311,7 +313,7 @@ fn what_events_report_of_root_is_exported_where_that_is_asked_for_and_judged_now
         "\"responseElements\":{\"ConsoleLogin\":\"Success\"},\"additionalEventData\":{\"MFAUsed\":\"No\"},\"readOnly\"",
     );
     for (flags, is_told) in [(&["--events.root-signs"][..], true), (&[], false)] {
-        let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
+        let (sim, queue) = (sim(healthy()), Queue::start(Answer::Serve));
         let exporter = exporter(&sim, &queue.endpoint(), &[&SLOW[..], flags].concat());
         settled(&exporter);
         queue.send(&sign_in);
@@ -333,7 +335,7 @@ fn what_events_report_of_root_is_exported_where_that_is_asked_for_and_judged_now
 
 #[test]
 fn a_check_tells_from_which_accounts_echoes_come() {
-    let (sim, queue) = (Arc::new(Sim::start(organization(2)).unwrap()), OwnQueue::start(Answer::Serve));
+    let (sim, queue) = (Arc::new(Sim::start(organization(2)).unwrap()), Queue::start(Answer::Serve));
     let [heard, silent] = [members(2).remove(0), members(2).remove(1)];
     let works = send_back_of(&sim, &queue, move |account| account != members(2)[1]);
     let check = |output: &str, wait: &str| {
@@ -362,7 +364,7 @@ fn a_check_tells_from_which_accounts_echoes_come() {
 /// all is well.
 #[test]
 fn messages_that_cannot_be_deleted_are_a_fault_of_the_queue() {
-    let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::KeepAll));
+    let (sim, queue) = (sim(healthy()), Queue::start(Answer::KeepAll));
     let exporter = exporter(&sim, &queue.endpoint(), &SLOW);
     queue.send(&event(ID, "CreateUser"));
     exporter.wait_for("the fault", SOON, |samples| is_down_by(samples, "rejected"));
@@ -396,7 +398,7 @@ fn organization(count: usize) -> Scenario {
 /// good as ten thousand a second, for nobody has the exporter take more than it does.
 #[test]
 fn a_flood_of_forged_events_costs_what_is_documented_and_delays_nobody() {
-    let (sim, queue) = (Sim::start(organization(20)).unwrap(), OwnQueue::start(Answer::Serve));
+    let (sim, queue) = (Sim::start(organization(20)).unwrap(), Queue::start(Answer::Serve));
     let role = format!("--organization.role-name={ROLE}");
     let flags =
         [&*role, "--collector.root.interval=10s", "--collector.devices.interval=1h", "--collector.users.interval=1h"];
@@ -455,7 +457,7 @@ fn a_flood_of_forged_events_costs_what_is_documented_and_delays_nobody() {
 
 #[test]
 fn queues_come_and_go_with_the_configuration() {
-    let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
+    let (sim, queue) = (sim(healthy()), Queue::start(Answer::Serve));
     let file = tempfile::NamedTempFile::new().unwrap();
     let write = |text: &str| fs::write(file.path(), text).unwrap();
     let role = format!("arn:aws:iam::{ID}:role/events");
@@ -488,7 +490,7 @@ fn queues_come_and_go_with_the_configuration() {
 /// A denied account is asked less often, whatever happens in it.
 #[test]
 fn an_event_of_an_account_that_denies_has_nobody_ask_more_often() {
-    let (sim, queue) = (sim(healthy()), OwnQueue::start(Answer::Serve));
+    let (sim, queue) = (sim(healthy()), Queue::start(Answer::Serve));
     sim.fault(ID, Some("GetAccountSummary"), Fault::AccessDenied);
     let exporter = exporter(&sim, &queue.endpoint(), &SLOW);
     exporter.wait_for("a denial", SOON, |samples| samples.fault("root") == "access_denied" && is_up(samples));

@@ -17,6 +17,7 @@ mod list;
 mod organization;
 mod policies;
 mod protocol;
+pub mod queue;
 mod record;
 mod reply;
 mod report;
