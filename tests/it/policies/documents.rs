@@ -83,9 +83,12 @@ fn each_condition_binds_whom_it_binds() {
     }
 }
 
-/// Amazon Neptune User Guide, "Using IAM policies": "If you use a condition operator that is
+/// Amazon Neptune User Guide, "Managing access to Amazon Neptune databases using IAM policies"
+/// (<https://docs.aws.amazon.com/neptune/latest/userguide/security-iam-access-manage.html>): "If you use a condition operator that is
 /// not compatible with that data type, the match always fails and the policy statement never
-/// applies." IAM User Guide, "IAM policy validation check reference", type mismatch: "the
+/// applies." IAM User Guide, "IAM policy validation check reference"
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html>),
+/// type mismatch: "the
 /// `aws:MultiFactorAuthPresent` global condition key requires a condition operator with the
 /// `Boolean` data type"; invalid condition multiple Boolean: "the condition match might not
 /// return the results that you expect". Two evaluators of others find these to be met.

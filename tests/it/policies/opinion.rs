@@ -191,7 +191,7 @@ fn contradiction(reader: &Reader, enforcement: Enforcement) -> Option<String> {
 #[test]
 fn nobody_is_bound_or_open_against_a_second_opinion_in_any_reading() {
     let mut several = 0;
-    each_user(3000, |world, user, enforcement, _| {
+    each_user(2000, |world, user, enforcement, _| {
         let documents = world.documents(user);
         let readers = Reader::of_each_reading(&documents, &world.more);
         several += usize::from(readers.len() > 1);

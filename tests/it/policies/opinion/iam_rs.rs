@@ -171,7 +171,7 @@ fn as_text(key: &str) -> String {
 /// difference, and IAM keeps no policy with an operator that it does not know, so that one
 /// which it keeps is that operator.
 fn spelt(operator: &str) -> &'static str {
-    const OPERATORS: [&str; 22] = [
+    const OPERATORS: [&str; 20] = [
         "Bool",
         "BoolIfExists",
         "ForAllValues:Bool",
@@ -192,8 +192,6 @@ fn spelt(operator: &str) -> &'static str {
         "StringNotEqualsIfExists",
         "StringNotEqualsIgnoreCase",
         "StringNotLike",
-        "StringEqualsIgnoreCase",
-        "StringLikeIfExists",
     ];
     let known = OPERATORS.iter().find(|known| known.eq_ignore_ascii_case(operator));
     known.unwrap_or_else(|| panic!("{operator}: how is it spelt?"))
@@ -217,8 +215,8 @@ fn truth(values: &Value) -> Value {
 /// Guide, "IAM JSON policy elements: Condition": "Context key names are not case-sensitive").
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html>
 fn put(keys: &mut Map<String, Value>, key: String, values: Value) {
-    let spellings = [key.to_lowercase(), key.to_uppercase(), key];
-    let free = spellings.into_iter().rev().find(|key| !keys.contains_key(key)).unwrap();
+    let (upper, lower) = (key.to_uppercase(), key.to_lowercase());
+    let free = [key, upper, lower].into_iter().find(|key| !keys.contains_key(key)).unwrap();
     keys.insert(free, values);
 }
 
