@@ -83,15 +83,16 @@ fn each_condition_binds_whom_it_binds() {
     }
 }
 
-/// Amazon Neptune User Guide, "Managing access to Amazon Neptune databases using IAM policies"
-/// (<https://docs.aws.amazon.com/neptune/latest/userguide/security-iam-access-manage.html>): "If you use a condition operator that is
-/// not compatible with that data type, the match always fails and the policy statement never
-/// applies." IAM User Guide, "IAM policy validation check reference"
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html>),
-/// type mismatch: "the
-/// `aws:MultiFactorAuthPresent` global condition key requires a condition operator with the
-/// `Boolean` data type"; invalid condition multiple Boolean: "the condition match might not
-/// return the results that you expect". Two evaluators of others find these to be met.
+/// "If you use a condition operator that is not compatible with that data type, the match
+/// always fails and the policy statement never applies."
+/// <https://docs.aws.amazon.com/neptune/latest/userguide/security-iam-access-manage.html>
+///
+/// "The `aws:MultiFactorAuthPresent` global condition key requires a condition operator with
+/// the `Boolean` data type"; "when you provide multiple Boolean values, the condition match
+/// might not return the results that you expect".
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html>
+///
+/// Two evaluators that others wrote find the first three to be met.
 #[test]
 fn an_operator_of_another_type_than_the_key_and_several_truth_values_prove_nothing() {
     for (condition, wanted) in [
