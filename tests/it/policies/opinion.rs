@@ -4,11 +4,14 @@
 //! One is the npm package `@cloud-copilot/iam-simulate`, in a process of its own, the other the
 //! crate `iam-rs`. A user who is said to be bound must be denied every probe in that context; one
 //! who is not, allowed at least one, where a policy allows everything. Nothing is said of
-//! `unknown`. `POLICY_CASES` sets the number of users; `tests/run` has fewer than what was once
-//! run.
+//! `unknown`. Where the two differ from each other, AWS's documentation decides, and where it is
+//! silent what is said must hold whoever is right: see `iam_rs`.
 //!
-//! Where the two differ from each other, AWS's documentation decides, and where it is silent
-//! what is said must hold whoever is right: see `iam_rs`.
+//! `POLICY_CASES` sets the number of users. With 20,000 of them (7,937 `full`, 1,391
+//! `console_only`, 413 `keys_only`, 5,996 `none`, 4,263 `unknown`) neither contradicted: `iam-rs`
+//! in 59 s on one busy core, 6,588 users in several readings, `iam-simulate` in 899 s. Of
+//! 813,079 calls the two differed in 1,627 where a truth value is compared with a text, and in
+//! 398 where a policy of version 2008-10-17 has a variable.
 
 mod calls;
 mod iam_rs;
