@@ -1,6 +1,6 @@
 // Tells which calls of a user are not denied: one question a line in, one answer a line out, in JSON.
 // A question has the documents of the user's policies and of its permissions boundary, what else is in the
-// request, and actions to try in each context; "some" contexts are left at the first action that is allowed.
+// request, and actions with their resources to try in each context; "some" contexts are left at the first action that is allowed.
 const { createInterface } = require('node:readline')
 const { createRequire } = require('node:module')
 const { join } = require('node:path')
@@ -8,21 +8,6 @@ const { runSimulation } = createRequire(join(process.env.TEST_NODE_MODULES, 'opi
 
 const account = '123456789012'
 const user = `arn:aws:iam::${account}:user/alice`
-const resources = [
-  [/^iam:(addusertogroup)$/, `arn:aws:iam::${account}:group/admins`],
-  [/^iam:(getpolicy)$/, `arn:aws:iam::${account}:policy/admin`],
-  [/^iam:(getrole|passrole)$/, `arn:aws:iam::${account}:role/admin`],
-  [/^iam:(listservicespecificcredentials|.*(user|accesskey|keys|profile|mfadevice|userpolicies|usertags|groupsforuser|sshpublickey.*|signingcertificates|accesskeylastused|userpolicy))$/, user],
-  [/^sts:assumerole$/, `arn:aws:iam::${account}:role/admin`],
-  [/^sts:getfederationtoken$/, `arn:aws:sts::${account}:federated-user/alice`],
-  [/^s3:(getobject|putobject)$/, 'arn:aws:s3:::bucket/key'],
-  [/^s3:listbucket$/, 'arn:aws:s3:::bucket'],
-  [/^kms:decrypt$/, `arn:aws:kms:eu-west-1:${account}:key/1234`],
-  [/^lambda:invokefunction$/, `arn:aws:lambda:eu-west-1:${account}:function:f`],
-  [/^secretsmanager:getsecretvalue$/, `arn:aws:secretsmanager:eu-west-1:${account}:secret:s`],
-  [/^codecommit:gitpull$/, `arn:aws:codecommit:eu-west-1:${account}:r`],
-  [/^cloudshell:createsession$/, `arn:aws:cloudshell:eu-west-1:${account}:environment/e`]
-]
 // A role says whom it trusts, and a key who may use it: here both leave it to the policies of the account, as AWS's default
 // key policy does. Without that nobody is let use them, whatever policies a user has.
 const delegated = (action, resource) => ({
@@ -35,15 +20,14 @@ const resourcePolicies = {
 }
 const contexts = { console: { 'aws:MultiFactorAuthPresent': 'false' }, key: {} }
 
-async function isAllowed(question, context, action, isWide) {
-  const resource = isWide ? '*' : resources.find(([pattern]) => pattern.test(action))[1]
+async function isAllowed(question, context, action, resource) {
   const named = (policies) => policies.map((policy, at) => ({ name: `p${at}`, policy }))
   const simulation = {
     request: {
       principal: user,
       action,
       resource: { resource, accountId: account },
-      contextVariables: { ...contexts[context], 'aws:ViaAWSService': 'false', ...question.more }
+      contextVariables: { ...contexts[context], 'aws:username': 'alice', 'aws:ViaAWSService': 'false', ...question.more }
     },
     identityPolicies: named(question.identity),
     serviceControlPolicies: [],
@@ -60,9 +44,9 @@ async function answer(question) {
   const allowed = { console: [], key: [] }
   for (const [kind, names] of [['all', question.all], ['some', question.some]]) {
     for (const context of names) {
-      for (const [action, isWide] of question.actions) {
+      for (const [action, resource] of question.actions) {
         if (kind === 'some' && allowed[context].length) break
-        if (await isAllowed(question, context, action, isWide)) allowed[context].push(action)
+        if (await isAllowed(question, context, action, resource)) allowed[context].push(action)
       }
     }
   }

@@ -54,20 +54,12 @@ fn each_condition_binds_whom_it_binds() {
         (r#"{"boolifexists":{"AWS:multifactorauthpresent":"false"}}"#, Full),
         (r#"{"Bool":{"aws:MultiFactorAuthPresent":"false"}}"#, ConsoleOnly),
         (r#"{"Bool":{"aws:MultiFactorAuthPresent":false}}"#, ConsoleOnly),
-        (r#"{"Bool":{"aws:MultiFactorAuthPresent":["true","false"]}}"#, ConsoleOnly),
         (r#"{"Null":{"aws:MultiFactorAuthPresent":"true"}}"#, KeysOnly),
         (r#"{"Null":{"aws:MultiFactorAuthPresent":true}}"#, KeysOnly),
         (r#"{"Null":{"aws:MultiFactorAuthAge":"true"}}"#, Full),
         (r#"{"NumericGreaterThanIfExists":{"aws:MultiFactorAuthAge":"3600"}}"#, Full),
         (r#"{"NumericGreaterThanIfExists":{"aws:MultiFactorAuthAge":3600}}"#, Full),
         (r#"{"NumericGreaterThan":{"aws:MultiFactorAuthAge":"3600"}}"#, None),
-        (r#"{"StringNotEquals":{"aws:MultiFactorAuthPresent":"true"}}"#, Full),
-        (r#"{"StringNotEqualsIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#, Full),
-        (r#"{"StringNotLike":{"aws:MultiFactorAuthPresent":"true"}}"#, Full),
-        // A text may not be comparable with a truth value.
-        (r#"{"StringEquals":{"aws:MultiFactorAuthPresent":"false"}}"#, Unknown),
-        (r#"{"StringEquals":{"aws:MultiFactorAuthPresent":"true"}}"#, None),
-        (r#"{"StringLike":{"aws:MultiFactorAuthPresent":"f*"}}"#, Unknown),
         // The wrong way round: it denies those with MFA, or those without the key.
         (r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#, None),
         (r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#, KeysOnly),
@@ -86,6 +78,39 @@ fn each_condition_binds_whom_it_binds() {
         (r#"{"BoolIfExists":{"aws:MultiFactorAuthPresents":"false"}}"#, Unknown),
         // No condition at all: nothing can be done, with MFA or without.
         ("{}", Full),
+    ] {
+        assert_eq!(of(&[&deny_all(condition)]), wanted, "{condition}");
+    }
+}
+
+/// "If you use a condition operator that is not compatible with that data type, the match
+/// always fails and the policy statement never applies."
+/// <https://docs.aws.amazon.com/neptune/latest/userguide/security-iam-access-manage.html>
+///
+/// "The `aws:MultiFactorAuthPresent` global condition key requires a condition operator with
+/// the `Boolean` data type"; "when you provide multiple Boolean values, the condition match
+/// might not return the results that you expect".
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html>
+///
+/// Two evaluators that others wrote find the first three to be met.
+#[test]
+fn an_operator_of_another_type_than_the_key_and_several_truth_values_prove_nothing() {
+    for (condition, wanted) in [
+        (r#"{"StringNotEquals":{"aws:MultiFactorAuthPresent":"true"}}"#, Unknown),
+        (r#"{"StringNotEqualsIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#, Unknown),
+        (r#"{"StringNotLike":{"aws:MultiFactorAuthPresent":"true"}}"#, Unknown),
+        (r#"{"StringEqualsIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#, Unknown),
+        (r#"{"StringEquals":{"aws:MultiFactorAuthPresent":"false"}}"#, Unknown),
+        (r#"{"StringLike":{"aws:MultiFactorAuthPresent":"f*"}}"#, Unknown),
+        (r#"{"NumericNotEquals":{"aws:MultiFactorAuthPresent":"1"}}"#, Unknown),
+        (r#"{"StringNotEquals":{"aws:MultiFactorAuthAge":"0"}}"#, Unknown),
+        (r#"{"BoolIfExists":{"aws:MultiFactorAuthAge":"false"}}"#, Unknown),
+        (r#"{"Bool":{"aws:MultiFactorAuthPresent":["true","false"]}}"#, Unknown),
+        (r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":["false","true"]}}"#, Unknown),
+        (r#"{"NumericGreaterThanIfExists":{"aws:MultiFactorAuthAge":"an hour"}}"#, Unknown),
+        // None of these is met, whatever the rule is.
+        (r#"{"StringEquals":{"aws:MultiFactorAuthPresent":"true"}}"#, None),
+        (r#"{"StringEquals":{"aws:MultiFactorAuthAge":"0"}}"#, None),
     ] {
         assert_eq!(of(&[&deny_all(condition)]), wanted, "{condition}");
     }
@@ -199,6 +224,8 @@ fn two_denies_make_what_one_does_not() {
     assert_eq!(of(&[&canonical(), "not a policy"]), Full);
     assert_eq!(of(&[&console, "not a policy"]), Unknown);
     assert_eq!(of(&["not a policy"]), Unknown);
+    let misspelt = deny_but(BOOTSTRAP, r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"False"}}"#);
+    assert_eq!(of(&[&console, &misspelt]), Unknown);
     // Both have holes, and not the same.
     assert_eq!(of(&[&holed, &deny_but(r#"["s3:*"]"#, FALSE)]), Unknown);
 }

@@ -4,6 +4,13 @@
 //! one about anything but MFA leaves it open. An operator whose key is not there is met if
 //! it is a negated one, or ends with `IfExists`, and not met otherwise (IAM User Guide,
 //! "IAM JSON policy elements: Condition operators").
+//!
+//! An operator of another type than the key proves nothing. By one page of AWS "the match
+//! always fails and the policy statement never applies" (Amazon Neptune User Guide,
+//! "Managing access to Amazon Neptune databases using IAM policies"), by another "the data type won't match" (IAM User Guide, "IAM policy
+//! validation check reference", type mismatch), and that may or may not be a match to a
+//! negated operator. Of several truth values the same reference says that they "might not
+//! return the results that you expect".
 
 use super::Context;
 
@@ -22,6 +29,13 @@ enum Key {
     Absent,
     /// It is there, and false.
     False,
+}
+
+/// What the values of a key are, and so by which operators it can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Truth,
+    Number,
 }
 
 /// Operators that are met by a key that is not there.
@@ -63,7 +77,7 @@ const PLAIN: [&str; 19] = [
 /// has.
 pub(super) fn holds(operator: &str, key: &str, values: &[String], context: Context) -> Truth {
     let (operator, key) = (operator.to_ascii_lowercase(), key.to_ascii_lowercase());
-    let Some(key) = in_request(&key, context) else { return Truth::Perhaps };
+    let Some((key, kind)) = in_request(&key, context) else { return Truth::Perhaps };
     let operator = operator.as_str();
     if operator == "null" {
         return of_null(key, values);
@@ -73,20 +87,31 @@ pub(super) fn holds(operator: &str, key: &str, values: &[String], context: Conte
     if values.is_empty() || plain == "null" || !is_negated && !PLAIN.contains(&plain) {
         return Truth::Perhaps;
     }
-    match key {
-        Key::Absent if if_exists || is_negated => Truth::Yes,
-        Key::Absent => Truth::No,
+    let is_met = match key {
+        Key::Absent => yes_if(if_exists || is_negated),
         Key::False => of_false(plain, values),
-    }
+    };
+    if kind.suits(plain, values) { is_met } else { is_met.min(Truth::Perhaps) }
 }
 
 /// What the request has there, where that is known. The user calls AWS directly: what a
 /// service then calls in the user's name is not a call of the user's.
-fn in_request(key: &str, context: Context) -> Option<Key> {
-    match (key, context) {
-        ("aws:multifactorauthpresent", Context::Console) | ("aws:viaawsservice", _) => Some(Key::False),
-        ("aws:multifactorauthpresent", Context::AccessKey) | ("aws:multifactorauthage", _) => Some(Key::Absent),
-        _ => None,
+fn in_request(key: &str, context: Context) -> Option<(Key, Kind)> {
+    Some(match (key, context) {
+        ("aws:multifactorauthpresent", Context::Console) | ("aws:viaawsservice", _) => (Key::False, Kind::Truth),
+        ("aws:multifactorauthpresent", Context::AccessKey) => (Key::Absent, Kind::Truth),
+        ("aws:multifactorauthage", _) => (Key::Absent, Kind::Number),
+        _ => return None,
+    })
+}
+
+impl Kind {
+    /// Whether AWS's documentation says what this operator makes of these values.
+    fn suits(self, operator: &str, values: &[String]) -> bool {
+        match self {
+            Self::Truth => operator == "bool" && values.len() == 1 && is_truth(&values[0]),
+            Self::Number => operator.starts_with("numeric") && values.iter().all(|value| is_number(value)),
+        }
     }
 }
 
@@ -98,19 +123,26 @@ fn of_null(key: Key, values: &[String]) -> Truth {
     }
 }
 
-/// Whether the operator holds of a key that is false. A key that is a truth value is
-/// perhaps not comparable with a text, and then only the negated operator is met.
+/// Whether the operator holds of a key that is false, which may or may not be comparable
+/// with a text.
 fn of_false(operator: &str, values: &[String]) -> Truth {
     let is = |wanted: &str| values.iter().any(|value| value == wanted);
-    if !values.iter().all(|value| value == "true" || value == "false") {
+    if !values.iter().all(|value| is_truth(value)) {
         return Truth::Perhaps;
     }
     match operator {
         "bool" => yes_if(is("false")),
         "stringequals" | "stringequalsignorecase" | "stringlike" if !is("false") => Truth::No,
-        "stringnotequals" | "stringnotequalsignorecase" | "stringnotlike" if !is("false") => Truth::Yes,
         _ => Truth::Perhaps,
     }
+}
+
+fn is_truth(value: &str) -> bool {
+    value == "true" || value == "false"
+}
+
+fn is_number(value: &str) -> bool {
+    value.parse().is_ok_and(f64::is_finite)
 }
 
 const fn yes_if(is_so: bool) -> Truth {
