@@ -358,7 +358,7 @@ mod tests {
                 "collectors.users.live-budget: no such option (options: enabled, interval, password_max_age, live_budget, generate_report, names, names_limit). Did you mean live_budget?",
             ),
             ("6:14", "collectors.users.enabled: write true or false"),
-            ("7:10", "collectors.root.enabled: no such option (options: interval)"),
+            ("7:10", "collectors.root.enabled: no such option (options: interval, interval_with_events)"),
             ("8:3", "collectors.no-users: no such collector"),
             ("9:3", "collectors.users.interval: no such collector"),
         ] {

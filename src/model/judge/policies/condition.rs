@@ -7,10 +7,10 @@
 //!
 //! An operator of another type than the key proves nothing. By one page of AWS "the match
 //! always fails and the policy statement never applies" (Amazon Neptune User Guide,
-//! "Managing access to Amazon Neptune databases using IAM policies"), by another "the data type won't match" (IAM User Guide, "IAM policy
-//! validation check reference", type mismatch), and that may or may not be a match to a
-//! negated operator. Of several truth values the same reference says that they "might not
-//! return the results that you expect".
+//! "Managing access to Amazon Neptune databases using IAM policies"). By another "the data
+//! type won't match" (IAM User Guide, "IAM policy validation check reference", type
+//! mismatch), which a negated operator may or may not take for a match. Of several truth
+//! values that reference says that they "might not return the results that you expect".
 
 use super::Context;
 
