@@ -39,6 +39,8 @@ pub struct Daemon<'a> {
     next_beat: Due<Duration>,
     next_inventory: Due<Duration>,
     waits_for_beat: bool,
+    /// Whether it is due, and waits for that.
+    is_waiting: bool,
     users_due: Due<Duration>,
     /// What becomes of the exporter's own calls on their way back: how late each comes, and
     /// how often, by its number. Without this, none comes.
@@ -81,6 +83,7 @@ impl<'a> Daemon<'a> {
             next_beat: due(start),
             next_inventory: due(start),
             waits_for_beat: true,
+            is_waiting: false,
             users_due: due(start),
             path: None,
             on_way: BTreeMap::new(),
@@ -236,6 +239,16 @@ impl<'a> Daemon<'a> {
         Due::after(millis(from), interval(&self.plan), stretched.as_ref().map(interval))
     }
 
+    /// How long inventory that is due waits for a heartbeat: no longer than for a usual one, if
+    /// it was due at a usual interval.
+    fn patience(&self) -> Duration {
+        let stretched = self.plan.stretched().filter(|_| self.next_inventory.may_wait() && self.is_stretched());
+        let plan = stretched.as_ref().unwrap_or(&self.plan);
+        let is_rootless = self.model.life().world.is_rootless;
+        let heartbeat = if is_rootless { plan.cadence.rootless } else { plan.cadence.root };
+        heartbeat.mul_f64(1.1).min(plan.inventory_interval() / 2)
+    }
+
     fn take_inventory(&mut self, beat: Option<(Moment, Summary)>) -> (Option<Duration>, bool) {
         self.is_woken = false;
         let may_wait = self.is_stretched();
@@ -317,9 +330,12 @@ impl<'a> Daemon<'a> {
                 let interval = |plan: &Plan| if is_rootless { plan.cadence.rootless } else { plan.cadence.root };
                 self.next_beat = self.due(began, interval, beat.is_some());
             }
-            // One that has waited for long waits for a heartbeat to begin with.
-            let is_due = began >= next_inventory && (beat.is_some() || !self.waits_for_beat);
+            // One that has waited for long waits for a heartbeat to begin with, and not for ever.
+            let is_over = self.is_waiting || !self.waits_for_beat;
+            let is_due = (began >= next_inventory && is_over)
+                || (beat.is_some() && (began >= next_inventory || self.is_waiting));
             if self.is_woken || is_due {
+                self.is_waiting = false;
                 let (follow_up, may_wait) = self.take_inventory(beat);
                 let end = self.model.life().mono;
                 let regular = self.due(began, Plan::inventory_interval, may_wait);
@@ -328,12 +344,8 @@ impl<'a> Daemon<'a> {
                 self.next_inventory = next.no_sooner_than(millis(end + 4 * SECOND));
                 self.waits_for_beat = as_millis(self.next_inventory.at(self.echo_end())) - end > 75 * SECOND;
             } else if began >= next_inventory {
-                // It waits no longer than for a usual heartbeat, if it was due at a usual interval.
-                let usual = Due::after(millis(began), Duration::from_secs(66), None);
-                let is_late = !self.next_inventory.may_wait()
-                    && as_millis(self.next_beat.at(self.echo_end())) > began + 66 * SECOND;
-                self.next_inventory = if is_late { usual } else { self.next_beat };
-                self.waits_for_beat &= !is_late;
+                self.is_waiting = true;
+                self.next_inventory = Due::after(millis(began), self.patience(), None);
             }
             self.age();
             look(self);
