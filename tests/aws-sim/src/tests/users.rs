@@ -231,7 +231,9 @@ fn every_list_goes_wrong_in_every_way() {
         let looped = page(Fault::MarkerLoop);
         let again = [params[0], params[1], ("Marker", looped.element("Marker"))];
         let fault = sim.fault(ID, Some(operation), Fault::MarkerLoop);
-        assert_eq!(iam(&sim, operation, &again).body, looped.body);
+        // All but the id of the request, which stands last.
+        let told = |reply: &Response| reply.body.split("<ResponseMetadata>").next().map(str::to_owned);
+        assert_eq!(told(&iam(&sim, operation, &again)), told(&looped));
         sim.clear(fault);
         let lost = page(Fault::NoMarker);
         assert!(lost.element("IsTruncated") == "true" && !lost.body.contains("Marker"), "{}", lost.body);
