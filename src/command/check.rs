@@ -8,12 +8,12 @@ mod echoes;
 mod json;
 mod waiting;
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{cell::Cell, io, process::ExitCode, time::Duration};
 
 use tokio::{sync::mpsc, time::timeout};
 
 use self::{
-    compare::{CompareError, Former},
+    compare::{Changes, CompareError, Former},
     echoes::Echoes,
 };
 use super::{NOT_RUN, print};
@@ -61,11 +61,10 @@ async fn report(flags: &Flags, output: Output, limit: Option<Duration>, is_text:
     let snapshot = snapshot?;
     let overview = Overview::of(&snapshot, clock.now(), Reader::Once);
     let changes = former.map(|former| former.changes(&snapshot));
-    let told = |mut text: String| {
-        if let Some(changes) = &changes {
-            text = format!("{text}\n{}", changes.to_text());
-        }
-        waits.map_or(text.clone(), |patience| format!("{text}\n{}", echoes::text(&snapshot, patience)))
+    let told = |text: String| {
+        let changes = changes.as_ref().map(Changes::to_text);
+        let echoes = waits.map(|patience| echoes::text(&snapshot, patience));
+        [Some(text), changes, echoes].into_iter().flatten().collect::<Vec<_>>().join("\n")
     };
     let text = match output {
         Output::Table => told(table::draw(&overview, table::Style::of_stdout())),
@@ -145,9 +144,13 @@ async fn read(flags: &Flags, clock: Clock, only: Only, limit: Option<Duration>) 
     let echoes = flags.waits_for_echoes().map(listen);
     let wakes = echoes.as_ref().map(Echoes::wakes).unwrap_or_default();
     let mut fleet = Fleet::new(caller.clone(), events, metrics).woken_by(wakes);
+    // What was read does not grow old while echoes are waited for: it is told as of the end of the reads.
+    let read = Cell::new(None);
+    let now = || read.get().unwrap_or_else(|| clock.now());
     let once = async {
         // What a collector was told to end by, it ends by; this is for what comes before.
         let _ = timeout(limit.unwrap_or(Duration::MAX), fleet.once(&settings, only)).await;
+        read.set(Some(clock.now()));
         if let Some(echoes) = echoes {
             echoes.wait().await;
         }
@@ -155,11 +158,11 @@ async fn read(flags: &Flags, clock: Clock, only: Only, limit: Option<Duration>) 
     };
     let fold = async {
         while let Some(event) = inbox.recv().await {
-            snapshot.fold(event, clock.now());
+            snapshot.fold(event, now());
         }
     };
     tokio::join!(once, fold);
-    snapshot.age(clock.now());
+    snapshot.age(now());
     Ok(snapshot)
 }
 

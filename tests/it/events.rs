@@ -360,6 +360,20 @@ fn a_check_tells_from_which_accounts_echoes_come() {
     works.store(false, Ordering::Relaxed);
 }
 
+/// A summary is too old after three minutes, and CloudTrail may take five.
+#[test]
+fn a_check_that_waits_for_echoes_for_minutes_tells_what_it_read_before() {
+    let (sim, queue) = (sim(healthy()), Queue::start(Answer::Serve));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+    command.env_clear().args(["check", "--output=json", "--wait-for-echoes=190s"]);
+    command.arg(format!("--events.queue-url={}", queue::URL));
+    command.env("AWS_ENDPOINT_URL", sim.endpoint()).env("AWS_ENDPOINT_URL_SQS", queue.endpoint());
+    let output = command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", "x").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && !text.contains("unknown\""), "{text}");
+    assert!(text.contains("\"came\": false") || text.contains("\"came\":false"), "{text}");
+}
+
 /// They come again and again, which costs reads within their bound; nobody is told that
 /// all is well.
 #[test]
