@@ -138,13 +138,7 @@ impl<'a, I: UsersIam> Run<'a, I> {
     /// As of when the users were last judged, by what the run before learnt.
     fn judged(&self) -> Judged {
         let Some(before) = &self.order.before else { return Judged::default() };
-        let evidence = UsersEvidence {
-            reading: Some(before),
-            changes: self.order.changes.get(),
-            is_watched: true,
-            policies: None,
-        };
-        let census = Census::take(evidence, &self.order.terms, |_| false, self.began);
+        let census = Census::take(self.evidence(before), &self.order.terms, |_| false, self.began);
         let judged = before.value.judged;
         let later = |before: Option<Moment>, at: Option<Moment>| match (before, at) {
             (Some(before), Some(at)) => Some(before.latest(at)),
@@ -307,14 +301,8 @@ impl<'a, I: UsersIam> Run<'a, I> {
 
     /// Whether a verdict cannot be told by what is known now.
     fn is_unknown(&self) -> bool {
-        let known = Known::new(Arc::new(self.reading.clone()), self.began);
-        let evidence = UsersEvidence {
-            reading: Some(&known),
-            changes: self.order.changes.get(),
-            is_watched: true,
-            policies: None,
-        };
-        let census = Census::take(evidence, &self.order.terms, |_| false, self.iam.now());
+        let known = self.known();
+        let census = Census::take(self.evidence(&known), &self.order.terms, |_| false, self.iam.now());
         [census.iam5, census.iam19].iter().any(|verdict| verdict.status == Status::Unknown)
     }
 
@@ -335,14 +323,17 @@ impl<'a, I: UsersIam> Run<'a, I> {
 
     /// Who has to be asked once more so that all are known to be covered at once.
     fn gaps(&self) -> Vec<Gap> {
-        let known = Known::new(Arc::new(self.reading.clone()), self.began);
-        let evidence = UsersEvidence {
-            reading: Some(&known),
-            changes: self.order.changes.get(),
-            is_watched: true,
-            policies: None,
-        };
-        users::gaps(evidence, &self.order.terms, self.iam.now())
+        users::gaps(self.evidence(&self.known()), &self.order.terms, self.iam.now())
+    }
+
+    /// What this run knows by now.
+    fn known(&self) -> Known<Arc<UsersReading>> {
+        Known::new(Arc::new(self.reading.clone()), self.began)
+    }
+
+    /// What is judged by a reading of the users, while heartbeats go on.
+    fn evidence<'r>(&self, reading: &'r Known<Arc<UsersReading>>) -> UsersEvidence<'r> {
+        UsersEvidence { reading: Some(reading), changes: self.order.changes.get(), is_watched: true, policies: None }
     }
 
     /// How long until the next run has ended, and a little.
