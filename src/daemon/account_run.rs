@@ -242,34 +242,6 @@ impl AccountRun {
         }
     }
 
-    /// Until when it is believed that events of the account arrive, if a call that was made
-    /// at `last_echo` has come back.
-    fn echo_until(&self, last_echo: Option<Moment>) -> Option<Instant> {
-        let summary = self.beats.borrow().map(|(_, summary)| summary);
-        let end = last_echo?.mono.plus(self.plan.echo_lasts(summary.as_ref())?);
-        let now = self.session.caller().clock().now().mono;
-        Some(Instant::now() + end.since(now))
-    }
-
-    /// The same, of the last call that has come back.
-    fn echo_end(&self) -> Option<Instant> {
-        let last_echo = *self.arrivals.last_echo().borrow();
-        self.echo_until(last_echo)
-    }
-
-    /// Whether it is believed now.
-    fn is_stretched(&self) -> bool {
-        self.echo_end().is_some_and(|end| end > Instant::now())
-    }
-
-    /// When what began at `from` is due again, at the `interval` of a plan; `may_wait` says
-    /// whether it may be later while events arrive.
-    fn due(&self, from: Instant, interval: impl Fn(&Plan) -> Duration, may_wait: bool, denials: u32) -> Due<Instant> {
-        let stretched = self.plan.stretched().filter(|_| may_wait && denials == 0);
-        let next = |plan: &Plan| self.next(interval(plan), denials);
-        Due::after(from, next(&self.plan), stretched.as_ref().map(next))
-    }
-
     /// One heartbeat, after the one that read `before`.
     async fn beat(&self, before: Option<RootReading>, denials: &mut u32) -> Ran<()> {
         let changes = self.knowledge.changes.clone();
@@ -277,10 +249,6 @@ impl AccountRun {
             (collect::root::collect(&iam, doubt(&id, before), &changes).await, None)
         };
         self.run(Collector::Root, ROOT_DEADLINE, denials, None, collect).await
-    }
-
-    fn next(&self, interval: Duration, denials: u32) -> Duration {
-        schedule::jittered(if denials > 0 { schedule::denial_delay(interval, denials) } else { interval })
     }
 
     /// One run: credentials, requests, report. Whatever goes wrong is reported. It
