@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    peers::{Peer, python},
+    peers::{Peer, moto, python},
     permissions::printed,
     support::{Exporter, KEY, Samples},
 };
@@ -125,17 +125,7 @@ fn file(text: &str) -> (tempfile::NamedTempFile, String) {
 /// What it leaves out is unknown, and never a guess.
 #[test]
 fn moto_answers_and_what_it_leaves_out_is_unknown() {
-    let program = "from moto.moto_server.threaded_moto_server import ThreadedMotoServer\n\
-        server = ThreadedMotoServer('127.0.0.1', 0, verbose=False)\n\
-        server.start()\n\
-        print(server.get_host_and_port()[1], flush=True)\n\
-        input()\n";
-    let mut python = python("python");
-    python.args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut moto = Peer(python.spawn().unwrap());
-    let mut port = String::new();
-    BufReader::new(moto.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
-    let address = format!("127.0.0.1:{}", port.trim());
+    let (_moto, address) = moto();
     let profile = tempfile::tempdir().unwrap();
     let credentials = profile.path().join("credentials");
     fs::write(&credentials, format!("[audit]\naws_access_key_id = {KEY}\naws_secret_access_key = x\n")).unwrap();

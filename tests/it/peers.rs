@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead as _, BufReader, Read, Write},
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -33,6 +33,22 @@ pub fn python(program: &str) -> Command {
     let bin =
         std::env::var("TEST_PYTHON_BIN").expect("tests/run sets TEST_PYTHON_BIN to the folder of its Python programs");
     Command::new(PathBuf::from(bin).join(program))
+}
+
+/// moto's server, which nobody here wrote, and its address.
+pub fn moto() -> (Peer, String) {
+    let program = "from moto.moto_server.threaded_moto_server import ThreadedMotoServer\n\
+        server = ThreadedMotoServer('127.0.0.1', 0, verbose=False)\n\
+        server.start()\n\
+        print(server.get_host_and_port()[1], flush=True)\n\
+        input()\n";
+    let mut python = python("python");
+    python.args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut moto = Peer(python.spawn().unwrap());
+    let mut port = String::new();
+    BufReader::new(moto.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let address = format!("127.0.0.1:{}", port.trim());
+    (moto, address)
 }
 
 /// A port for a program that cannot choose its own and say so. It is below those

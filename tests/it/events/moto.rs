@@ -1,15 +1,10 @@
 //! moto's SQS, which nobody here wrote.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Stdio},
-};
-
 use aws_sim::queue::URL;
 use serde_json::{Value, json};
 
 use crate::{
-    peers::{Peer, python},
+    peers::{Peer, moto},
     support::request,
 };
 
@@ -28,17 +23,8 @@ impl MotoQueue {
     }
 
     pub fn without_queue() -> Self {
-        let program = "from moto.moto_server.threaded_moto_server import ThreadedMotoServer\n\
-            server = ThreadedMotoServer('127.0.0.1', 0, verbose=False)\n\
-            server.start()\n\
-            print(server.get_host_and_port()[1], flush=True)\n\
-            input()\n";
-        let mut python = python("python");
-        python.args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut server: Child = python.spawn().unwrap();
-        let mut port = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        Self { address: format!("127.0.0.1:{}", port.trim()), _server: Peer(server) }
+        let (server, address) = moto();
+        Self { address, _server: server }
     }
 
     pub fn endpoint(&self) -> String {
