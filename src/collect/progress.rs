@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
 };
 
 use crate::model::time::Uptime;
@@ -29,6 +29,7 @@ struct Counts {
     accounts_done: AtomicUsize,
     questions: AtomicUsize,
     questions_done: AtomicUsize,
+    awaits_echoes: AtomicBool,
 }
 
 /// How far they have come by now.
@@ -42,6 +43,8 @@ pub struct Standing {
     pub questions: usize,
     /// How many of them have been answered or refused.
     pub questions_done: usize,
+    /// Whether all have been read, and their calls are to come back as events.
+    pub awaits_echoes: bool,
 }
 
 impl Progress {
@@ -70,12 +73,18 @@ impl Progress {
         self.0.questions.fetch_sub(questions, Relaxed);
     }
 
+    /// All accounts have been read. Their calls are to come back as events.
+    pub fn await_echoes(&self) {
+        self.0.awaits_echoes.store(true, Relaxed);
+    }
+
     /// How far it is.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let Counts { accounts, accounts_done, questions, questions_done } = &*self.0;
+        let Counts { accounts, accounts_done, questions, questions_done, awaits_echoes } = &*self.0;
+        let awaits_echoes = awaits_echoes.load(Relaxed);
         let [accounts, accounts_done, questions, questions_done] =
             [accounts, accounts_done, questions, questions_done].map(|count| count.load(Relaxed));
-        Standing { accounts, accounts_done, questions, questions_done }
+        Standing { accounts, accounts_done, questions, questions_done, awaits_echoes }
     }
 }

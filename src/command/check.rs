@@ -145,13 +145,14 @@ async fn read(flags: &Flags, clock: Clock, only: Only, limit: Option<Duration>) 
     let wakes = echoes.as_ref().map(Echoes::wakes).unwrap_or_default();
     let mut fleet = Fleet::new(caller.clone(), events, metrics).woken_by(wakes);
     // What was read does not grow old while echoes are waited for: it is told as of the end of the reads.
-    let read = Cell::new(None);
+    let (read, progress) = (Cell::new(None), only.progress.clone());
     let now = || read.get().unwrap_or_else(|| clock.now());
     let once = async {
         // What a collector was told to end by, it ends by; this is for what comes before.
         let _ = timeout(limit.unwrap_or(Duration::MAX), fleet.once(&settings, only)).await;
         read.set(Some(clock.now()));
         if let Some(echoes) = echoes {
+            progress.await_echoes();
             echoes.wait().await;
         }
         drop(fleet);

@@ -64,7 +64,10 @@ fn speed(seen: &VecDeque<(Instant, usize)>) -> f64 {
 }
 
 fn line(standing: Standing, speed: f64) -> String {
-    let Standing { accounts, accounts_done, questions, questions_done } = standing;
+    let Standing { accounts, accounts_done, questions, questions_done, awaits_echoes } = standing;
+    if awaits_echoes {
+        return "All is read. Waiting for the calls to come back as events…".to_owned();
+    }
     let mut parts = Vec::new();
     if accounts > 1 {
         parts.push(format!("{accounts_done} of {accounts} accounts read"));
@@ -95,8 +98,10 @@ mod tests {
         assert_eq!(line(one, 88.4), "Asking AWS… 1204 of 5000 questions about users answered; 88 a second, 42s left");
         let last = Standing { questions_done: 5_000, ..one };
         assert_eq!(line(last, 80.0), "Asking AWS… 5000 of 5000 questions about users answered");
-        let many = Standing { accounts: 40, accounts_done: 12, questions: 90, questions_done: 9 };
+        let many = Standing { accounts: 40, accounts_done: 12, questions: 90, questions_done: 9, ..begun };
         assert_eq!(line(many, 0.0), "Asking AWS… 12 of 40 accounts read; 9 of 90 questions about users answered");
+        let read = Standing { awaits_echoes: true, ..many };
+        assert_eq!(line(read, 0.0), "All is read. Waiting for the calls to come back as events…");
     }
 
     #[test]
