@@ -17,6 +17,7 @@ mod policies;
 mod pools;
 mod series;
 mod trigger;
+mod waiting;
 
 use std::{
     future::Future,

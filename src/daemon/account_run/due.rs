@@ -2,14 +2,6 @@
 
 use std::{ops::Add, time::Duration};
 
-use tokio::time::Instant;
-
-use super::AccountRun;
-use crate::{
-    model::{snapshot::Plan, time::Moment},
-    schedule,
-};
-
 /// When something is due, by some clock: at the usual interval, and at the longer one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due<T> {
@@ -58,47 +50,6 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> Due<T> {
     /// interval, or when the echo ends, but not before the usual time.
     pub fn at(self, echo_end: Option<T>) -> T {
         echo_end.map_or(self.usual, |end| self.stretched.min(self.usual.max(end)))
-    }
-}
-
-impl AccountRun {
-    /// Until when it is believed that events of the account arrive, if a call that was made
-    /// at `last_echo` has come back.
-    pub(super) fn echo_until(&self, last_echo: Option<Moment>) -> Option<Instant> {
-        let summary = self.beats.borrow().map(|(_, summary)| summary);
-        let end = last_echo?.mono.plus(self.plan.echo_lasts(summary.as_ref())?);
-        let now = self.session.caller().clock().now().mono;
-        Some(Instant::now() + end.since(now))
-    }
-
-    /// The same, of the last call that has come back.
-    pub(super) fn echo_end(&self) -> Option<Instant> {
-        let last_echo = *self.arrivals.last_echo().borrow();
-        self.echo_until(last_echo)
-    }
-
-    /// Whether it is believed now.
-    pub(super) fn is_stretched(&self) -> bool {
-        self.echo_end().is_some_and(|end| end > Instant::now())
-    }
-
-    /// When what began at `from` is due again, at the `interval` of a plan; `may_wait` says
-    /// whether it may be later while events arrive.
-    pub(super) fn due(
-        &self,
-        from: Instant,
-        interval: impl Fn(&Plan) -> Duration,
-        may_wait: bool,
-        denials: u32,
-    ) -> Due<Instant> {
-        let stretched = self.plan.stretched().filter(|_| may_wait && denials == 0);
-        let next = |plan: &Plan| self.next(interval(plan), denials);
-        Due::after(from, next(&self.plan), stretched.as_ref().map(next))
-    }
-
-    /// How long until the next run, a little by chance; longer where AWS denies.
-    pub(super) fn next(&self, interval: Duration, denials: u32) -> Duration {
-        schedule::jittered(if denials > 0 { schedule::denial_delay(interval, denials) } else { interval })
     }
 }
 
