@@ -38,12 +38,22 @@ fn by_the_sdk(body: &[u8]) -> Option<HashMap<SummaryKeyType, i32>> {
     output.downcast::<GetAccountSummaryOutput>().unwrap().summary_map
 }
 
+/// Tells whether the quick reading knows these bytes; if so, the careful one reads the same.
+fn is_plain(body: &[u8]) -> bool {
+    let text = str::from_utf8(body).unwrap_or("<");
+    let plain = xml::plain::elements(text);
+    let is_alike = |plain: &Vec<_>| xml::careful::elements(text).as_ref() == Ok(plain);
+    assert!(plain.as_ref().is_none_or(is_alike), "{text}");
+    plain.is_some()
+}
+
 fn by_us(body: &[u8]) -> Option<Summary> {
     xml::result(body, "GetAccountSummary", reply::summary).ok()
 }
 
 /// Holds one reading against the other; tells whether there is one.
 fn is_read(body: &[u8]) -> bool {
+    is_plain(body);
     let Some(summary) = by_us(body) else { return false };
     let text = String::from_utf8_lossy(body);
     let map = by_the_sdk(body).unwrap_or_else(|| panic!("the SDK refuses: {text}"));
@@ -209,6 +219,64 @@ fn what_fuzzing_has_kept_of_replies_is_read_alike() {
             is_read(&fs::read(file.unwrap().path()).unwrap());
         }
     }
+}
+
+/// Were the quick reading to know nothing, or all, no other test would see it.
+#[test]
+fn the_quick_reading_is_of_what_aws_writes_and_of_nothing_else() {
+    let honest = honest();
+    assert!(is_plain(honest.as_bytes()) && is_plain(honest_details().as_bytes()));
+    let put = |place: &str, part: &str| honest.replacen(place, part, 1);
+    for plain in ["<Other/>", "<Other></Other>", "<Other>a = \"b\"; c!?</Other>", "\n"] {
+        assert!(is_plain(put("<SummaryMap>", &format!("{plain}<SummaryMap>")).as_bytes()), "{plain}");
+    }
+    for odd in [
+        "text",
+        "&amp;",
+        ">",
+        "\t",
+        "\u{e9}",
+        "<!-- -->",
+        "<?a?>",
+        "<![CDATA[]]>",
+        "<a b=\"c\"/>",
+        "<a />",
+        "<a></a >",
+        "<a/",
+        "<1/>",
+        "<a_b/>",
+        "<a:b/>",
+        "<a></b>",
+        "</a>",
+        "<a>",
+        "<a/><a/>",
+        "<member/>",
+        "<a>b<c/></a>",
+        "<a><c/>b</a>",
+        "<a><member/><c/></a>",
+        "<a><entry/><member/></a>",
+    ] {
+        assert!(!is_plain(put("<SummaryMap>", &format!("{odd}<SummaryMap>")).as_bytes()), "{odd}");
+    }
+    for odd in ["", " xmlns=\"http://a\"", " xmlns='https://a'", " xmlns=\"https://a\" b=\"c\"", " b=\"c\""] {
+        let tag = "<GetAccountSummaryResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">";
+        let text = put(tag, &format!("<GetAccountSummaryResponse{odd}>"));
+        assert_eq!(is_plain(text.as_bytes()), odd.is_empty(), "{odd}");
+    }
+    for (text, known) in [
+        ("", false),
+        (" ", false),
+        ("<a/>", true),
+        ("<a/> ", true),
+        (" <a/>", true),
+        ("<a/>b", false),
+        ("<a/><b/>", false),
+    ] {
+        assert_eq!(is_plain(text.as_bytes()), known, "{text}");
+    }
+    let many = |many: usize| (0..many).map(|n| format!("<a{n}/>")).collect::<String>();
+    assert!(is_plain(format!("<a>{}</a>", many(33)).as_bytes()));
+    assert!(!is_plain(format!("<a>{}</a>", many(40)).as_bytes()), "too many to compare each with each");
 }
 
 /// Both are refused by the SDK, and were read without it.

@@ -6,10 +6,12 @@
 //! document type. AWS sends nothing else, so whatever is otherwise is a reply that
 //! somebody else has made or broken, and the whole of it is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod careful;
+pub mod plain;
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, iter};
 
 use aws_smithy_types::{DateTime, date_time::Format};
-use roxmltree::{Document, Node, ParsingOptions};
 
 use super::ReplyError;
 use crate::model::time::Timestamp;
@@ -21,9 +23,22 @@ const MOST_ELEMENTS: usize = 200_000;
 /// The elements that repeat: a list's, and a map's.
 const REPEATED: [&str; 2] = ["member", "entry"];
 
+/// One of a reply's elements, which stand in the order in which they begin.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Part<'a> {
+    name: &'a str,
+    /// The text before the first element in it.
+    text: Cow<'a, str>,
+    /// The place of the first element after it that is not in it.
+    end: usize,
+}
+
 /// One element of a reply that can be read in one way only.
-#[derive(Clone, Copy, Debug)]
-pub struct Element<'a>(Node<'a, 'a>);
+#[derive(Clone, Copy)]
+pub struct Element<'a> {
+    all: &'a [Part<'a>],
+    at: usize,
+}
 
 /// Whether, and from where, a list goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +58,8 @@ pub fn result<T>(
     operation: &str,
     read: impl FnOnce(Element<'_>) -> Result<T, ReplyError>,
 ) -> Result<T, ReplyError> {
-    let document = document(body)?;
-    let response = Element(document.root_element());
+    let all = elements(body)?;
+    let response = Element { all: &all, at: 0 };
     if response.name().strip_suffix("Response") != Some(operation) {
         return Err(ReplyError::Malformed);
     }
@@ -58,8 +73,8 @@ pub fn result<T>(
 /// # Errors
 /// When `body` is no such reply.
 pub fn error(body: &[u8]) -> Result<(String, String), ReplyError> {
-    let document = document(body)?;
-    let response = Element(document.root_element());
+    let all = elements(body)?;
+    let response = Element { all: &all, at: 0 };
     if response.name() != "ErrorResponse" {
         return Err(ReplyError::Malformed);
     }
@@ -68,56 +83,15 @@ pub fn error(body: &[u8]) -> Result<(String, String), ReplyError> {
     Ok((error.text("Code")?.to_owned(), message.to_owned()))
 }
 
-/// The document, if it can be read in one way only.
-fn document(body: &[u8]) -> Result<Document<'_>, ReplyError> {
+/// The elements, if the reply can be read in one way only.
+fn elements(body: &[u8]) -> Result<Vec<Part<'_>>, ReplyError> {
     let text = std::str::from_utf8(body).map_err(|_| ReplyError::Malformed)?;
     // The parser makes room for one node a bracket, and for one attribute an equals sign.
     let many = |byte: u8| body.iter().filter(|&&other| other == byte).count() > MOST_ELEMENTS;
     if body.len() > MOST_ELEMENTS && (many(b'<') || many(b'=')) {
         return Err(ReplyError::Malformed);
     }
-    // It would be a text like any other to the parser, and is none to others.
-    if has_cdata(text) {
-        return Err(ReplyError::Ambiguous);
-    }
-    let document = Document::parse_with_options(text, ParsingOptions::default()).map_err(|_| ReplyError::Malformed)?;
-    let namespace = document.root_element().tag_name().namespace();
-    let mut elements = document.descendants().filter(Node::is_element);
-    let is_plain = |node: Node<'_, '_>| {
-        node.tag_name().namespace() == namespace && node.attributes().len() == 0 && has_one_reading(node)
-    };
-    if elements.all(is_plain) {
-        drop(elements);
-        Ok(document)
-    } else {
-        Err(ReplyError::Ambiguous)
-    }
-}
-
-/// Whether there is a section of CDATA. No reply of AWS has an exclamation mark where it
-/// could begin, and one byte is found ten times as fast as nine.
-fn has_cdata(text: &str) -> bool {
-    text.match_indices('!').any(|(at, _)| text[..at].ends_with('<') && text[at..].starts_with("![CDATA["))
-}
-
-/// Whether what stands in an element is one text, or elements of different names,
-/// or elements of the one name that repeats.
-fn has_one_reading(node: Node<'_, '_>) -> bool {
-    let mut names = BTreeSet::new();
-    let mut is_list = false;
-    for child in node.children().filter(Node::is_element) {
-        let name = child.tag_name().name();
-        is_list |= REPEATED.contains(&name);
-        if !names.insert(name) && !REPEATED.contains(&name) {
-            return false;
-        }
-    }
-    let texts = || node.children().filter(Node::is_text).filter_map(|child| child.text());
-    // A comment cuts a text in two, and some read but the first part.
-    let is_mixed = texts().any(|text| !is_blank(text)) && node.children().count() > 1;
-    // The parser puts this in the place of a reference to no character.
-    let is_odd = texts().any(|text| text.contains('\u{fffd}'));
-    !is_mixed && !is_odd && (!is_list || names.len() == 1)
+    plain::elements(text).map_or_else(|| careful::elements(text), Ok)
 }
 
 fn is_blank(text: &str) -> bool {
@@ -126,16 +100,32 @@ fn is_blank(text: &str) -> bool {
 
 // === impl Element ===
 
+/// What is in it is not shown: that of an assumed role are its credentials.
+impl fmt::Debug for Element<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Element").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Element<'a> {
+    fn part(self) -> &'a Part<'a> {
+        &self.all[self.at]
+    }
+
     /// The element's name.
     #[must_use]
     pub fn name(self) -> &'a str {
-        self.0.tag_name().name()
+        self.part().name
     }
 
     /// The elements in this one.
     pub fn elements(self) -> impl Iterator<Item = Self> + use<'a> {
-        self.0.children().filter(Node::is_element).map(Self)
+        let (all, end, mut next) = (self.all, self.part().end, self.at + 1);
+        iter::from_fn(move || {
+            let element = Self { all, at: next };
+            next = all.get(next).filter(|_| next < end)?.end;
+            Some(element)
+        })
     }
 
     fn holds_elements(self) -> bool {
@@ -145,7 +135,7 @@ impl<'a> Element<'a> {
     /// The text in this element itself; empty where there is none.
     #[must_use]
     pub fn own_text(self) -> &'a str {
-        self.0.text().unwrap_or_default()
+        &self.part().text
     }
 
     fn find(self, name: &str) -> Option<Self> {
@@ -228,17 +218,13 @@ impl<'a> Element<'a> {
     /// # Errors
     /// When there is no such map, something else in it, or a key twice.
     pub fn map(self, map: &'static str) -> Result<BTreeMap<&'a str, &'a str>, ReplyError> {
-        let mut all = BTreeMap::new();
-        for entry in self.repeated(map, REPEATED[1])? {
-            if entry.elements().count() != 2 {
-                return Err(ReplyError::Malformed);
-            }
-            let (key, value) = (entry.text("key")?, entry.text("value")?);
-            if all.insert(key, value).is_some() {
-                return Err(ReplyError::Ambiguous);
-            }
-        }
-        Ok(all)
+        let texts = |entry: Self| match entry.elements().count() {
+            2 => Ok((entry.text("key")?, entry.text("value")?)),
+            _ => Err(ReplyError::Malformed),
+        };
+        let all = self.repeated(map, REPEATED[1])?.map(texts).collect::<Result<Vec<_>, _>>()?;
+        let many = all.len();
+        Some(BTreeMap::from_iter(all)).filter(|map| map.len() == many).ok_or(ReplyError::Ambiguous)
     }
 
     fn repeated(

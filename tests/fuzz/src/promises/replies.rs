@@ -41,6 +41,7 @@ const OPERATIONS: [&str; 5] =
 /// same texts. Only an explicit `IsTruncated` of `false` ends a list. Tells whether
 /// it was not refused.
 pub fn any_reply(data: &[u8]) -> bool {
+    is_read_quickly_as_carefully(data);
     let mut is_reply = false;
     for operation in OPERATIONS {
         let read = xml::result(data, operation, |result| {
@@ -56,6 +57,14 @@ pub fn any_reply(data: &[u8]) -> bool {
     }
     let _ = xml::error(data);
     is_reply
+}
+
+/// The quick reading is of nothing that the careful one refuses or reads otherwise.
+fn is_read_quickly_as_carefully(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Some(plain) = xml::plain::elements(text) {
+        assert!(xml::careful::elements(text).as_ref() == Ok(&plain), "{text}");
+    }
 }
 
 /// Whatever a list tells of has what it must have.
