@@ -23,7 +23,8 @@ pub fn elements(text: &str) -> Option<Vec<Part<'_>>> {
     if !text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
         return None;
     }
-    let mut reading = Reading { rest: text, ..Reading::default() };
+    // A summary, which is what is asked for most, has no more elements.
+    let mut reading = Reading { rest: text, all: Vec::with_capacity(128), ..Reading::default() };
     reading.gap()?;
     loop {
         match reading.rest.strip_prefix('/') {
