@@ -5,6 +5,8 @@
 //! elements, never both; there are no attributes, no second namespace, no CDATA, no
 //! document type. AWS sends nothing else, so whatever is otherwise is a reply that
 //! somebody else has made or broken, and the whole of it is refused.
+//!
+//! What is written as AWS writes it, [`plain`] reads; all else [`careful`] reads or refuses.
 
 pub mod careful;
 pub mod plain;
