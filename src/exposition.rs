@@ -5,8 +5,9 @@
 //! exporter's own few families, fresh every second. Each half is kept as plain
 //! text and as pieces of a deflate stream, so that a scrape, compressed or not,
 //! copies nothing: it is handed the pieces of both halves and, for gzip, ten bytes
-//! before and eight after them. The samples of a large family are one piece, which
-//! both formats share, for they differ in their comments only.
+//! before and eight after them. The samples of a large family are pieces of their own,
+//! which both formats share, for they differ in their comments only. A piece whose lines
+//! are those of the exposition before is not compressed again.
 
 #[cfg(test)]
 mod duplicates;

