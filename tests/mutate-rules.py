@@ -44,8 +44,9 @@ SWAPS = [
     (r"\b0\.0(\d)", r"0.\1"), (r"\b0\.(\d+)", r"1.\1"), (r"0 \* ", "1 * "), (r"absent\(", "("), (r"abs\(", "("),
 ]
 
-# One series of an account is left when the control is fixed, so which of them is taken is no difference.
-SAME = re.compile(r"max by \(account_id\) \(\s+\(*account_control:")
+# Where max and min are the same: one series of an account is left when the control is fixed; and each exporter's series
+# of an account gets the one time at which that account was first seen.
+SAME = re.compile(r"max by \(account_id\) \(\s+\(*(account_control:|0 \* account_job_instance:\S+ \+ on \(account_id\) group_left)")
 
 
 def labels(expr):
