@@ -49,7 +49,7 @@ pub enum Encoding {
 pub struct Half {
     names: Arc<BTreeSet<String>>,
     /// The pieces that both formats share, by family.
-    shared: BTreeMap<&'static str, Piece>,
+    shared: BTreeMap<&'static str, Vec<Piece>>,
     text: Part,
     openmetrics: Part,
 }
@@ -221,9 +221,9 @@ mod tests {
     }
 
     fn head(mut encoder: Encoder, value: &str) -> Half {
-        encoder.gauges("small", "Small.", "small{n=\"\"} 1\n".into()).unwrap();
-        encoder.gauges(LARGE.0, LARGE.1, lines(value)).unwrap();
-        encoder.gauges("zero", "Small.", "zero{n=\"\"} 0\n".into()).unwrap();
+        encoder.gauges("small", "Small.", &[Bytes::from("small{n=\"\"} 1\n")]).unwrap();
+        encoder.gauges(LARGE.0, LARGE.1, &[Bytes::from(lines(value))]).unwrap();
+        encoder.gauges("zero", "Small.", &[Bytes::from("zero{n=\"\"} 0\n")]).unwrap();
         encoder.head()
     }
 
@@ -298,7 +298,7 @@ mod tests {
             let refused = tail.family(&of(&Gauge::new(taken, "T.").unwrap()));
             assert!(matches!(refused, Err(EncodeError::Twice(name)) if name == taken), "{taken}");
         }
-        assert!(matches!(tail.gauges("jobs", "Taken.", String::new()), Err(EncodeError::Twice(_))));
+        assert!(matches!(tail.gauges("jobs", "Taken.", &[]), Err(EncodeError::Twice(_))));
         tail.family(&of(&Gauge::new("wait", "W.").unwrap())).unwrap();
     }
 

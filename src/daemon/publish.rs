@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     daemon::change_log,
     exposition::{Encoder, Exposition, Half},
-    metrics::{exporter_metrics::ExporterMetrics, render},
+    metrics::{exporter_metrics::ExporterMetrics, render::Rendering},
     model::snapshot::{Event, Snapshot},
 };
 
@@ -96,42 +96,57 @@ pub async fn encode(
     published: watch::Sender<Option<Arc<Exposition>>>,
     metrics: ExporterMetrics,
 ) {
-    let mut head: Option<(Arc<Snapshot>, Arc<Half>)> = None;
+    let mut head: Option<Head> = None;
     let mut due = Instant::now();
     loop {
         let began = Instant::now();
         let snapshot = snapshots.borrow().clone();
-        let outdated = head.as_ref().is_none_or(|(encoded, _)| !Arc::ptr_eq(encoded, &snapshot));
+        let outdated = head.as_ref().is_none_or(|head| !Arc::ptr_eq(head.rendering.snapshot(), &snapshot));
         if outdated && began >= due {
-            let (encoding, before) = (Arc::clone(&snapshot), head.as_ref().map(|(_, half)| Arc::clone(half)));
-            let half = tokio::task::spawn_blocking(move || encode_head(&encoding, before.as_deref())).await;
+            let before = head.take();
+            let encoded = tokio::task::spawn_blocking(move || encode_head(snapshot, before)).await;
             // A panic in there is this task's own, to be counted and restarted.
-            head =
-                Some((snapshot, Arc::new(half.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))));
+            head = Some(encoded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
             let took = began.elapsed();
             metrics.encoded(took);
             due = began + (took * ENCODE_SHARE).clamp(TICK, ENCODE_LATEST).saturating_sub(TICK / 4);
         }
-        if let Some((snapshot, half)) = &head {
-            published.send_replace(Some(Arc::new(Exposition::new(half, &encode_tail(half, &metrics), snapshot.tick))));
+        if let Some(Head { rendering, half }) = &head {
+            let exposition = Exposition::new(half, &encode_tail(half, &metrics), rendering.snapshot().tick);
+            published.send_replace(Some(Arc::new(exposition)));
         }
         sleep_until(began + TICK).await;
     }
 }
 
+/// What is known of the accounts, as it is served.
+#[derive(Debug)]
+pub struct Head {
+    rendering: Rendering,
+    /// Its bytes.
+    pub half: Half,
+}
+
 /// Encodes what is known of the accounts, to take the place of `before`.
 #[must_use]
-pub fn encode_head(snapshot: &Snapshot, before: Option<&Half>) -> Half {
-    let mut encoder = before.map_or_else(Encoder::default, Encoder::instead_of);
-    render::render(snapshot, |metric, lines| log_refusal(encoder.gauges(metric.name, metric.help, lines)));
-    encoder.head()
+pub fn encode_head(snapshot: Arc<Snapshot>, before: Option<Head>) -> Head {
+    let (rendering, encoder) = match before {
+        Some(Head { rendering, half }) => (rendering.next(snapshot), Encoder::instead_of(&half)),
+        None => (Rendering::served(snapshot), Encoder::default()),
+    };
+    Head { half: encode_rendering(&rendering, encoder), rendering }
 }
 
 /// Encodes what is known of the accounts, to be kept in a file.
 #[must_use]
 pub fn encode_at_rest(snapshot: &Snapshot) -> Half {
-    let mut encoder = Encoder::default();
-    render::render_at_rest(snapshot, |metric, lines| log_refusal(encoder.gauges(metric.name, metric.help, lines)));
+    encode_rendering(&Rendering::at_rest(Arc::new(snapshot.clone())), Encoder::default())
+}
+
+fn encode_rendering(rendering: &Rendering, mut encoder: Encoder) -> Half {
+    for (metric, lines) in rendering.families() {
+        log_refusal(encoder.gauges(metric.name, metric.help, lines));
+    }
     encoder.head()
 }
 

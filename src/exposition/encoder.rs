@@ -11,7 +11,11 @@ use prometheus::{
     proto::{MetricFamily, MetricType},
 };
 
-use super::{Half, Part, gzip::Deflated, openmetrics};
+use super::{
+    Half, Part,
+    gzip::{Deflated, Deflater},
+    openmetrics,
+};
 use crate::metrics::lines;
 
 /// Lines of this size are compressed alone, in a piece that both formats share. Smaller
@@ -39,9 +43,10 @@ pub struct Encoder {
     names: BTreeSet<String>,
     text: Draft,
     openmetrics: Draft,
-    shared: BTreeMap<&'static str, Piece>,
+    shared: BTreeMap<&'static str, Vec<Piece>>,
     /// The shared pieces of an earlier half.
-    known: BTreeMap<&'static str, Piece>,
+    known: BTreeMap<&'static str, Vec<Piece>>,
+    deflater: Deflater,
 }
 
 /// A family cannot be encoded. It is left out, whole, and the rest goes on.
@@ -79,20 +84,25 @@ impl Encoder {
     ///
     /// # Errors
     /// When its name is taken.
-    pub fn gauges(&mut self, name: &'static str, help: &str, lines: String) -> Result<(), EncodeError> {
+    pub fn gauges(&mut self, name: &'static str, help: &str, lines: &[Bytes]) -> Result<(), EncodeError> {
         self.claim(name, vec![name.to_owned()])?;
         comments(name, help, &mut self.text.text);
         openmetrics::comments(name, MetricType::GAUGE, help, &mut self.openmetrics.text);
-        if lines.len() < SHARED {
-            self.text.text.push_str(&lines);
-            self.openmetrics.text.push_str(&lines);
+        if lines.iter().map(Bytes::len).sum::<usize>() < SHARED {
+            for draft in [&mut self.text, &mut self.openmetrics] {
+                draft.text.extend(lines.iter().map(|lines| String::from_utf8_lossy(lines)));
+            }
             return Ok(());
         }
-        let known = self.known.remove(name).filter(|piece| piece.plain == lines);
-        let piece = known.unwrap_or_else(|| Piece::shared(lines));
-        self.text.add(piece.clone());
-        self.openmetrics.add(piece.clone());
-        self.shared.insert(name, piece);
+        let mut known = self.known.remove(name).unwrap_or_default().into_iter();
+        let mut pieces = Vec::with_capacity(lines.len());
+        for lines in lines {
+            let known = known.next().filter(|piece| piece.is_of(lines));
+            pieces.push(known.unwrap_or_else(|| Piece::new(lines.clone(), |plain| self.deflater.piece(plain))));
+        }
+        self.text.add(&pieces);
+        self.openmetrics.add(&pieces);
+        self.shared.insert(name, pieces);
         Ok(())
     }
 
@@ -144,13 +154,14 @@ impl Encoder {
 // === impl Draft ===
 
 impl Draft {
-    /// Adds a piece that is compressed alone.
-    fn add(&mut self, piece: Piece) {
-        self.pieces.extend([Piece::new(std::mem::take(&mut self.text), Deflated::open), piece]);
+    /// Adds pieces that are compressed alone.
+    fn add(&mut self, pieces: &[Piece]) {
+        self.pieces.push(Piece::of(std::mem::take(&mut self.text), Deflated::open));
+        self.pieces.extend_from_slice(pieces);
     }
 
     fn end(mut self, deflate: fn(&[u8]) -> Deflated) -> Part {
-        self.pieces.push(Piece::new(self.text, deflate));
+        self.pieces.push(Piece::of(self.text, deflate));
         Part::of(&self.pieces)
     }
 }
@@ -158,14 +169,18 @@ impl Draft {
 // === impl Piece ===
 
 impl Piece {
-    fn new(text: String, deflate: impl FnOnce(&[u8]) -> Deflated) -> Self {
-        let deflated = deflate(text.as_bytes());
-        // A string that has grown has room that is never used.
-        Self { deflated, plain: text.into_boxed_str().into_boxed_bytes().into() }
+    fn new(plain: Bytes, deflate: impl FnOnce(&[u8]) -> Deflated) -> Self {
+        Self { deflated: deflate(&plain), plain }
     }
 
-    fn shared(lines: String) -> Self {
-        Self::new(lines, Deflated::quickly)
+    fn of(text: String, deflate: impl FnOnce(&[u8]) -> Deflated) -> Self {
+        // A string that has grown has room that is never used.
+        Self::new(text.into_boxed_str().into_boxed_bytes().into(), deflate)
+    }
+
+    /// Whether it holds these bytes, which are mostly the same ones.
+    fn is_of(&self, plain: &Bytes) -> bool {
+        self.plain.as_ptr() == plain.as_ptr() && self.plain.len() == plain.len() || self.plain == plain
     }
 }
 

@@ -20,22 +20,23 @@ const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 const SMALL: usize = 256 << 10;
 
 /// Pieces of a raw deflate stream, and the checksum of what they hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Deflated {
     pieces: Vec<Bytes>,
     crc: Arc<Crc>,
 }
 
+/// Makes many pieces, each in as little time as possible: what a stream is made of is made
+/// once, and each full flush leaves nothing behind in it that the next piece refers to.
+#[derive(Debug)]
+pub(super) struct Deflater(Compress);
+
+// === impl Deflated ===
+
 impl Deflated {
     /// A piece that another may follow.
     pub(super) fn open(plain: &[u8]) -> Self {
         Self::new(plain, level(plain), FlushCompress::Full)
-    }
-
-    /// The same, in as little time as possible whatever its size, because it is one of
-    /// many.
-    pub(super) fn quickly(plain: &[u8]) -> Self {
-        Self::new(plain, 1, FlushCompress::Full)
     }
 
     /// A piece that ends the stream.
@@ -54,10 +55,15 @@ impl Deflated {
     }
 
     fn new(plain: &[u8], level: u32, flush: FlushCompress) -> Self {
-        let mut stream = Compress::new(Compression::new(level), false);
+        Self::next(&mut Compress::new(Compression::new(level), false), plain, flush)
+    }
+
+    /// What comes next out of the stream.
+    fn next(stream: &mut Compress, plain: &[u8], flush: FlushCompress) -> Self {
         let mut bytes = Vec::with_capacity(plain.len() / 8 + 64);
+        let before = stream.total_in();
         loop {
-            let read = usize::try_from(stream.total_in()).expect("no more is read than was given");
+            let read = usize::try_from(stream.total_in() - before).expect("no more is read than was given");
             let status = stream.compress_vec(&plain[read..], &mut bytes, flush);
             // All is out once the flush left room; a full buffer may hide more.
             let drained = bytes.len() < bytes.capacity();
@@ -71,6 +77,21 @@ impl Deflated {
         crc.update(plain);
         bytes.shrink_to_fit();
         Self { pieces: vec![bytes.into()], crc: Arc::new(crc) }
+    }
+}
+
+// === impl Deflater ===
+
+impl Default for Deflater {
+    fn default() -> Self {
+        Self(Compress::new(Compression::fast(), false))
+    }
+}
+
+impl Deflater {
+    /// A piece that may stand anywhere but at the end; nothing, if it holds nothing.
+    pub(super) fn piece(&mut self, plain: &[u8]) -> Deflated {
+        if plain.is_empty() { Deflated::default() } else { Deflated::next(&mut self.0, plain, FlushCompress::Full) }
     }
 }
 
@@ -92,6 +113,21 @@ mod tests {
     use std::io::Read;
 
     use super::*;
+
+    #[test]
+    fn pieces_of_one_stream_stand_in_any_order() {
+        let mut deflater = Deflater::default();
+        let lines = |n: usize| (0..n * 100).map(|k| format!("g{{a=\"{}\"}} {n}\n", k * k)).collect::<String>();
+        let plain: Vec<_> = [7, 0, 1, 30, 2].map(lines).into();
+        let pieces: Vec<_> = plain.iter().map(|plain| deflater.piece(plain.as_bytes())).collect();
+        for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [3, 3, 0, 1, 4], [2, 4, 1, 0, 3]] {
+            let end = Deflated::finished(b"end");
+            let member = member(&Deflated::joined(order.map(|n| &pieces[n]).into_iter().chain([&end]))).concat();
+            let mut back = String::new();
+            flate2::bufread::GzDecoder::new(&*member).read_to_string(&mut back).unwrap();
+            assert!(back == order.map(|n| plain[n].as_str()).concat() + "end", "{order:?}");
+        }
+    }
 
     #[test]
     fn halves_of_every_size_make_one_member() {

@@ -8,28 +8,32 @@
 //! it is unknown, a *verdict* always has all four.
 
 mod accounts;
+mod blocks;
 mod collectors;
 mod contacts;
 mod controls;
 mod policies;
 mod pools;
+mod rendering;
 mod root;
 mod root_access;
 mod rows;
+mod seen;
 mod users;
 
 use std::sync::LazyLock;
 
 use super::{Kind, Metric, UNIDENTIFIED};
 use crate::model::{
-    facts::{Known, RootReading, VirtualDevices, user::ReportUse},
-    judge::users::young_report,
     snapshot::{AccountState, Snapshot},
     time::{Moment, Timestamp},
 };
+pub use rendering::Rendering;
 use rows::Rows;
+use seen::View;
 
 /// A row: a metric, and where its samples come from.
+#[derive(Debug)]
 struct Family {
     metric: Metric,
     sample: Sample,
@@ -47,17 +51,12 @@ enum Form {
     AtRest,
 }
 
+#[derive(Debug)]
 enum Sample {
     /// Of one account after the other; the label `account_id` comes first, and is given already.
     Account(fn(&View<'_>, &mut Rows)),
     /// Of all accounts together.
     Snapshot(fn(&Snapshot, &mut Rows)),
-}
-
-/// One account, as it is seen at the snapshot's tick.
-struct View<'a> {
-    snapshot: &'a Snapshot,
-    state: &'a AccountState,
 }
 
 /// Every row, by name.
@@ -83,25 +82,6 @@ pub(super) fn metrics() -> impl Iterator<Item = Metric> {
     FAMILIES.iter().map(|family| family.metric)
 }
 
-/// Renders every family that is served and has a sample, by name: its lines.
-pub fn render(snapshot: &Snapshot, family: impl FnMut(&Metric, String)) {
-    render_but(Form::AtRest, snapshot, family);
-}
-
-/// Renders what stays true in a file, as of the time that stands in it. Each sample is
-/// of an account, so that the files of several accounts can lie side by side.
-pub fn render_at_rest(snapshot: &Snapshot, family: impl FnMut(&Metric, String)) {
-    render_but(Form::Served, snapshot, family);
-}
-
-fn render_but(unwanted: Form, snapshot: &Snapshot, mut family: impl FnMut(&Metric, String)) {
-    for row in FAMILIES.iter().filter(|row| row.form != unwanted) {
-        if let Some(lines) = row.render(snapshot) {
-            family(&row.metric, lines);
-        }
-    }
-}
-
 // === impl Family ===
 
 impl Family {
@@ -109,20 +89,6 @@ impl Family {
     const fn only(self, form: Form) -> Self {
         let Self { metric, sample, .. } = self;
         Self { metric, sample, form }
-    }
-
-    fn render(&self, snapshot: &Snapshot) -> Option<String> {
-        let mut rows = Rows::of(&self.metric);
-        match self.sample {
-            Sample::Snapshot(sample) => sample(snapshot, &mut rows),
-            Sample::Account(sample) => {
-                for state in snapshot.accounts() {
-                    rows.begin_account(id(state));
-                    sample(&View { snapshot, state }, &mut rows);
-                }
-            }
-        }
-        rows.into_lines()
     }
 }
 
@@ -149,30 +115,6 @@ const fn of_snapshot(
         metric: Metric { name, help, kind: Kind::Gauge, labels },
         sample: Sample::Snapshot(sample),
         form: Form::Served,
-    }
-}
-
-// === impl View ===
-
-impl<'a> View<'a> {
-    /// The account summary: the last heartbeat while it is fresh, or else that of an audit.
-    fn reading(&self) -> Option<Known<RootReading>> {
-        self.state.root_summary(&self.snapshot.plan, self.snapshot.tick)
-    }
-
-    /// The list of virtual devices, while it is fresh and belongs to the account as
-    /// the last heartbeat showed it.
-    fn devices(&self) -> Option<&'a Known<VirtualDevices>> {
-        let plan = self.state.in_force(&self.snapshot.plan, self.snapshot.tick);
-        let list = plan.cadence.fresh_devices(self.state.devices.as_ref(), self.snapshot.tick)?;
-        let reading = plan.cadence.fresh_reading(self.state.reading.as_ref(), self.snapshot.tick)?;
-        list.value.is_of(&reading.value.summary).then_some(list)
-    }
-
-    /// The report behind what is known of the users.
-    fn report(&self) -> Option<&'a ReportUse> {
-        let tick = self.snapshot.tick;
-        young_report(&self.state.fresh_users(&self.snapshot.plan, tick)?.value, tick)
     }
 }
 

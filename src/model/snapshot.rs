@@ -218,6 +218,15 @@ impl Snapshot {
         })
     }
 
+    /// For each account in order, whether it is what it was in `before`; `None` if other
+    /// accounts were watched then.
+    #[must_use]
+    pub fn unchanged(&self, before: &Self) -> Option<Vec<bool>> {
+        let is_same_list = self.accounts.keys().eq(before.accounts.keys());
+        let pairs = self.accounts.values().zip(before.accounts.values());
+        is_same_list.then(|| pairs.map(|(new, old)| Arc::ptr_eq(new, old)).collect())
+    }
+
     /// The users of `state` that have no device, if they are to be named and are known.
     #[must_use]
     pub fn failing<'a>(&self, state: &'a AccountState) -> Option<Failing<'a>> {

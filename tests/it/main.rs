@@ -53,6 +53,8 @@ mod privacy;
 /// What expressions of Prometheus name, read without evaluating them.
 mod promql;
 mod properties;
+/// Snapshots rendered out of the one before.
+mod renderings;
 /// Replies that AWS does not send.
 mod replies;
 /// Credential reports that cannot be.

@@ -28,7 +28,7 @@ use aws_mfa_exporter::{
 };
 use proptest::prelude::*;
 
-use crate::support::at_once;
+use crate::{renderings::Renderings, support::at_once};
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
 const PLAN: Plan = Plan { cadence: Cadence::new(Duration::from_secs(60), Duration::from_secs(900)), ..Plan::ROOT };
@@ -382,6 +382,7 @@ proptest! {
         let mut clocks = Clocks { mono: 1_000_000, step: 0 };
         let mut world = world;
         let mut snapshot = snapshot_of(plan.clone(), clocks);
+        let mut renderings = Renderings::default();
         // What was true from when on, by the clock that is never stepped.
         let mut history = vec![(clocks.mono, world)];
         let mut believed = None;
@@ -458,6 +459,7 @@ proptest! {
                 }
             }
             snapshot.age(clocks.read());
+            renderings.follow(&snapshot);
             for control in Control::ALL {
                 let Some((status, as_of)) = known(&snapshot, control) else { continue };
                 let age = clocks.read().mono.since(as_of.mono);

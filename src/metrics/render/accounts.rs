@@ -40,7 +40,7 @@ pub(super) const FAMILIES: &[Family] = &[
         "When `check --output prometheus` read the account, for the textfile collector of node_exporter. All other samples in the file are from that time. The daemon does not export this metric.",
         |view, rows| {
             if view.state.is_scanned() {
-                rows.push(&[], view.snapshot.tick.wall.as_seconds());
+                rows.push_known(&[], view.common.read_at.map(|at| at.as_seconds()));
             }
         },
     )
@@ -51,7 +51,7 @@ pub(super) const FAMILIES: &[Family] = &[
         "Whether the account is read at the longer interval of --collector.root.interval-with-events (1), because an echo has shown within two such intervals that its events arrive; or at the usual interval (0). Absent without that option.",
         |view, rows| {
             if view.state.is_scanned() {
-                rows.push_known(&[], view.state.is_stretched(&view.snapshot.plan, view.snapshot.tick));
+                rows.push_known(&[], view.seen.is_stretched);
             }
         },
     )

@@ -76,10 +76,10 @@ pub(super) const FAMILIES: &[Family] = &[
         &["account_id", "source"],
         "When the exporter read a source other than the account summary; for the credential report, when AWS made it. Absent while no usable answer from the source is known.",
         |view, rows| {
-            let report = view.report().map(|report| report.generated);
-            let audit = view.state.fresh_audit(&view.snapshot.plan, view.snapshot.tick).map(|audit| audit.as_of);
-            let list = view.devices().map(|list| list.as_of);
-            for (source, at) in [("credential_report", report), ("root_audit", audit), ("virtual_devices", list)] {
+            let report = view.seen.report.map(|report| report.generated);
+            let list = view.seen.devices.as_ref().map(|list| list.as_of);
+            let sources = [("credential_report", report), ("root_audit", view.seen.audited), ("virtual_devices", list)];
+            for (source, at) in sources {
                 rows.push_known(&[source], at.map(|at| at.wall.as_seconds()));
             }
         },

@@ -7,7 +7,7 @@ pub(super) const FAMILIES: &[Family] = &[
         "aws_mfa_contact_phone_verified",
         &["account_id"],
         "Whether AWS has verified the telephone number of the account's primary contact (account:GetContactInformation, VerificationStatus). Whoever has lost root's MFA device signs in with the root user's mailbox and this telephone. Absent while that is not known, and where AWS cannot verify the number. Only with --collector.contacts.",
-        |view, rows| rows.push_known(&[], view.state.contact_phone(&view.snapshot.plan, view.snapshot.tick)),
+        |view, rows| rows.push_known(&[], view.seen.contact_phone),
     ),
     of_account(
         "aws_mfa_root_email_changed_timestamp_seconds",
@@ -21,6 +21,6 @@ pub(super) const FAMILIES: &[Family] = &[
         "aws_mfa_security_contact_present",
         &["account_id"],
         "Whether the account has an alternate contact for security (account:GetAlternateContact), to whom AWS writes about the account's security. Absent while that is not known. Only with --collector.contacts.",
-        |view, rows| rows.push_known(&[], view.state.security_contact(&view.snapshot.plan, view.snapshot.tick)),
+        |view, rows| rows.push_known(&[], view.seen.security_contact),
     ),
 ];

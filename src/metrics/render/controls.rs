@@ -10,9 +10,8 @@ pub(super) const FAMILIES: &[Family] = &[
         "An active exemption, by its id, for this control of this account. It does not change the verdict. Alerts do not fire for an exempt control. Exemptions for users have no series here. Always 1.",
         |view, rows| {
             let Some(account) = view.state.account.as_ref().filter(|_| view.state.is_scanned()) else { return };
-            let held = || view.snapshot.exemptions.iter().filter(|exemption| exemption.holds(view.snapshot.tick));
             for (control, _) in view.state.standings() {
-                for exemption in held().filter(|exemption| exemption.is_of_control(account.id, control)) {
+                for exemption in view.common.exemptions(account.id, control) {
                     rows.push(&[control.as_str(), &exemption.id], 1);
                 }
             }

@@ -35,8 +35,8 @@ pub(super) const FAMILIES: &[Family] = &[
         &["account_id", "enforcement"],
         "IAM users by what their policies deny without MFA (GetAccountAuthorizationDetails): full (everything, to the console and to access keys, but what it takes to register a device), console_only, keys_only, none (something is open to both), unknown (not certain). Policies of the user, its groups and its permissions boundary count. Not read: AWS managed policies, service and resource control policies (SCP, RCP), policies of resources and sessions. Enforcement is no MFA device: no control passes by it. Absent unless every page was read and as many users were listed as GetAccountSummary counts, and for some minutes after the account has changed.",
         |view, rows| {
-            let Some(policies) = view.state.policies(&view.snapshot.plan, view.snapshot.tick) else { return };
-            zip(Enforcement::ALL, policies.counts()).for_each(|(of, users)| rows.push(&[of.as_str()], users));
+            let Some(counts) = view.seen.enforcement else { return };
+            zip(Enforcement::ALL, counts).for_each(|(of, users)| rows.push(&[of.as_str()], users));
         },
     ),
 ];

@@ -17,8 +17,7 @@ pub(super) const FAMILIES: &[Family] = &[
             if read + missing == 0 {
                 return;
             }
-            let View { snapshot, state } = view;
-            rows.push_known(&["disabled"], state.regions_switched_off(&snapshot.plan, snapshot.tick));
+            rows.push_known(&["disabled"], view.seen.regions_switched_off);
             rows.push(&["not_read"], missing);
             rows.push(&["read"], read);
         },
@@ -62,7 +61,7 @@ pub(super) const FAMILIES: &[Family] = &[
 impl View<'_> {
     /// How many pools of an account have a series, if any has.
     fn series(&self) -> Option<usize> {
-        usize::try_from(self.snapshot.plan.cognito.as_ref()?.series?).ok()
+        usize::try_from(self.common.plan.cognito.as_ref()?.series?).ok()
     }
 }
 

@@ -56,9 +56,8 @@ impl Rows {
         lines::end(&mut self.lines, separator, value);
     }
 
-    /// The lines; `None` when there is no sample, because an empty family is only
-    /// noise in the exposition.
-    pub(super) fn into_lines(self) -> Option<String> {
-        Some(self.lines).filter(|lines| !lines.is_empty())
+    /// The lines so far.
+    pub(super) fn lines(&self) -> &str {
+        &self.lines
     }
 }

@@ -61,7 +61,7 @@ pub(super) const FAMILIES: &[Family] = &[
         &["account_id", "user", "console_access"],
         "An IAM user without an MFA device, by name. console_access says whether the user has a console password (true, false, unknown). Only with --collector.users.names=failing. Always 1.",
         |view, rows| {
-            for (user, password) in view.snapshot.failing(view.state).map(|failing| failing.named).unwrap_or_default() {
+            for (user, password) in view.seen.failing.iter().flat_map(|failing| &failing.named) {
                 let console = match password {
                     Some(true) => "true",
                     Some(false) => "false",
@@ -82,7 +82,7 @@ pub(super) const FAMILIES: &[Family] = &[
         &["account_id"],
         "IAM users without an MFA device who are not named in aws_mfa_user_without_mfa, because the limit is reached or the name is not known yet. Absent unless it is known for every user whether there is a device. Only with --collector.users.names=failing.",
         |view, rows| {
-            rows.push_known(&[], view.snapshot.failing(view.state).and_then(|failing| failing.omitted).map(count))
+            rows.push_known(&[], view.seen.failing.as_ref().and_then(|failing| failing.omitted).map(count));
         },
     ),
     of_account(

@@ -18,7 +18,10 @@ use aws_mfa_exporter::{
 };
 use proptest::prelude::*;
 
-use crate::support::{at_once, properties};
+use crate::{
+    renderings::Renderings,
+    support::{at_once, properties},
+};
 
 const REGIONS: [&str; 3] = ["eu-west-1", "eu-west-2", "us-east-1"];
 const REQUEST: u64 = 100;
@@ -157,6 +160,7 @@ proptest! {
         let plan = Plan { devices: false, cognito: Some(CognitoPlan::new()), ..Plan::ROOT };
         let identity = Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap();
         let mut snapshot = Snapshot::new(plan, moment(0));
+        let mut renderings = Renderings::default();
         snapshot.fold(Event::Identified { identity: identity.clone(), at: moment(0) }, moment(0));
         let model = Model { inner: Mutex::new(Inner { clock: 0, history: vec![(0, first)], script: Vec::new() }) };
         let mut ended = 0;
@@ -184,6 +188,7 @@ proptest! {
                 ended = ended.max(inner.clock);
                 let at = inner.clock + later;
                 snapshot.age(moment(at));
+                renderings.follow(&snapshot);
                 let verdict = snapshot.account(identity.account).unwrap().standing(Control::Cognito5).verdict;
                 REACHED.with_borrow_mut(|reached| *reached.entry(verdict.status.as_str()).or_default() += 1);
                 let Some(as_of) = verdict.as_of else { continue };

@@ -27,7 +27,10 @@ use aws_mfa_exporter::{
 use proptest::prelude::*;
 
 use super::{canonical, deny_but};
-use crate::support::{at_once, properties};
+use crate::{
+    renderings::Renderings,
+    support::{at_once, properties},
+};
 
 const REQUEST: u64 = 100;
 const USERS: usize = 4;
@@ -312,6 +315,7 @@ proptest! {
         let max_age = u64::try_from(plan.max_age_of_policies().as_millis()).unwrap();
         let identity = Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap();
         let mut snapshot = Snapshot::new(plan.clone(), moment(0));
+        let mut renderings = Renderings::default();
         snapshot.fold(Event::Identified { identity: identity.clone(), at: moment(0) }, moment(0));
         let model = Model { size, inner: Mutex::new(Inner { clock: 0, history: vec![(0, first)], script: Vec::new() }) };
         let (changes, mut before, mut run_before) = (SharedChanges::default(), None, 0);
@@ -344,6 +348,7 @@ proptest! {
                 let news = News::Root(RootReading { summary, confirmation: Confirmation::NotNeeded });
                 snapshot.fold(outcome(Collector::Root, moment(at), news, None), moment(at));
                 snapshot.age(moment(at));
+                renderings.follow(&snapshot);
                 let state = snapshot.account(identity.account).unwrap();
                 let Some(said) = state.policies(&plan, moment(at)) else { reach("nothing"); continue };
                 let (as_of, from, until, reading) = last.as_ref().unwrap();

@@ -25,7 +25,7 @@ use aws_mfa_exporter::{
 };
 use proptest::prelude::*;
 
-use crate::support::at_once;
+use crate::{renderings::Renderings, support::at_once};
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -373,6 +373,7 @@ proptest! {
         let mut changes = SharedChanges::default();
         changes.seal_with(SealKey([7; 16]));
         let mut snapshot = watching(since(began, mono, by));
+        let mut renderings = Renderings::default();
         let mut history = vec![(mono, world.clone())];
         let (mut last, mut shown): (Option<Event>, Option<Summary>) = (None, None);
         for step in steps {
@@ -430,6 +431,7 @@ proptest! {
             }
             let now = since(began, mono, by);
             snapshot.age(now);
+            renderings.follow(&snapshot);
             let is_watched = PLAN.cadence.fresh_reading(state(&snapshot).reading.as_ref(), now).is_some();
             for control in Control::ALL {
                 let Some((status, as_of)) = verdict(&snapshot, control) else { continue };

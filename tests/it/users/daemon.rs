@@ -19,6 +19,7 @@ use aws_mfa_exporter::{
 };
 
 use super::model::{ACCOUNT, HOUR, MINUTE, Model, ROOT, SECOND, now};
+use crate::renderings::Renderings;
 
 pub const PLAN: Plan = Plan::DEFAULT;
 
@@ -30,6 +31,7 @@ pub type Path = Box<dyn Fn(usize, u64) -> Vec<u64>>;
 pub struct Daemon<'a> {
     pub model: &'a Model,
     pub snapshot: Snapshot,
+    renderings: Renderings,
     plan: Plan,
     trigger: Trigger,
     is_woken: bool,
@@ -74,6 +76,7 @@ impl<'a> Daemon<'a> {
         Self {
             model,
             snapshot,
+            renderings: Renderings::default(),
             plan,
             trigger: Trigger::default(),
             is_woken: false,
@@ -365,6 +368,7 @@ impl<'a> Daemon<'a> {
     pub fn age(&mut self) {
         let at = self.model.life().moment();
         self.snapshot.age(at);
+        self.renderings.follow(&self.snapshot);
     }
 
     pub fn verdict(&self, control: Control) -> (Status, Option<Moment>) {
