@@ -180,6 +180,7 @@ def heartbeat_over_time():
         unit="s",
         overrides=[paint("oldest account", "orange"), paint("median", "green")],
         points=400,
+        empty="none of these accounts was ever read",
     )
 
 
