@@ -34,10 +34,11 @@ WORKERS = 2
 
 # === What is changed ===
 
+# `- 0` is what a setting takes away by default.
 SWAPS = [
     (r" unless ", " and "), (r"^unless ", "and "), (r" and on ", " unless on "), (r"^and on ", "unless on "),
     (r" >= ", " < "), (r" <= ", " > "), (r" > ", " < "), (r" < ", " > "), (r" == ", " != "), (r" != ", " == "),
-    (r"\bmax\b", "min"), (r"\bmin\b", "max"), (r" - ", " + "), (r" \+ ", " - "), (r" / ", " * "),
+    (r"\bmax\b", "min"), (r"\bmin\b", "max"), (r" - (?!0$)", " + "), (r" \+ ", " - "), (r" / ", " * "),
     (r"count by", "group by"), (r'control="IAM\.9"', 'control="IAM.6"'), (r'control="IAM\.[456]"', 'control="IAM.9"'),
     (r'status="unknown"', 'status="failed"'), (r'=~"', '!~"'), (r'!~"', '=~"'), (r"last_over_time\((.*?)\[\d+m\]\)", r"\1"),
     (r"(?<!\.)\b(\d{2,})\b(?!m\])", r"\g<1>0"), (r"\b(\d{2,})\b(?!m\])", "1"), (r"\[1h\]", "[10m]"), (r"\[15m\]", "[1h]"), (r"\[1d\]", "[5m]"),
