@@ -169,12 +169,13 @@ impl<'a> Kit<'a> {
 
     // === texts ===
 
-    /// Which account an alert is about, by id and by name.
+    /// Which account an alert is about, by id and by name. The series is asked for by its id
+    /// alone: of `account_name!=""` Prometheus would go through the names of all accounts.
     pub(super) fn account(&self) -> &'static str {
         if self.is_full() {
-            "Account {{ $labels.account_id }}{{ with printf \
-             \"account:aws_mfa_account_info:topk{account_id=%q,account_name!=\\\"\\\"}\" $labels.account_id | query }} \
-             ({{ . | first | label \"account_name\" }}){{ end }}"
+            "Account {{ $labels.account_id }}{{ range printf \
+             \"account:aws_mfa_account_info:topk{account_id=%q}\" $labels.account_id | query }}\
+             {{ with .Labels.account_name }} ({{ . }}){{ end }}{{ end }}"
         } else {
             "Account {{ $labels.account_id }}"
         }

@@ -95,7 +95,7 @@ def root_devices():
                 " tell root's security keys from those of users, and for a minute after a change.",
                 [now(f"({total}) or 0 * {WATCHED} - 1")],
                 steps("orange", (2, "green")),
-                mappings=mapping(_m1=("unknown", "purple")),
+                mappings=mapping(_m1=("unknown", "orange")),
                 decimals=0,
                 empty=ABSENT,
             ),

@@ -17,6 +17,7 @@ A, B, C = "111111111111", "222222222222", "333333333333"
 FIRST, SECOND = 'instance="one",job="mfa"', 'instance="two",job="mfa"'
 RANGE = {
     "$__range:": "60m:",
+    "$__range]": "60m]",
     "$scope": ".*",
     "$unit": ".*",
     "$tag": "tag_team",
@@ -151,13 +152,14 @@ CASES = [
     (
         "time without protection, once a minute: an exporter of a pair that knows ends what is unknown, not what is failed",
         [
+            *info(FIRST, A),
             *verdict(FIRST, A, "IAM.9", "failed"),
             *verdict(SECOND, A, "IAM.9", "passed"),
             *verdict(FIRST, B, "IAM.9", "unknown"),
             *one("aws_mfa_control_exemption_info", FIRST, 1, account_id=A, control="IAM.9", exemption="x"),
         ],
         {
-            ("overview", "Time without $control in this range, by account", 0): {f'{{account_id="{A}"}}': 3060},
+            ("overview", "Time without $control in this range, by account", 0): {f'{{account_id="{A}",account_name="a"}}': 3060},
             ("overview", "Time without $control in this range, by account", 1): {f'{{account_id="{B}"}}': 3060},
             ("overview", "Exempt controls", 0): {f'{{account_id="{A}",control="IAM.9",exemption="x"}}': 1},
         },

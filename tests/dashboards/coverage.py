@@ -5,6 +5,7 @@ from panels import PAINTED_VERDICTS, bars, graph, override, paint, stat, table
 from promql import (
     AND_THESE,
     CHOSEN,
+    NAMES,
     STATUS,
     SUCCESS,
     THESE,
@@ -78,14 +79,18 @@ def time_without(link):
         f'60 * sum_over_time(({all_of} by (account_id) ({STATUS}{{control="$control",status="{verdict}"{AND_THESE}}}))'
         "[$__range:1m]) > 0"
     )
+    # An account that is gone by now has no name, and keeps its place.
+    names = f'({NAMES} or on (account_id) group by (account_id) (last_over_time({STATUS}{{control="$control"}}[$__range])))'
+    worst = lambda verdict, all_of: cells(f"topk(100, {minutes(verdict, all_of)}) * on (account_id) group_left (account_name) {names}")
     width = {"unit": "s", "decimals": 0, "custom__width": 130, "custom__align": "right"}
     return table(
         "Time without $control in this range, by account",
         "For how long the control was failed, and for how long it was unknown, within the time range, looked at once a"
         " minute. Over more than a few days and many accounts, choose accounts at the top.",
-        [cells(f"topk(100, {minutes('failed', 'max')})"), cells(f"topk(100, {minutes('unknown', 'min')})")],
+        [worst("failed", "max"), worst("unknown", "min")],
         {
-            "account_id": ("Account id", {"links": [link]}),
+            "account_name": ("Account", {"links": [link]}),
+            "account_id": ("Account id", {"links": [link], "custom__width": 130}),
             "Value #A": ("Failed", {**width, "custom__cellOptions": {"type": "color-text"}, "thresholds": steps("red")}),
             "Value #B": ("Unknown", {**width, "custom__cellOptions": {"type": "color-text"}, "thresholds": steps("orange")}),
         },
@@ -124,7 +129,7 @@ def user_figures():
         ],
         overrides=[paint("all users", "text"), *PAINTED_USERS],
         decimals=0,
-        empty="no account's users are read",
+        empty="no number of users is known",
     )
 
 
@@ -140,7 +145,7 @@ def user_coverage():
         overrides=PAINTED_USERS,
         decimals=0,
         points=400,
-        empty="no account's users are read",
+        empty="no number of users is known",
     )
 
 
@@ -159,7 +164,7 @@ def users_to_act_on():
         text="value_and_name",
         orientation="horizontal",
         sizes=(15, 34),
-        empty="no account's users are read",
+        empty="no number of users is known",
         overrides=[override("console users without MFA", thresholds=steps("green", (1, "red")))],
     )
 
@@ -175,6 +180,7 @@ def heartbeat_over_time():
         unit="s",
         overrides=[paint("oldest account", "orange"), paint("median", "green")],
         points=400,
+        empty="none of these accounts was ever read",
     )
 
 

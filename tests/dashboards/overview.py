@@ -179,7 +179,7 @@ def accounts():
     columns = {
         "account_name": ("Account", {"custom__filterable": True, "custom__minWidth": 170, **link}),
         "account_id": ("Account id", {"custom__filterable": True, "custom__width": 130, **link}),
-        "ou": ("Unit", {"custom__filterable": True, "custom__width": 190}),
+        "ou": ("Unit", {"custom__filterable": True, "custom__width": 150}),
         **{
             f"Value #{letter}": (heading, verdict_cell(custom__width=132, custom__filterable=True))
             for letter, heading in zip(verdicts, HEADINGS, strict=True)
@@ -189,7 +189,7 @@ def accounts():
             {
                 "unit": "s",
                 "decimals": 0,
-                "custom__width": 95,
+                "custom__width": 85,
                 "custom__align": "right",
                 "noValue": "-",
                 "custom__cellOptions": {"type": "color-text"},

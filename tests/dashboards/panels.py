@@ -77,6 +77,7 @@ def stat(
 
 def bars(title, description, targets, thresholds=None, empty="none", **rest):
     """Figures beside each other, each with a bar."""
+    # Grafana leaves room for names in its smallest size where bars are low, so larger ones are cut.
     options = {
         "displayMode": "basic",
         "orientation": "horizontal",
@@ -84,7 +85,7 @@ def bars(title, description, targets, thresholds=None, empty="none", **rest):
         "valueMode": "color",
         "namePlacement": "auto",
         "minVizHeight": 16,
-        "text": {"titleSize": 14, "valueSize": 20},
+        "text": {"titleSize": 12, "valueSize": 20},
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     }
     rest.setdefault("color", {"mode": "thresholds"})
