@@ -143,7 +143,7 @@ fn snapshot(clock: &Clock, accounts: u64) -> Result<Snapshot, Box<dyn Error>> {
 }
 
 fn summary(n: u64) -> Summary {
-    let (on, off) = (Some(n % 7 != 0), Some(false));
+    let (on, off) = (Some(!n.is_multiple_of(7)), Some(false));
     Summary {
         mfa_enabled: on,
         password: Some(true),
