@@ -5,7 +5,11 @@
 //! quote requests, profiles and paths, and a log is read by more people than
 //! the metrics are.
 
-use std::{fmt, io, time::SystemTime};
+use std::{
+    fmt, io,
+    sync::atomic::{AtomicBool, Ordering},
+    time::SystemTime,
+};
 
 use serde_json::Value;
 use tracing::{
@@ -19,6 +23,12 @@ use tracing_subscriber::{
     registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
+
+/// Takes away what stands in the terminal's line.
+pub const CLEAR: &str = "\r\x1b[K";
+
+/// Whether a line stands on the terminal that is written anew again and again.
+static IS_LINE_SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -60,6 +70,12 @@ pub fn start(level: LogLevel, format: LogFormat) {
     }));
 }
 
+/// Says whether a line stands on the terminal that will be written anew. What is logged takes
+/// its place, so as not to go on behind it.
+pub fn line_is_shown(is_shown: bool) {
+    IS_LINE_SHOWN.store(is_shown, Ordering::Relaxed);
+}
+
 struct Lines(LogFormat);
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -77,6 +93,9 @@ where
             LogFormat::Logfmt => format!("{key}={}", bare(value)),
         });
         let pairs = pairs.collect::<Vec<_>>().join(separator);
+        if IS_LINE_SHOWN.load(Ordering::Relaxed) {
+            line.write_str(CLEAR)?;
+        }
         if self.0 == LogFormat::Json { writeln!(line, "{{{pairs}}}") } else { writeln!(line, "{pairs}") }
     }
 }

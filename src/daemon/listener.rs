@@ -241,7 +241,7 @@ impl QueueReader {
             _ if class(&fault) == class(&told.fault) => {}
             Some(fault) => tracing::warn!(
                 queue = self.name, fault = %fault.class, detail = %fault, remedy = fault.remedy(),
-                "The exporter cannot read events. It reads every account at the usual intervals."
+                "The exporter cannot read events. Without them, it reads every account at the usual intervals."
             ),
             None => tracing::info!(queue = self.name, "The exporter reads events again."),
         }

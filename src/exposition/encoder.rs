@@ -46,7 +46,8 @@ pub struct Encoder {
     shared: BTreeMap<&'static str, Vec<Piece>>,
     /// The shared pieces of an earlier half.
     known: BTreeMap<&'static str, Vec<Piece>>,
-    deflater: Deflater,
+    /// Made when it is wanted, for it is larger than all that is known of a few accounts.
+    deflater: Option<Deflater>,
 }
 
 /// A family cannot be encoded. It is left out, whole, and the rest goes on.
@@ -98,7 +99,8 @@ impl Encoder {
         let mut pieces = Vec::with_capacity(lines.len());
         for lines in lines {
             let known = known.next().filter(|piece| piece.is_of(lines));
-            pieces.push(known.unwrap_or_else(|| Piece::new(lines.clone(), |plain| self.deflater.piece(plain))));
+            let deflater = self.deflater.get_or_insert_default();
+            pieces.push(known.unwrap_or_else(|| Piece::new(lines.clone(), |plain| deflater.piece(plain))));
         }
         self.text.add(&pieces);
         self.openmetrics.add(&pieces);

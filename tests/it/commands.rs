@@ -155,7 +155,7 @@ fn nothing_is_cut_off_in_a_pipe() {
 
 /// Runs `check` on a terminal of `script`'s; its exit status and all that it wrote.
 fn check_on_a_terminal(sim: &Sim, columns: u16, flags: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
-    let line = format!("stty rows 24 cols {columns}; '{}' {flags} check", env!("CARGO_BIN_EXE_aws-mfa-exporter"));
+    let line = format!("stty rows 24 cols {columns}; '{}' check {flags}", env!("CARGO_BIN_EXE_aws-mfa-exporter"));
     let mut script = Command::new("script");
     script.args(["-qec", &line, "/dev/null"]).stdin(std::process::Stdio::null()).env_clear();
     script.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", sim.endpoint()).env("TERM", "xterm");
@@ -177,6 +177,18 @@ fn a_terminal_gets_colours_and_progress_and_a_pipe_neither() {
     let output = run(&sim.endpoint(), &["check"]);
     let piped = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(!piped.contains('\x1b') && !piped.contains("Asking AWS"), "{piped}");
+}
+
+/// It stood behind the progress, in the same line.
+#[test]
+fn what_a_check_logs_on_a_terminal_takes_the_place_of_the_progress() {
+    let sim = sim(account(Root { password: true, ..Root::default() }));
+    let flags = format!("--wait-for-echoes=3s --events.queue-url={}", aws_sim::queue::URL);
+    let nobody = [("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")];
+    let (_, shown) = check_on_a_terminal(&sim, 100, &flags, &nobody);
+    let logged: Vec<_> = shown.match_indices("ts=").map(|(at, _)| &shown[..at]).collect();
+    assert!(!logged.is_empty() && shown.contains("Waiting for the calls"), "{shown:?}");
+    assert!(logged.iter().all(|before| before.ends_with('\n') || before.ends_with("\r\x1b[K")), "{shown:?}");
 }
 
 /// A terminal would break a line that is too long anywhere, and a table is none then.

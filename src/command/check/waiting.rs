@@ -11,6 +11,7 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use crate::{
     collect::progress::{Progress, Standing},
+    log::{self, CLEAR},
     overview::{age, table::is_dumb},
 };
 
@@ -26,6 +27,7 @@ pub struct Shown(Option<JoinHandle<()>>);
 /// Shows the line on standard error, if that is a terminal.
 pub fn show(progress: Progress) -> Shown {
     let is_seen = io::stderr().is_terminal() && !is_dumb();
+    log::line_is_shown(is_seen);
     Shown(is_seen.then(|| tokio::spawn(draw(progress))))
 }
 
@@ -34,7 +36,8 @@ impl Shown {
     pub fn end(self) {
         if let Some(drawing) = self.0 {
             drawing.abort();
-            let _ = write!(io::stderr(), "\r\x1b[K");
+            log::line_is_shown(false);
+            let _ = write!(io::stderr(), "{CLEAR}");
         }
     }
 }
@@ -51,7 +54,7 @@ async fn draw(progress: Progress) {
         let columns = size.map_or(80, |(terminal_size::Width(width), _)| usize::from(width));
         // Written whole to its last column, a line would be broken by some terminals.
         let text: String = line(standing, speed(&seen)).chars().take(columns.saturating_sub(1)).collect();
-        let _ = write!(io::stderr(), "\r\x1b[K{text}");
+        let _ = write!(io::stderr(), "{CLEAR}{text}");
         sleep(PAUSE).await;
     }
 }
