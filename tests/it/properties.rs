@@ -382,7 +382,7 @@ proptest! {
         let mut clocks = Clocks { mono: 1_000_000, step: 0 };
         let mut world = world;
         let mut snapshot = snapshot_of(plan.clone(), clocks);
-        let mut renderings = Renderings::default();
+        let mut renderings = Renderings::of_some();
         // What was true from when on, by the clock that is never stepped.
         let mut history = vec![(clocks.mono, world)];
         let mut believed = None;

@@ -4,7 +4,13 @@
 //! collectors follow their histories with [`Renderings`] too: there AWS is read as it is.
 //! Here there are many accounts, and whatever all of them share changes as well.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use aws_mfa_exporter::{
     metrics::render::Rendering,
@@ -27,11 +33,22 @@ use proptest::prelude::*;
 pub struct Renderings {
     last: Option<Rendering>,
     passed: usize,
+    is_left_out: bool,
 }
 
 impl Renderings {
+    /// Follows one history in eight, where there are thousands.
+    pub fn of_some() -> Self {
+        static HISTORIES: AtomicUsize = AtomicUsize::new(0);
+        let is_left_out = !HISTORIES.fetch_add(1, Ordering::Relaxed).is_multiple_of(8);
+        Self { is_left_out, ..Self::default() }
+    }
+
     /// Renders the next snapshot, also from nothing, and finds no line that differs.
     pub fn follow(&mut self, snapshot: &Snapshot) {
+        if self.is_left_out {
+            return;
+        }
         let snapshot = Arc::new(snapshot.clone());
         let next = match self.last.take() {
             Some(before) => before.next(Arc::clone(&snapshot)),

@@ -160,7 +160,7 @@ proptest! {
         let plan = Plan { devices: false, cognito: Some(CognitoPlan::new()), ..Plan::ROOT };
         let identity = Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap();
         let mut snapshot = Snapshot::new(plan, moment(0));
-        let mut renderings = Renderings::default();
+        let mut renderings = Renderings::of_some();
         snapshot.fold(Event::Identified { identity: identity.clone(), at: moment(0) }, moment(0));
         let model = Model { inner: Mutex::new(Inner { clock: 0, history: vec![(0, first)], script: Vec::new() }) };
         let mut ended = 0;

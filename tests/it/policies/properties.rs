@@ -315,7 +315,7 @@ proptest! {
         let max_age = u64::try_from(plan.max_age_of_policies().as_millis()).unwrap();
         let identity = Identity::parse("arn:aws:iam::111111111111:root", "111111111111").unwrap();
         let mut snapshot = Snapshot::new(plan.clone(), moment(0));
-        let mut renderings = Renderings::default();
+        let mut renderings = Renderings::of_some();
         snapshot.fold(Event::Identified { identity: identity.clone(), at: moment(0) }, moment(0));
         let model = Model { size, inner: Mutex::new(Inner { clock: 0, history: vec![(0, first)], script: Vec::new() }) };
         let (changes, mut before, mut run_before) = (SharedChanges::default(), None, 0);

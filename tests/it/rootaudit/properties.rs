@@ -373,7 +373,7 @@ proptest! {
         let mut changes = SharedChanges::default();
         changes.seal_with(SealKey([7; 16]));
         let mut snapshot = watching(since(began, mono, by));
-        let mut renderings = Renderings::default();
+        let mut renderings = Renderings::of_some();
         let mut history = vec![(mono, world.clone())];
         let (mut last, mut shown): (Option<Event>, Option<Summary>) = (None, None);
         for step in steps {
