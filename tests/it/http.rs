@@ -19,6 +19,7 @@ use aws_mfa_exporter::{
 
 use crate::{
     harness::{Server, Setting, ask_on, exposition, is_cut},
+    peers::wait_until,
     support::Response,
 };
 
@@ -311,7 +312,8 @@ fn a_kept_connection_outlives_a_crowd_of_others() {
         assert!(stream.read(&mut [0; 4_096]).unwrap() > 0);
         crowd.push(stream);
     }
-    assert!(server.refused("crowded") >= 40, "{}", server.refused("crowded"));
+    // Who has to leave is counted when it has left, for which a busy machine takes a while.
+    wait_until("the crowd has left", Duration::from_secs(10), || server.refused("crowded") >= 40);
     assert!(scrape() > 0, "it has waited for longer than any of them");
 }
 

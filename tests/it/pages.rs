@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sim::{Account, Fault, Member, Organization, Role, Scenario, Sim};
+use aws_sim::{Account, Fault, FaultId, Member, Organization, Role, Scenario, Sim};
 
 use self::chain::{Chain, Notice, Victoria};
 use crate::{
@@ -77,8 +77,8 @@ fn story(installation: Option<&Path>) {
 
     what_was_never_protected_pages_in_time(&chain, began, which);
     root_mfa_goes_off(&chain, which);
-    it_comes_back_and_aws_denies(&chain, which);
-    accounts_join(&chain, which);
+    let management = it_comes_back_and_aws_denies(&chain, which);
+    accounts_join(&chain, management, which);
     the_exporter_is_killed_and_comes_back(&mut chain, &endpoint, &flag, which);
     prometheus_is_killed_and_comes_back(&mut chain);
     the_exporter_is_scaled_away(&mut chain, which);
@@ -114,8 +114,8 @@ fn root_mfa_goes_off(chain: &Chain, which: &str) {
 }
 
 /// MFA is on again in one account; then AWS denies everything in most members, a
-/// while later in one more, and in the management account.
-fn it_comes_back_and_aws_denies(chain: &Chain, which: &str) {
+/// while later in one more, and in the management account: the fault there.
+fn it_comes_back_and_aws_denies(chain: &Chain, which: &str) -> FaultId {
     let (one, webhook) = (MEMBERS[0], &chain.webhook);
     // Whoever it is that signs in, AWS makes them register a device.
     let fido = chain.sim.account(one).root_fido_serial("nobody-knows");
@@ -141,7 +141,7 @@ fn it_comes_back_and_aws_denies(chain: &Chain, which: &str) {
 
     // The first outage is still there, and the second is a page all the same, as is the management account.
     let began = Instant::now();
-    [LAST, OWN].into_iter().for_each(|account| _ = chain.sim.fault(account, None, Fault::AccessDenied));
+    let [_, denied] = [LAST, OWN].map(|account| chain.sim.fault(account, None, Fault::AccessDenied));
     let management = chain.wait_for("AwsMfaManagementRootMfaUnknown", OWN);
     let second = chain.wait_for("AwsMfaRootMfaUnknown", LAST);
     say(&format!(
@@ -154,13 +154,14 @@ fn it_comes_back_and_aws_denies(chain: &Chain, which: &str) {
     let resolved = || webhook.told("pager", "AwsMfaRootMfaRegressed", one, "resolved");
     wait_until("the regression is taken back", Duration::from_secs(60), || resolved().is_some());
     assert_eq!(chain.active("AwsMfaRootMfaOnAfterFailure"), came_on(), "the page of the change stays");
+    denied
 }
 
 /// One account joins that has no role yet, and one whose root user is unprotected.
-fn accounts_join(chain: &Chain, which: &str) {
+fn accounts_join(chain: &Chain, management: FaultId, which: &str) {
     let began = Instant::now();
-    chain.sim.clear_faults();
-    MEMBERS.into_iter().chain([LAST]).for_each(|account| _ = chain.sim.fault(account, None, Fault::AccessDenied));
+    // Nobody is let in for a moment, which would be the end of an outage and the next one.
+    chain.sim.clear(management);
     chain.sim.add(Account { roles: Vec::new(), ..account(ROLELESS) });
     chain.sim.add(bare(FRESH));
     chain.sim.edit_organization(|organization| {
