@@ -202,7 +202,7 @@ fn event(step: Step, now: u64) -> Option<Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(50))]
 
     #[test]
     fn a_snapshot_rendered_out_of_the_one_before_says_what_it_says_from_nothing(
