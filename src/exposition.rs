@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn lines_that_are_as_before_are_not_compressed_again_and_others_are() {
         let first = head(Encoder::default(), "1");
-        let [same, other] = ["1", "2"].map(|value| head(Encoder::instead_of(&first), value));
+        let [same, other] = ["1", "2"].map(|value| head(Encoder::instead_of(first.clone()), value));
         let body = |half: &Half| {
             let exposition = Exposition::new(half, &one("tail", "").tail(), at());
             exposition.body(Format::Text, Encoding::Identity).clone()

@@ -131,7 +131,7 @@ pub struct Head {
 #[must_use]
 pub fn encode_head(snapshot: Arc<Snapshot>, before: Option<Head>) -> Head {
     let (rendering, encoder) = match before {
-        Some(Head { rendering, half }) => (rendering.next(snapshot), Encoder::instead_of(&half)),
+        Some(Head { rendering, half }) => (rendering.next(snapshot), Encoder::instead_of(half)),
         None => (Rendering::served(snapshot), Encoder::default()),
     };
     Head { half: encode_rendering(&rendering, encoder), rendering }

@@ -77,8 +77,8 @@ impl Encoder {
     /// An encoder of what is to take the place of `half`: lines that are the same are not
     /// compressed again.
     #[must_use]
-    pub fn instead_of(half: &Half) -> Self {
-        Self { known: half.shared.clone(), ..Self::default() }
+    pub fn instead_of(half: Half) -> Self {
+        Self { known: half.shared, ..Self::default() }
     }
 
     /// Adds a family of gauges whose samples are written already: its `lines`.

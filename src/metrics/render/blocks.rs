@@ -29,7 +29,7 @@ impl Blocks {
 
     /// Takes lines that are of no account.
     pub(super) fn replace(&mut self, lines: String) {
-        self.lines = vec![boxed(lines.into())];
+        self.lines = vec![lines.into()];
     }
 
     /// Takes the lines of some of the `accounts` of a block, by place, in order. If no
@@ -42,8 +42,9 @@ impl Blocks {
         if fresh.iter().all(|(place, lines)| old[range(ends, *place)] == *lines.as_bytes()) {
             return;
         }
-        let grown: usize = fresh.iter().map(|(_, lines)| lines.len()).sum();
-        let (mut lines, mut new_ends) = (Vec::with_capacity(old.len() + grown), Vec::with_capacity(accounts));
+        let come: usize = fresh.iter().map(|(_, lines)| lines.len()).sum();
+        let gone: usize = fresh.iter().map(|(place, _)| range(ends, *place).len()).sum();
+        let (mut lines, mut new_ends) = (Vec::with_capacity(old.len() - gone + come), Vec::with_capacity(accounts));
         let mut fresh = fresh.iter().peekable();
         for place in 0..accounts {
             match fresh.next_if(|(at, _)| *at == place) {
@@ -53,7 +54,7 @@ impl Blocks {
             new_ends.push(lines.len());
         }
         self.ends[block] = if lines.is_empty() { Vec::new() } else { new_ends };
-        self.lines[block] = boxed(lines);
+        self.lines[block] = lines.into();
     }
 }
 
@@ -61,11 +62,6 @@ impl Blocks {
 fn range(ends: &[usize], place: usize) -> Range<usize> {
     let before = place.checked_sub(1).and_then(|before| ends.get(before));
     before.copied().unwrap_or(0)..ends.get(place).copied().unwrap_or(0)
-}
-
-/// A vector that has grown has room that is never used.
-fn boxed(lines: Vec<u8>) -> Bytes {
-    lines.into_boxed_slice().into()
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl Rendering {
                 Sample::Snapshot(sample) => {
                     let mut rows = Rows::of(metric);
                     sample(snapshot, &mut rows);
-                    blocks.replace(rows.lines().to_owned());
+                    blocks.replace(rows.into_lines());
                 }
                 Sample::Account(sample) => {
                     for places in changed.chunk_by(|one, other| one / BLOCK == other / BLOCK) {

@@ -60,4 +60,9 @@ impl Rows {
     pub(super) fn lines(&self) -> &str {
         &self.lines
     }
+
+    /// The lines.
+    pub(super) fn into_lines(self) -> String {
+        self.lines
+    }
 }
