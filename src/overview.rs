@@ -62,7 +62,7 @@ pub struct Row<'a> {
     /// What is to be said of it, the most urgent first.
     pub notes: Vec<Note>,
     /// The users without a device, where they are to be named.
-    pub users: Option<Failing<'a>>,
+    pub users: Option<Failing<&'a str>>,
 }
 
 /// Something to be said of an account.

@@ -9,16 +9,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 mod account;
+mod event;
 mod pace;
 mod plan;
 mod root_access;
 mod root_devices;
 
 pub use account::{AccountState, Health, LONGEST_RUN, Memory, Standing};
+pub use event::{Event, News, Outcome};
 pub use pace::LISTS_WITH_EVENTS;
 pub use plan::{AUDIT_INTERVAL, CONTACTS_INTERVAL, CognitoPlan, Collector, POLICIES_INTERVAL, Plan, UsersPlan};
 pub use root_access::{ROOT_ACCESS_AGAIN, ROOT_ACCESS_INTERVAL, RootAccess, RootAccessMemory, RootAccessReading};
@@ -27,10 +28,7 @@ pub use root_devices::RootDevicesMemory;
 use crate::model::{
     account::{Account, AccountId, Identity},
     exemption::Exemption,
-    facts::{
-        Changes, Fault, FaultClass, RootAudit, RootReading, UsersReading, VirtualDevices, contacts::ContactsReading,
-        policies::PoliciesReading, pools::PoolsReading,
-    },
+    facts::{Fault, FaultClass},
     judge::users,
     time::Moment,
 };
@@ -64,111 +62,23 @@ pub struct Snapshot {
 
 /// The users of an account that have no MFA device, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failing<'a> {
+pub struct Failing<Name> {
     /// Their names, in order, each with whether a console password is known.
-    pub named: Vec<(&'a str, Option<bool>)>,
+    pub named: Vec<(Name, Option<bool>)>,
     /// How many there are beside those, over the limit or of no known name; `None`
     /// while it is not known of every user whether there is a device.
     pub omitted: Option<usize>,
 }
 
-/// What a run of a collector learnt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
-    /// Nothing.
-    None,
-    /// A heartbeat.
-    Root(RootReading),
-    /// A complete list of virtual devices.
-    Devices(VirtualDevices),
-    /// A look at root from outside.
-    Audit(RootAudit),
-    /// What there is to know of the users.
-    Users(Arc<UsersReading>),
-    /// The user pools of Amazon Cognito, as far as they could be read.
-    Pools(Arc<PoolsReading>),
-    /// The contacts of the account, as far as they could be read.
-    Contacts(Box<ContactsReading>),
-    /// What the policies of each user enforce.
-    Policies(Arc<PoliciesReading>),
-}
+// === impl Failing ===
 
-/// How a run of a collector ended. It may have learnt something *and* have a
-/// fault: a summary with a key missing still tells what the others say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// Which collector ran.
-    pub collector: Collector,
-    /// When its first request was about to be sent.
-    pub started: Moment,
-    /// How long it took.
-    pub duration: Duration,
-    /// What it learnt, as of `started`.
-    pub news: News,
-    /// What was wrong.
-    pub fault: Option<Fault>,
-    /// When the account was last seen to have changed, by this run or before it.
-    pub changes: Changes,
-}
-
-/// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The settings were read, at the start or again.
-    Configured {
-        /// What is collected.
-        plan: Plan,
-        /// Which users need no device.
-        exemptions: Arc<[Exemption]>,
-    },
-    /// It was found out which accounts there are, or tried to.
-    Discovered {
-        /// The accounts, those that are not scanned included; the last known ones
-        /// where the list could not be read.
-        accounts: Vec<Account>,
-        /// Whether these are all there are. They are not while the list of an
-        /// organization has never been read.
-        is_all: bool,
-        /// What was wrong with the list.
-        fault: Option<Fault>,
-        /// When it was asked for.
-        at: Moment,
-    },
-    /// Centralized root access is asked about this often, or not at all.
-    RootAccessWanted(Option<Duration>),
-    /// Centralized root access was asked about.
-    RootAccessRead(Box<RootAccessReading>),
-    /// Credentials proved to be this account's: the one they are for, or, with
-    /// no list of accounts, the one and only.
-    Identified {
-        /// Whose they are.
-        identity: Identity,
-        /// When that was asked.
-        at: Moment,
-    },
-    /// An account's credentials could not be had, or are not its own.
-    Unidentified {
-        /// The account; `None` for the one and only, whichever it is.
-        account: Option<AccountId>,
-        /// What is wrong.
-        fault: Fault,
-        /// When that was tried.
-        at: Moment,
-    },
-    /// A collector ran in an account.
-    Collected {
-        /// The account.
-        account: AccountId,
-        /// How it ended.
-        outcome: Box<Outcome>,
-    },
-    /// A call of this exporter has come back as an event.
-    Echoed {
-        /// The account that it was made in.
-        account: AccountId,
-        /// When it was made, at the latest.
-        asked: Moment,
-    },
+impl Failing<&str> {
+    /// The same, for longer than the snapshot is there.
+    #[must_use]
+    pub fn to_owned(&self) -> Failing<String> {
+        let named = self.named.iter().map(|(name, password)| ((*name).to_owned(), *password)).collect();
+        Failing { named, omitted: self.omitted }
+    }
 }
 
 // === impl Snapshot ===
@@ -229,7 +139,7 @@ impl Snapshot {
 
     /// The users of `state` that have no device, if they are to be named and are known.
     #[must_use]
-    pub fn failing<'a>(&self, state: &'a AccountState) -> Option<Failing<'a>> {
+    pub fn failing<'a>(&self, state: &'a AccountState) -> Option<Failing<&'a str>> {
         let limit = usize::try_from(self.plan.users?.names?).unwrap_or(usize::MAX);
         let plan = state.in_force(&self.plan, self.tick);
         let all = users::failing(state.users_evidence(&plan, self.tick), &plan.users_terms(), self.tick);
@@ -374,9 +284,11 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::{
-        facts::{Confirmation, Summary},
+        facts::{Changes, Confirmation, RootReading, Summary},
         judge::{Cadence, Control, Status},
         time::{Timestamp, Uptime},
     };

@@ -10,7 +10,7 @@ use crate::model::{
         user::ReportUse,
     },
     judge::{Control, root::RootDeviceCounts, users::young_report},
-    snapshot::{AccountState, Plan, Snapshot},
+    snapshot::{AccountState, Failing, Plan, Snapshot},
     time::{Moment, Timestamp},
 };
 
@@ -54,16 +54,7 @@ pub(super) struct Seen {
     pub(super) regions_switched_off: Option<u32>,
     /// Whether the account is read at the longer interval.
     pub(super) is_stretched: Option<bool>,
-    pub(super) failing: Option<Failing>,
-}
-
-/// The users without an MFA device, by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failing {
-    /// Their names, each with whether a console password is known.
-    pub(super) named: Vec<(String, Option<bool>)>,
-    /// How many there are beside those, while that is known.
-    pub(super) omitted: Option<usize>,
+    pub(super) failing: Option<Failing<String>>,
 }
 
 // === impl Common ===
@@ -98,7 +89,7 @@ impl Seen {
             contact_phone: state.contact_phone(plan, tick),
             regions_switched_off: state.regions_switched_off(plan, tick),
             is_stretched: state.is_stretched(&snapshot.plan, tick),
-            failing: failing(snapshot, state),
+            failing: snapshot.failing(state).map(|failing| failing.to_owned()),
         }
     }
 }
@@ -107,10 +98,4 @@ fn devices<'a>(state: &'a AccountState, plan: &Plan, tick: Moment) -> Option<&'a
     let list = plan.cadence.fresh_devices(state.devices.as_ref(), tick)?;
     let reading = plan.cadence.fresh_reading(state.reading.as_ref(), tick)?;
     list.value.is_of(&reading.value.summary).then_some(list)
-}
-
-fn failing(snapshot: &Snapshot, state: &AccountState) -> Option<Failing> {
-    let failing = snapshot.failing(state)?;
-    let named = failing.named.into_iter().map(|(name, password)| (name.to_owned(), password)).collect();
-    Some(Failing { named, omitted: failing.omitted })
 }
