@@ -9,6 +9,7 @@
 
 mod accounts;
 mod audit;
+mod collectors;
 mod contacts;
 mod events;
 mod exporter;
@@ -36,6 +37,7 @@ pub fn alerts(settings: &Settings) -> String {
         policies::group(&kit),
         pools::group(&kit),
         root_access::group(&kit),
+        collectors::group(&kit),
         exporter::group(&kit),
     ];
     groups.iter_mut().for_each(|group| kit.finish(group));

@@ -1,9 +1,7 @@
 //! Alerts on the exporter itself: whether it is there, and whether it can work.
 
 use super::{
-    accounts,
-    audit::{self, OF_ORGANIZATION},
-    events,
+    accounts, events,
     kit::Kit,
     memory,
     rule::{ACCOUNT, EXPORTER, EXPORTER_OF_JOB, Group, Rule, Severity},
@@ -19,10 +17,8 @@ pub(super) fn group(kit: &Kit<'_>) -> Group {
     }
     rules.extend([absent(), check_old(kit), shard_missing(kit), shard_mismatch()]);
     rules.extend(accounts::alerts(kit));
-    rules.extend([down(kit), tick_stopped(), control_unknown(kit), collector_stale(kit)]);
-    rules.extend(audit::alerts());
-    rules.extend([throttled(kit), reload_failed(), web_reload_failed(), certificate_expires()]);
-    rules.extend([state_not_written(), panicked()]);
+    rules.extend([down(kit), tick_stopped(), throttled(kit), reload_failed(), web_reload_failed()]);
+    rules.extend([certificate_expires(), state_not_written(), panicked()]);
     rules.extend(events::alerts(kit));
     Group { name: "aws-mfa-exporter", interval: "30s", rules }
 }
@@ -131,57 +127,6 @@ fn tick_stopped() -> Rule {
             "An aws-mfa-exporter serves old verdicts, or its clock is wrong.",
             "When Prometheus scraped an exporter of job {{ $labels.job }}, its verdicts were {{ $value | humanizeDuration }} from \
              Prometheus's clock. At 60 seconds the exporter answers 503.",
-        )
-}
-
-fn control_unknown(kit: &Kit<'_>) -> Rule {
-    Rule::alert("AwsMfaControlUnknown", Severity::Warning, ACCOUNT)
-        .expr(format!(
-            "min by (account_id, control) (aws_mfa_control_status{{control!=\"IAM.9\",status=\"unknown\"}}) == 1
-             unless on (account_id) {}",
-            kit.is_root_unknown()
-        ))
-        .wait("1h")
-        .keep("15m")
-        .says(
-            "A control other than root MFA has been unknown for an hour.",
-            format!("{}: {{{{ $labels.control }}}} is unknown. {}", kit.account(), kit.faults()),
-        )
-}
-
-/// A first audit that is still to come.
-const FIRST_AUDIT: &str = "aws_mfa_collector_fault{collector=\"rootaudit\",fault=\"pending\"}";
-
-fn collector_stale(kit: &Kit<'_>) -> Rule {
-    let since = |matcher: &str| {
-        format!(
-            "min by (account_id, collector) (
-               (time() - aws_mfa_collector_last_success_timestamp_seconds{{collector{matcher}}})
-               / on (collector) group_left () max by (collector) (aws_mfa_collector_interval_seconds)
-             )"
-        )
-    };
-    Rule::alert("AwsMfaCollectorStale", Severity::Warning, ACCOUNT)
-        .about(
-            "The root collector runs five times less often in accounts without root credentials, hence its own limit.
-            AwsMfaRootMfaUnknown fires long before that, because the verdict is too old. What is wrong with the organization has
-            an alert of its own. First audits of root are spread over an hour, so one that is still to come is not late for 75
-            minutes.",
-        )
-        .expr(format!(
-            "(\n{} > 3\nor\n{} > 16\n)\nunless on (account_id, collector) aws_mfa_collector_fault{{{OF_ORGANIZATION}}}\nunless on \
-             (account_id, collector) ({FIRST_AUDIT} unless {FIRST_AUDIT} offset 75m)",
-            since("!=\"root\""),
-            since("=\"root\"")
-        ))
-        .wait("15m")
-        .says(
-            "A collector of aws-mfa-exporter has not succeeded in an AWS account for several of its intervals.",
-            format!(
-                "{}: the collector {{{{ $labels.collector }}}} last succeeded more than three runs ago, or never. {}",
-                kit.account(),
-                kit.fault_of("$labels.collector")
-            ),
         )
 }
 
