@@ -6,12 +6,10 @@
 //! tasks are still alive. What is dropped, and when, is written at each place:
 //! an error in *keeping* evidence is how a wrong "passed" would come about.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 mod account;
+mod accounts;
 mod event;
 mod pace;
 mod plan;
@@ -24,6 +22,8 @@ pub use pace::LISTS_WITH_EVENTS;
 pub use plan::{AUDIT_INTERVAL, CONTACTS_INTERVAL, CognitoPlan, Collector, POLICIES_INTERVAL, Plan, UsersPlan};
 pub use root_access::{ROOT_ACCESS_AGAIN, ROOT_ACCESS_INTERVAL, RootAccess, RootAccessMemory, RootAccessReading};
 pub use root_devices::RootDevicesMemory;
+
+use accounts::Accounts;
 
 use crate::model::{
     account::{Account, AccountId, Identity},
@@ -57,7 +57,7 @@ pub struct Snapshot {
     pub root_access: RootAccess,
     /// Whether no list of accounts will come: the ambient account is the only one.
     is_single_account: bool,
-    accounts: BTreeMap<Option<AccountId>, Arc<AccountState>>,
+    accounts: Accounts,
 }
 
 /// The users of an account that have no MFA device, by name.
@@ -88,7 +88,7 @@ impl Snapshot {
     /// ambient credentials will turn out to be its own.
     #[must_use]
     pub fn new(plan: Plan, now: Moment) -> Self {
-        let accounts = BTreeMap::from([(None, Arc::new(AccountState::new(None, &plan)))]);
+        let accounts = Accounts::from_iter([(None, Arc::new(AccountState::new(None, &plan)))]);
         let pending = Fault::new(FaultClass::Pending, "the credentials have not been looked at yet");
         let discovery = Discovery { last_success: None, fault: Some(pending) };
         let (exemptions, root_access) = (Arc::default(), RootAccess::default());
@@ -100,20 +100,20 @@ impl Snapshot {
     pub fn awaiting_accounts(plan: Plan, now: Moment) -> Self {
         let pending = Fault::new(FaultClass::Pending, "the accounts have not been listed yet");
         let discovery = Discovery { last_success: None, fault: Some(pending) };
-        let (exemptions, root_access, accounts) = (Arc::default(), RootAccess::default(), BTreeMap::new());
+        let (exemptions, root_access, accounts) = (Arc::default(), RootAccess::default(), Accounts::default());
         Self { tick: now, plan, exemptions, discovery, root_access, is_single_account: false, accounts }
     }
 
     /// The accounts by id; the one under no id is the account whose credentials
     /// have not yet proved whose they are.
     pub fn accounts(&self) -> impl Iterator<Item = &AccountState> {
-        self.accounts.values().map(Arc::as_ref)
+        self.accounts.states()
     }
 
     /// What is known of one account.
     #[must_use]
     pub fn account(&self, id: AccountId) -> Option<&AccountState> {
-        self.accounts.get(&Some(id)).map(Arc::as_ref)
+        self.accounts.get(Some(id))
     }
 
     /// The accounts that are not what they were in `before`, each with what it was.
@@ -121,20 +121,14 @@ impl Snapshot {
         &'a self,
         before: &'a Self,
     ) -> impl Iterator<Item = (Option<&'a AccountState>, &'a AccountState)> {
-        self.accounts.iter().filter_map(|(id, state)| {
-            let old = before.accounts.get(id);
-            let is_same = old.is_some_and(|old| Arc::ptr_eq(old, state));
-            (!is_same).then(|| (old.map(Arc::as_ref), state.as_ref()))
-        })
+        self.accounts.changes(&before.accounts)
     }
 
     /// For each account in order, whether it is what it was in `before`; `None` if other
     /// accounts were watched then.
     #[must_use]
     pub fn unchanged(&self, before: &Self) -> Option<Vec<bool>> {
-        let is_same_list = self.accounts.keys().eq(before.accounts.keys());
-        let pairs = self.accounts.values().zip(before.accounts.values());
-        is_same_list.then(|| pairs.map(|(new, old)| Arc::ptr_eq(new, old)).collect())
+        self.accounts.unchanged(&before.accounts)
     }
 
     /// The users of `state` that have no device, if they are to be named and are known.
@@ -168,11 +162,14 @@ impl Snapshot {
     /// the same ages; what the accounts are is asked again all the same.
     pub fn restore(&mut self, memories: Vec<Memory>, listed: Option<Moment>, now: Moment) {
         self.discovery.last_success = listed;
-        for memory in memories {
-            self.accounts.remove(&None);
-            let id = Some(memory.account.id);
-            self.accounts.insert(id, Arc::new(AccountState::remember(memory, &self.plan, &self.exemptions, now)));
-        }
+        let (plan, exemptions) = (&self.plan, &*self.exemptions);
+        self.accounts.relist(|accounts| {
+            for memory in memories {
+                accounts.remove(&None);
+                let id = Some(memory.account.id);
+                accounts.insert(id, Arc::new(AccountState::remember(memory, plan, exemptions, now)));
+            }
+        });
     }
 
     /// Takes in something that happened.
@@ -189,8 +186,7 @@ impl Snapshot {
             Event::Identified { identity, at } => self.identify(identity, at, now),
             Event::Unidentified { account, fault, at } => self.lose(account, fault, at),
             Event::Collected { account, outcome } => {
-                let Some(state) = self.accounts.get_mut(&Some(account)) else { return };
-                let state = Arc::make_mut(state);
+                let Some(state) = self.accounts.edit(Some(account)) else { return };
                 state.learn(*outcome, &self.exemptions);
                 state.judge(&self.plan, &self.exemptions, now);
             }
@@ -200,8 +196,7 @@ impl Snapshot {
 
     /// Notes that events of an account arrive, and judges anew where ages go by that.
     fn echo(&mut self, account: AccountId, asked: Moment, now: Moment) {
-        let Some(state) = self.accounts.get_mut(&Some(account)) else { return };
-        let state = Arc::make_mut(state);
+        let Some(state) = self.accounts.edit(Some(account)) else { return };
         state.echo(asked);
         if self.plan.cadence.with_events.is_some() {
             state.judge(&self.plan, &self.exemptions, now);
@@ -214,36 +209,42 @@ impl Snapshot {
             return;
         }
         (self.plan, self.exemptions) = (plan, exemptions);
-        for state in self.accounts.values_mut() {
-            let state = Arc::make_mut(state);
-            state.configure(&self.plan, &self.exemptions);
-            state.judge(&self.plan, &self.exemptions, now);
-        }
+        let (plan, exemptions) = (&self.plan, &*self.exemptions);
+        self.accounts.edit_each(
+            |_, _| true,
+            |state| {
+                state.configure(plan, exemptions);
+                state.judge(plan, exemptions, now);
+            },
+        );
     }
 
     /// Takes a list of accounts in. An account that begins or ceases to be scanned
     /// begins anew.
     fn list(&mut self, accounts: &[Account], is_all: bool, at: Moment, now: Moment) {
         self.is_single_account = false;
-        let listed: BTreeSet<_> = accounts.iter().map(|account| Some(account.id)).collect();
-        self.accounts.retain(|id, _| listed.contains(id) || !is_all && id.is_some());
-        for account in accounts {
-            let new = || Arc::new(AccountState::new(Some(account.clone()), &self.plan));
-            let state = self.accounts.entry(Some(account.id)).or_insert_with(new);
-            let known = state.account.as_ref();
-            if known.is_none_or(|known| known.status != account.status) {
-                let email = state.root_email();
-                *state = new();
-                Arc::make_mut(state).keep_root_email(email);
-            } else if known.is_some_and(|known| !known.is_described_as(account)) {
-                let state = Arc::make_mut(state);
-                state.rename(account, &self.plan);
-                state.judge(&self.plan, &self.exemptions, now);
+        let (plan, exemptions) = (&self.plan, &*self.exemptions);
+        self.accounts.relist(|known| {
+            let listed: BTreeSet<_> = accounts.iter().map(|account| Some(account.id)).collect();
+            known.retain(|id, _| listed.contains(id) || !is_all && id.is_some());
+            for account in accounts {
+                let new = || Arc::new(AccountState::new(Some(account.clone()), plan));
+                let state = known.entry(Some(account.id)).or_insert_with(new);
+                let described = state.account.as_ref();
+                if described.is_none_or(|described| described.status != account.status) {
+                    let email = state.root_email();
+                    *state = new();
+                    Arc::make_mut(state).keep_root_email(email);
+                } else if described.is_some_and(|described| !described.is_described_as(account)) {
+                    let state = Arc::make_mut(state);
+                    state.rename(account, plan);
+                    state.judge(plan, exemptions, now);
+                }
+                if plan.contacts.is_some() && account.email.is_some() && account.email != state.root_email().seal {
+                    Arc::make_mut(state).see_root_email(account.email, at);
+                }
             }
-            if self.plan.contacts.is_some() && account.email.is_some() && account.email != state.root_email().seal {
-                Arc::make_mut(state).see_root_email(account.email, at);
-            }
-        }
+        });
     }
 
     /// Lets time pass: judges everything again, and marks collectors that have
@@ -251,31 +252,30 @@ impl Snapshot {
     pub fn age(&mut self, now: Moment) {
         self.tick = now;
         let (plan, exemptions) = (&self.plan, &*self.exemptions);
-        for state in self.accounts.values_mut().filter(|state| state.would_age(plan, now)) {
-            Arc::make_mut(state).age(plan, exemptions, now);
-        }
+        self.accounts.edit_each(|_, state| state.would_age(plan, now), |state| state.age(plan, exemptions, now));
     }
 
     fn identify(&mut self, identity: Identity, at: Moment, now: Moment) {
         let id = Some(identity.account);
         if self.is_single_account {
-            self.accounts.retain(|known, _| *known == id);
             self.discovery = Discovery { last_success: Some(at), fault: None };
             let new = || Arc::new(AccountState::new(Some(Account::ambient(identity.clone())), &self.plan));
-            self.accounts.entry(id).or_insert_with(new);
+            self.accounts.relist(|accounts| {
+                accounts.retain(|known, _| *known == id);
+                accounts.entry(id).or_insert_with(new);
+            });
         }
         // Most runs prove what is known already, and an unchanged account is shared.
-        let Some(state) = self.accounts.get_mut(&id) else { return };
-        if state.account.as_ref().is_some_and(|account| account.partition.as_ref() != Some(&identity.partition)) {
-            let state = Arc::make_mut(state);
+        let account = self.accounts.get(id).and_then(|state| state.account.as_ref());
+        let is_news = account.is_some_and(|account| account.partition.as_ref() != Some(&identity.partition));
+        if is_news && let Some(state) = self.accounts.edit(id) {
             state.prove(&identity);
             state.judge(&self.plan, &self.exemptions, now);
         }
     }
 
     fn lose(&mut self, account: Option<AccountId>, fault: Fault, at: Moment) {
-        let lost = self.accounts.iter_mut().filter(|(id, _)| account.is_none() || **id == account);
-        lost.for_each(|(_, state)| Arc::make_mut(state).lose(&fault, at));
+        self.accounts.edit_each(|id, _| account.is_none() || id == account, |state| state.lose(&fault, at));
         if account.is_none() {
             self.discovery.fault = Some(fault);
         }
