@@ -57,7 +57,7 @@ fn unknown(kit: &Kit<'_>) -> Rule {
             group by (account_id) (aws_mfa_account_info{{state=~\"scanned|refused\"}})
             or
             (
-              last_over_time({ROOT_UNKNOWN}{{account_id=\"unknown\"}}[5m])
+              {ROOT_UNKNOWN}{{account_id=\"unknown\"}}
               unless on () aws_mfa_exporter_snapshot_timestamp_seconds
             )
             or
