@@ -1,12 +1,13 @@
 //! What the full set records of root.
 
 use super::{
-    DROPPED, LAST_KNOWN, NEWEST_OUTAGE, ON_AFTER_FAILURE, ONE_OUTAGE, OUTAGE, ROOT_DEVICES, ROOT_UNKNOWN, SEEN, kept,
+    DROPPED, LAST_KNOWN, NEWEST_OUTAGE, NOT_APPLICABLE, ON_AFTER_FAILURE, ONE_OUTAGE, OUTAGE, ROOT_DEVICES,
+    ROOT_UNKNOWN, SEEN, kept,
 };
 use crate::rules::{kit::Kit, rule::Rule};
 
 /// Every record about root, in the order in which they need each other; `outages` come later.
-pub(super) fn of_root(kit: &Kit<'_>) -> [Rule; 4] {
+pub(super) fn of_root(kit: &Kit<'_>) -> [Rule; 5] {
     let credential = kept(
         kit,
         "account_credential:aws_mfa_root_credential_present:max",
@@ -21,7 +22,21 @@ pub(super) fn of_root(kit: &Kit<'_>) -> [Rule; 4] {
         "account_id",
         "aws_mfa_root_devices_changed_timestamp_seconds",
     );
-    [credential, devices_changed, on_after_failure(kit), unknown(kit)]
+    [credential, devices_changed, not_applicable(kit), on_after_failure(kit), unknown(kit)]
+}
+
+fn not_applicable(kit: &Kit<'_>) -> Rule {
+    Rule::record(
+        NOT_APPLICABLE,
+        "When the root user was last seen without credentials, which needs no device. Removing the credentials removes the
+        devices too, so no change of devices until then is worth a page.",
+        format!(
+            "max by (account_id) (timestamp(aws_mfa_control_status{{control=\"IAM.9\",status=\"not_applicable\"}} == 1))
+            or
+            ({} and on (account_id) {SEEN})",
+            kit.last(NOT_APPLICABLE)
+        ),
+    )
 }
 
 fn on_after_failure(kit: &Kit<'_>) -> Rule {
