@@ -244,7 +244,7 @@ fn single_device(kit: &Kit<'_>) -> Rule {
         )
         .expr(format!(
             "sum by (account_id) (max by (account_id, kind) (last_over_time(aws_mfa_root_devices[1h]))) == 1
-             and on (account_id) max by (account_id) (last_over_time(aws_mfa_root_devices{{kind=~\"not_virtual|fido\"}}[1h]))
+             and on (account_id) last_over_time(aws_mfa_root_devices{{kind=~\"not_virtual|fido\"}}[1h])
              and on (account_id) last_over_time(aws_mfa_root_mfa_enabled[1h]) == 1
              {}",
             kit.unless_control_exempt("IAM.9")
