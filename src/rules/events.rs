@@ -59,7 +59,7 @@ fn silent() -> Rule {
                and on (job, account_id) aws_mfa_collector_up{{collector=\"root\"}} == 1
                and on (job) (
                  max by (job) (max_over_time(aws_mfa_events_last_echo_timestamp_seconds[1d])) > 0
-                 or count by (job) (aws_mfa_events_interval_in_force)
+                 or group by (job) (aws_mfa_events_interval_in_force)
                )
              )"
         ))
