@@ -297,7 +297,7 @@ pub(super) fn nothing_watched(kit: &Kit<'_>) -> Rule {
         "The jobs of which an exporter watches no account at all, and when that was last seen. A shard may have none, if
         another shard of its job has one.",
         format!(
-            "max by (job) (time() + 0 * ({}))\nor\n({} > time() - {WEEK} unless on (job) aws_mfa_exporter_snapshot_timestamp_seconds)",
+            "time() * group by (job) ({})\nor\n({} > time() - {WEEK} unless on (job) aws_mfa_exporter_snapshot_timestamp_seconds)",
             super::accounts::WATCHES_NOTHING,
             kit.last(super::accounts::NOTHING_WATCHED)
         ),
