@@ -31,7 +31,7 @@ fn not_applicable(kit: &Kit<'_>) -> Rule {
         "When the root user was last seen without credentials, which needs no device. Removing the credentials removes the
         devices too, so no change of devices until then is worth a page.",
         format!(
-            "max by (account_id) (timestamp(aws_mfa_control_status{{control=\"IAM.9\",status=\"not_applicable\"}} == 1))
+            "time() * group by (account_id) (aws_mfa_control_status{{control=\"IAM.9\",status=\"not_applicable\"}} == 1)
             or
             ({} and on (account_id) {SEEN})",
             kit.last(NOT_APPLICABLE)
