@@ -33,8 +33,8 @@ pub(super) const ROOT_DEVICES: &str = "account:aws_mfa_root_devices_changed_time
 pub(super) const ROOT_EMAIL: &str = "account:aws_mfa_root_email_changed_timestamp_seconds:max";
 /// When root's MFA was last seen off, where it came on after that.
 pub(super) const ON_AFTER_FAILURE: &str = "account:aws_mfa_root_mfa_on_after_failure_timestamp_seconds:last";
-/// When root was last seen without credentials.
-pub(super) const NOT_APPLICABLE: &str = "account:aws_mfa_root_mfa_not_applicable_timestamp_seconds:last";
+/// The accounts whose root user has no credentials, as far as was last known.
+pub(super) const NOT_APPLICABLE: &str = "account:aws_mfa_root_mfa_not_applicable:last";
 
 /// The controls that an exemption is for.
 pub(super) const EXEMPT: &str = "account_control:aws_mfa_control_exemption_info:max";

@@ -209,12 +209,10 @@ fn on_after_failure(kit: &Kit<'_>) -> Rule {
 /// While root's MFA is off, and after that, other alerts say so. A root user without
 /// credentials needs no device.
 fn devices_changed(kit: &Kit<'_>) -> Rule {
-    let changed = kit.root_devices_changed();
-    let removed = if kit.is_full() {
-        format!("({changed} <= on (account_id) {})", memory::NOT_APPLICABLE)
-    } else {
-        "last_over_time(aws_mfa_control_status{control=\"IAM.9\",status=\"not_applicable\"}[5m]) == 1".to_owned()
-    };
+    let removed = kit.either(
+        memory::NOT_APPLICABLE,
+        "last_over_time(aws_mfa_control_status{control=\"IAM.9\",status=\"not_applicable\"}[5m]) == 1",
+    );
     Rule::alert("AwsMfaRootDevicesChanged", Severity::Critical, ACCOUNT)
         .expr(format!(
             "{changed} > time() - 86400
@@ -222,6 +220,7 @@ fn devices_changed(kit: &Kit<'_>) -> Rule {
              unless on (account_id) {on}
              unless on (account_id) {removed}
              {exempt}",
+            changed = kit.root_devices_changed(),
             failed = kit.is_failed("IAM.9"),
             on = came_on(kit),
             exempt = kit.unless_control_exempt("IAM.9"),

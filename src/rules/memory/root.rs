@@ -28,12 +28,17 @@ pub(super) fn of_root(kit: &Kit<'_>) -> [Rule; 5] {
 fn not_applicable(kit: &Kit<'_>) -> Rule {
     Rule::record(
         NOT_APPLICABLE,
-        "When the root user was last seen without credentials, which needs no device. Removing the credentials removes the
-        devices too, so no change of devices until then is worth a page.",
+        "The accounts whose root user has no credentials, which needs no device, as far as was last known. Removing the
+        credentials removes the devices too. Another verdict ends it at once, whenever the devices changed: a scrape may be
+        older than the change.",
         format!(
-            "time() * group by (account_id) (aws_mfa_control_status{{control=\"IAM.9\",status=\"not_applicable\"}} == 1)
+            "group by (account_id) (aws_mfa_control_status{{control=\"IAM.9\",status=\"not_applicable\"}} == 1)
             or
-            ({} and on (account_id) {SEEN})",
+            (
+              {}
+              and on (account_id) {SEEN}
+              unless on (account_id) (aws_mfa_control_status{{control=\"IAM.9\",status=~\"passed|failed\"}} == 1)
+            )",
             kit.last(NOT_APPLICABLE)
         ),
     )
