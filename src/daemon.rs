@@ -210,7 +210,7 @@ impl Bound {
 #[must_use]
 pub fn first_snapshot(settings: &Settings, clock: Clock) -> Snapshot {
     let begin = if settings.config.is_single_account() { Snapshot::new } else { Snapshot::awaiting_accounts };
-    let mut snapshot = begin(settings.plan.clone(), clock.now());
+    let mut snapshot = begin((*settings.plan).clone(), clock.now());
     snapshot.exemptions = settings.config.exemptions.clone();
     snapshot
 }

@@ -47,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub(super) clients: LazyClients,
-    metrics: Arc<ExporterMetrics>,
+    metrics: ExporterMetrics,
     rate: Arc<Mutex<Learner>>,
     places: Arc<Semaphore>,
     clock: Clock,
@@ -59,7 +59,7 @@ impl Caller {
     pub fn new(clients: LazyClients, metrics: ExporterMetrics, clock: Clock) -> Self {
         let rate = Arc::new(Mutex::new(Learner::documented(5.0, 10.0)));
         let places = Arc::new(Semaphore::new(CONCURRENCY));
-        Self { clients, metrics: Arc::new(metrics), rate, places, clock }
+        Self { clients, metrics, rate, places, clock }
     }
 
     /// A caller with a rate of its own, that shares everything else with this one.

@@ -3,7 +3,7 @@
 //! A flag goes before the file. A file that cannot be used changes nothing: the
 //! settings stay what they were, and that shows in the metrics and the log.
 
-use std::{collections::BTreeSet, fmt, fs, io, path::PathBuf};
+use std::{collections::BTreeSet, fmt, fs, io, path::PathBuf, sync::Arc};
 
 use crate::{
     cli::Flags,
@@ -27,7 +27,7 @@ pub struct Settings {
     /// Which accounts.
     pub config: Config,
     /// What of them.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// Whether what events report of root is exported.
     pub root_signs: bool,
     /// At most how many requests a second are sent to IAM of each.
@@ -88,7 +88,7 @@ impl Settings {
                 Config::parse(&text, &path.display().to_string())?
             }
         };
-        let plan = flags.collectors.plan(&config.collectors, flags.asks_for_names());
+        let plan = Arc::new(flags.collectors.plan(&config.collectors, flags.asks_for_names()));
         let max_rate = flags.max_rate(config.rates);
         let (config, root_signs) = (with_queues(with_role(config, flags), flags), flags.root_signs);
         let settings = Self { plan, root_signs, max_rate, config, shard: shard(flags)? };

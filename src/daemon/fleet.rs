@@ -97,9 +97,39 @@ struct Watch {
 #[derive(Debug)]
 struct Running {
     watch: Watch,
-    plan: Plan,
+    plan: Arc<Plan>,
     max_rate: u32,
     _tasks: JoinSet<()>,
+}
+
+/// The tasks of one account that are being started.
+struct Tasks {
+    run: Arc<AccountRun>,
+    metrics: ExporterMetrics,
+    all: JoinSet<()>,
+}
+
+impl Tasks {
+    /// Starts a loop of the account, for ever, each time after `phase`.
+    fn spawn<F>(
+        &mut self,
+        name: &'static str,
+        phase: Duration,
+        run: impl Fn(Arc<AccountRun>) -> F + Copy + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let account = Arc::clone(&self.run);
+        let start = move || {
+            let account = Arc::clone(&account);
+            // Made when it begins, so that the task has room for it once.
+            async move {
+                sleep(phase).await;
+                run(account).await;
+            }
+        };
+        self.all.spawn(forever(name, self.metrics.clone(), start));
+    }
 }
 
 impl Watch {
@@ -184,7 +214,7 @@ impl Fleet {
     async fn announce(&self, settings: &Settings) {
         let exemptions = settings.config.exemptions.clone();
         // Nobody listens only while the program is going down.
-        let _ = self.events.send(Event::Configured { plan: settings.plan.clone(), exemptions }).await;
+        let _ = self.events.send(Event::Configured { plan: Plan::clone(&settings.plan), exemptions }).await;
     }
 
     /// Starts or ends the questions about centralized root access. Of several shards the
@@ -289,31 +319,26 @@ impl Fleet {
         phase: Duration,
         audit_spread: Duration,
     ) {
-        let run = self.account(id, &watch, settings);
-        let (plan, max_rate) = (settings.plan.clone(), settings.max_rate);
-        let mut tasks = JoinSet::new();
-        let heartbeat = run.clone();
-        tasks.spawn(forever("root", self.metrics.clone(), move || after(phase, heartbeat.clone().heartbeat())));
+        let run = Arc::new(self.account(id, &watch, settings));
+        let (plan, max_rate) = (Arc::clone(&settings.plan), settings.max_rate);
+        let mut tasks = Tasks { run, metrics: self.metrics.clone(), all: JoinSet::new() };
+        tasks.spawn("root", phase, AccountRun::heartbeat);
         if plan.cognito.is_some() {
-            let pools = run.clone();
-            tasks.spawn(forever("cognito", self.metrics.clone(), move || after(phase, pools.clone().pools())));
+            tasks.spawn("cognito", phase, AccountRun::pools);
         }
         if plan.contacts.is_some() {
-            let contacts = run.clone();
-            tasks.spawn(forever("contacts", self.metrics.clone(), move || after(phase, contacts.clone().contacts())));
+            tasks.spawn("contacts", phase, AccountRun::contacts);
         }
         if plan.policies.is_some() {
-            let policies = run.clone();
-            tasks.spawn(forever("policies", self.metrics.clone(), move || after(phase, policies.clone().policies())));
+            tasks.spawn("policies", phase, AccountRun::policies);
         }
         if plan.rootaudit.is_some() && watch.is_member {
-            let audited = run.clone();
-            tasks.spawn(forever("rootaudit", self.metrics.clone(), move || audited.clone().audits(audit_spread)));
+            tasks.spawn("rootaudit", Duration::ZERO, move |run| run.audits(audit_spread));
         }
         if plan.takes_inventory() {
-            tasks.spawn(forever("inventory", self.metrics.clone(), move || after(phase, run.clone().inventory())));
+            tasks.spawn("inventory", phase, AccountRun::inventory);
         }
-        self.runs.insert(id, Running { watch, plan, max_rate, _tasks: tasks });
+        self.runs.insert(id, Running { watch, plan, max_rate, _tasks: tasks.all });
     }
 
     fn account(&mut self, id: Option<AccountId>, watch: &Watch, settings: &Settings) -> AccountRun {
@@ -393,9 +418,4 @@ async fn detail(
 
 fn documented([rate, burst]: [f64; 2]) -> Learner {
     Learner::documented(rate, burst)
-}
-
-async fn after(phase: Duration, run: impl Future<Output = ()>) {
-    sleep(phase).await;
-    run.await;
 }

@@ -3,45 +3,41 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    task::Poll,
     time::Duration,
 };
 
-use tokio::{task::JoinSet, time::sleep};
+use tokio::time::sleep;
 
 use crate::metrics::exporter_metrics::ExporterMetrics;
 
-/// A task that panicked is started again after this.
+/// What panicked is started again after this.
 const RESTART: Duration = Duration::from_secs(1);
 
-/// Keeps a task going: a panic ends it, is counted, and a new one is made.
+/// Keeps something going: a panic ends it, is counted, and it is made anew. All of it is
+/// one task, for a task that starts another costs memory twice, and there are as many as
+/// accounts.
 pub async fn forever<F>(name: &'static str, metrics: ExporterMetrics, make: impl Fn() -> F)
 where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output = ()> + Send,
 {
-    loop {
-        let mut task = JoinSet::new();
-        task.spawn(make());
-        match task.join_next().await {
-            Some(Err(error)) if error.is_panic() => {
-                metrics.task_panicked(name);
-                tracing::error!(task = name, "A task panicked; the exporter starts it again.");
-                sleep(RESTART).await;
-            }
-            _ => return,
-        }
+    while caught(make()).await.is_none() {
+        metrics.task_panicked(name);
+        tracing::error!(task = name, "A task panicked; the exporter starts it again.");
+        sleep(RESTART).await;
     }
 }
 
 /// Runs a future to its end, or to its panic, which is `None`. What it has borrowed
 /// must bear that.
-pub async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| {
+pub fn caught<F: Future>(future: F) -> impl Future<Output = Option<F::Output>> {
+    // Boxed: an async function would have room for it twice, where it is given and where
+    // it is polled.
+    let mut future = Box::pin(future);
+    poll_fn(move |context| {
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
-        polled.map_or(std::task::Poll::Ready(None), |polled| polled.map(Some))
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
     })
-    .await
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 mod events;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use prometheus::{
     Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, Result,
@@ -38,11 +38,17 @@ const REQUEST_FAULTS: [FaultClass; 10] = [
     FaultClass::OversizedReply,
 ];
 
-/// What the exporter counts of itself, and of its requests to AWS.
+/// What the exporter counts of itself, and of its requests to AWS. Copies are of one
+/// count, and cheap: each account has some.
 #[derive(Clone, Debug)]
 pub struct ExporterMetrics {
     /// What is counted of events.
-    pub events: EventMetrics,
+    pub events: Arc<EventMetrics>,
+    own: Arc<Own>,
+}
+
+#[derive(Debug)]
+struct Own {
     registry: Registry,
     aws_request_duration: Histogram,
     aws_request_failures: IntCounterVec,
@@ -73,12 +79,13 @@ impl ExporterMetrics {
     /// When two metrics have one name.
     pub fn new(quiet: bool) -> Result<Self> {
         let metrics = Self::register(&mut Rows::default())?;
+        let own = &metrics.own;
         if quiet {
-            metrics.registry.unregister(Box::new(metrics.http_refusals.clone()))?;
-            metrics.registry.unregister(Box::new(metrics.http_requests.clone()))?;
+            own.registry.unregister(Box::new(own.http_refusals.clone()))?;
+            own.registry.unregister(Box::new(own.http_requests.clone()))?;
         } else {
             #[cfg(target_os = "linux")]
-            metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+            own.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         }
         Ok(metrics)
     }
@@ -98,8 +105,8 @@ impl ExporterMetrics {
             "Version, revision, Rust version and platform of this exporter. Always 1.",
         )?;
         build_info.with_label_values(&[BUILD.version, BUILD.revision, BUILD.rustc, BUILD.os, BUILD.arch]).set(1.0);
-        Ok(Self {
-            events: EventMetrics::register(rows)?,
+        let events = Arc::new(EventMetrics::register(rows)?);
+        let own = Own {
             registry: rows.registry.clone(),
             aws_request_duration: rows.histogram(
                 "aws_mfa_exporter_aws_request_duration_seconds",
@@ -190,15 +197,16 @@ impl ExporterMetrics {
                 &[],
                 "Whether the exporter could use the web configuration and its certificates when it last read them. If not, the exporter uses the last good ones. Absent without --web.config.file.",
             )?,
-        })
+        };
+        Ok(Self { events, own: Arc::new(own) })
     }
 
     /// Counts one request to AWS that is about to be sent.
     pub fn request_sent(&self, service: &str, operation: &str) {
-        let sent = self.aws_requests.with_label_values(&[service, operation]);
+        let sent = self.own.aws_requests.with_label_values(&[service, operation]);
         if sent.get() == 0 {
             for fault in REQUEST_FAULTS {
-                self.aws_request_failures.with_label_values(&[service, operation, fault.as_str()]);
+                self.own.aws_request_failures.with_label_values(&[service, operation, fault.as_str()]);
             }
         }
         sent.inc();
@@ -207,52 +215,52 @@ impl ExporterMetrics {
     /// Counts how a request to AWS ended; how long it took, unless it was to wait.
     pub fn request_ended(&self, service: &str, operation: &str, took: Option<Duration>, fault: Option<FaultClass>) {
         if let Some(took) = took {
-            self.aws_request_duration.observe(took.as_secs_f64());
+            self.own.aws_request_duration.observe(took.as_secs_f64());
         }
         if let Some(fault) = fault {
-            self.aws_request_failures.with_label_values(&[service, operation, fault.as_str()]).inc();
+            self.own.aws_request_failures.with_label_values(&[service, operation, fault.as_str()]).inc();
         }
     }
 
     /// Counts a request to AWS that waits for leave, until what is returned is dropped.
     #[must_use]
     pub fn request_waits(&self) -> Waiting {
-        self.aws_requests_waiting.inc();
-        Waiting(self.aws_requests_waiting.clone())
+        self.own.aws_requests_waiting.inc();
+        Waiting(self.own.aws_requests_waiting.clone())
     }
 
     /// Notes how long a request to AWS has waited for leave.
     pub fn request_waited(&self, wait: Duration) {
-        self.aws_request_wait.inc_by(wait.as_secs_f64());
+        self.own.aws_request_wait.inc_by(wait.as_secs_f64());
     }
 
     /// Notes how many calls a second are made to an account at most, because AWS has
     /// throttled some; `None` where that is over.
     pub fn rate_reduced(&self, account: AccountId, rate: Option<f64>) {
         match rate {
-            Some(rate) => self.aws_request_rate_reduced.with_label_values(&[account.as_str()]).set(rate),
+            Some(rate) => self.own.aws_request_rate_reduced.with_label_values(&[account.as_str()]).set(rate),
             // There is none in most accounts.
-            None => drop(self.aws_request_rate_reduced.remove_label_values(&[account.as_str()])),
+            None => drop(self.own.aws_request_rate_reduced.remove_label_values(&[account.as_str()])),
         }
     }
 
     /// The counter of HTTP requests by status code.
     #[must_use]
     pub fn http_requests(&self) -> &IntCounterVec {
-        &self.http_requests
+        &self.own.http_requests
     }
 
     /// The counter of refused connections and requests by reason.
     #[must_use]
     pub fn http_refusals(&self) -> &IntCounterVec {
-        &self.http_refusals
+        &self.own.http_refusals
     }
 
     /// Notes that the web configuration was read at this time, or could not be used.
     pub fn web_reloaded(&self, at: Option<Timestamp>) {
-        self.web_reload_successful.with_label_values::<&str>(&[]).set(f64::from(u8::from(at.is_some())));
+        self.own.web_reload_successful.with_label_values::<&str>(&[]).set(f64::from(u8::from(at.is_some())));
         if let Some(at) = at {
-            self.web_reload_success.with_label_values::<&str>(&[]).set(at.as_seconds());
+            self.own.web_reload_success.with_label_values::<&str>(&[]).set(at.as_seconds());
         }
     }
 
@@ -261,35 +269,35 @@ impl ExporterMetrics {
     pub fn certificates_expire(&self, server: Option<Timestamp>, client_ca: Option<Timestamp>) {
         for (certificate, expiry) in [("server", server), ("client_ca", client_ca)] {
             match expiry {
-                Some(at) => self.web_certificate_expiry.with_label_values(&[certificate]).set(at.as_seconds()),
-                None => drop(self.web_certificate_expiry.remove_label_values(&[certificate])),
+                Some(at) => self.own.web_certificate_expiry.with_label_values(&[certificate]).set(at.as_seconds()),
+                None => drop(self.own.web_certificate_expiry.remove_label_values(&[certificate])),
             }
         }
     }
 
     /// Counts a panic of `task`.
     pub fn task_panicked(&self, task: &str) {
-        self.task_panics.with_label_values(&[task]).inc();
+        self.own.task_panics.with_label_values(&[task]).inc();
     }
 
     /// Notes how long an encoding took.
     pub fn encoded(&self, took: Duration) {
-        self.encode_duration.set(took.as_secs_f64());
+        self.own.encode_duration.set(took.as_secs_f64());
     }
 
     /// Notes that the configuration was read at this time, or could not be used.
     pub fn reloaded(&self, at: Option<Timestamp>) {
-        self.reload_successful.set(f64::from(at.is_some()));
+        self.own.reload_successful.set(f64::from(at.is_some()));
         if let Some(at) = at {
-            self.reload_success.set(at.as_seconds());
+            self.own.reload_success.set(at.as_seconds());
         }
     }
 
     /// Notes that the state file was written at this time, or could not be.
     pub fn state_written(&self, at: Option<Timestamp>) {
         const UNLABELLED: [&str; 0] = [];
-        self.state_successful.with_label_values(&UNLABELLED).set(f64::from(at.is_some()));
-        let success = self.state_success.with_label_values(&UNLABELLED);
+        self.own.state_successful.with_label_values(&UNLABELLED).set(f64::from(at.is_some()));
+        let success = self.own.state_success.with_label_values(&UNLABELLED);
         if let Some(at) = at {
             success.set(at.as_seconds());
         }
@@ -297,14 +305,14 @@ impl ExporterMetrics {
 
     /// Says which shard this is.
     pub fn sharded(&self, shard: Shard) {
-        self.shard.with_label_values(&[&shard.ordinal().to_string()]).set(1.0);
-        self.total_shards.set(f64::from(shard.total()));
+        self.own.shard.with_label_values(&[&shard.ordinal().to_string()]).set(1.0);
+        self.own.total_shards.set(f64::from(shard.total()));
     }
 
     /// The families that have a sample, sorted by name.
     #[must_use]
     pub fn gather(&self) -> Vec<MetricFamily> {
-        self.registry.gather()
+        self.own.registry.gather()
     }
 }
 

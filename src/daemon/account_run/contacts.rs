@@ -1,6 +1,6 @@
 //! The loop that reads the contacts of an account.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_secs(30 * 60);
 
 impl AccountRun {
     /// Reads the contacts for ever.
-    pub async fn contacts(self) {
+    pub async fn contacts(self: Arc<Self>) {
         let mut denials = 0;
         loop {
             let began = Instant::now();

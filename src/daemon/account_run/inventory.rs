@@ -1,7 +1,11 @@
 //! The loop that takes inventory: it lists the virtual devices and, by what that has
 //! shown, settles the users.
 
-use std::{borrow::Cow, sync::atomic::Ordering, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::{
     sync::watch,
@@ -70,7 +74,7 @@ impl Inventory {
 
 impl AccountRun {
     /// Takes inventory of devices and users for ever: at their intervals, and when woken.
-    pub async fn inventory(self) {
+    pub async fn inventory(self: Arc<Self>) {
         let mut inventory = Inventory::default();
         let mut beats = self.beats.subscribe();
         // The first heartbeat wakes it. If none succeeds, the list is asked for all

@@ -1,6 +1,9 @@
 //! The loop that reads the policies of the users.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep};
 
@@ -24,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(30);
 impl AccountRun {
     /// Reads the policies for ever: at their interval, and once replicas of IAM have heard of
     /// a change that was seen.
-    pub async fn policies(self) {
+    pub async fn policies(self: Arc<Self>) {
         let (mut denials, mut before) = (0, None);
         loop {
             let (began, asked) = (Instant::now(), self.session.caller().clock().now());

@@ -1,5 +1,7 @@
 //! The loop that reads the user pools of Amazon Cognito.
 
+use std::sync::Arc;
+
 use tokio::time::{Instant, sleep};
 
 use super::AccountRun;
@@ -18,7 +20,7 @@ const ASKING: u32 = 4;
 
 impl AccountRun {
     /// Reads the user pools for ever.
-    pub async fn pools(self) {
+    pub async fn pools(self: Arc<Self>) {
         let mut denials = 0;
         loop {
             let began = Instant::now();

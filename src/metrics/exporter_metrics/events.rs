@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -25,13 +25,13 @@ const UNLABELLED: [&str; 0] = [];
 const DELAYS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0];
 
 /// What the exporter counts of events, by queue.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct EventMetrics {
     delay: HistogramVec,
     dropped: IntCounterVec,
     echoes: GaugeVec,
     /// The accounts that have a sample in `echoes`.
-    echoing: Arc<Mutex<BTreeSet<AccountId>>>,
+    echoing: Mutex<BTreeSet<AccountId>>,
     fault: GaugeVec,
     last_success: GaugeVec,
     reads: IntCounterVec,
@@ -54,7 +54,7 @@ impl EventMetrics {
                 &["account_id"],
                 "When the exporter made the last GetAccountSummary that has come back as an event, which shows that events of this account arrived then. The event must have the id of that request, and counts once. 0 before the first time; absent without a queue. Needs the rule for echoes.",
             )?,
-            echoing: Arc::default(),
+            echoing: Mutex::default(),
             dropped: rows.counters(
                 "aws_mfa_events_dropped_total",
                 &["queue", "reason"],
