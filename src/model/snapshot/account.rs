@@ -87,7 +87,8 @@ pub struct AccountState {
     /// What is said of the users, until something of it may be otherwise.
     census: Option<Taken>,
     bindings: Bindings,
-    health: BTreeMap<Collector, Health>,
+    /// By collector. As many as run, and no map: it would have room for eleven.
+    health: Vec<(Collector, Health)>,
     standings: [Standing; Control::ALL.len()],
 }
 
@@ -121,13 +122,13 @@ impl AccountState {
     pub(super) fn remember(memory: Memory, plan: &Plan, exemptions: &[Exemption], now: Moment) -> Self {
         let mut state = Self::new(Some(memory.account), plan);
         for (collector, health) in memory.health {
-            if let Some(kept) = state.health.get_mut(&collector) {
+            if let Some(kept) = state.health_of(collector) {
                 *kept = health;
             }
         }
         (state.reading, state.devices, state.users) = (memory.reading, memory.devices, memory.users);
         (state.bindings, state.changes, state.last_echo) = (memory.bindings, memory.changes, memory.last_echo);
-        state.audit = memory.audit.filter(|_| state.health.contains_key(&Collector::Rootaudit));
+        state.audit = memory.audit.filter(|_| state.runs(Collector::Rootaudit));
         state.root_devices = RootDevices::remember(memory.root_devices);
         // Who does not read contacts any more keeps nothing of them.
         state.root_email = plan.contacts.map(|_| memory.root_email).unwrap_or_default();
@@ -156,7 +157,7 @@ impl AccountState {
             root_devices: self.root_devices.memory(),
             root_email: self.root_email,
             bindings: self.bindings.clone(),
-            health: self.health.clone(),
+            health: self.health.iter().cloned().collect(),
             past: Control::ALL.into_iter().zip(self.standings.iter().map(past)).collect(),
         })
     }
@@ -164,6 +165,14 @@ impl AccountState {
     /// The collectors and how they are doing.
     pub fn health(&self) -> impl Iterator<Item = (Collector, &Health)> {
         self.health.iter().map(|(collector, health)| (*collector, health))
+    }
+
+    fn health_of(&mut self, collector: Collector) -> Option<&mut Health> {
+        self.health.iter_mut().find_map(|(known, health)| (*known == collector).then_some(health))
+    }
+
+    fn runs(&self, collector: Collector) -> bool {
+        self.health.iter().any(|(known, _)| *known == collector)
     }
 
     /// Whether each collector has run since the program started; audits aside, which are
@@ -183,11 +192,10 @@ impl AccountState {
     /// Whether anything is said of a control.
     #[must_use]
     pub fn is_judged(&self, control: Control) -> bool {
-        let is_collected = |collector| self.health.contains_key(&collector);
         self.is_scanned()
             && match control {
-                Control::Cognito5 => is_collected(Collector::Cognito),
-                Control::Iam5 | Control::Iam19 => is_collected(Collector::Users),
+                Control::Cognito5 => self.runs(Collector::Cognito),
+                Control::Iam5 | Control::Iam19 => self.runs(Collector::Users),
                 Control::Iam4 | Control::Iam6 | Control::Iam9 => true,
             }
     }
@@ -238,7 +246,7 @@ impl AccountState {
     /// Without credentials no collector runs, so each of them reports the fault; but for the
     /// one that needs none in the account.
     pub(super) fn lose(&mut self, fault: &Fault, at: Moment) {
-        for (_, health) in self.health.iter_mut().filter(|(collector, _)| **collector != Collector::Rootaudit) {
+        for (_, health) in self.health.iter_mut().filter(|(collector, _)| *collector != Collector::Rootaudit) {
             health.last_attempt = Some(at);
             health.fault = Some(fault.clone());
         }
@@ -280,10 +288,10 @@ impl AccountState {
 
     /// Keeps the health of the collectors that run, and no other.
     fn employ(&mut self, plan: &Plan) {
-        let mut old = std::mem::take(&mut self.health);
+        let mut old: BTreeMap<_, _> = std::mem::take(&mut self.health).into_iter().collect();
         let collectors = collectors(self.account.as_ref(), plan);
         self.health = collectors.map(|c| (c, old.remove(&c).unwrap_or_else(Health::pending))).collect();
-        if !self.health.contains_key(&Collector::Rootaudit) {
+        if !self.runs(Collector::Rootaudit) {
             self.audit = None;
         }
     }
@@ -301,7 +309,7 @@ impl AccountState {
             self.census = None;
         }
         // A collector that was switched off while it ran has nothing to say.
-        let Some(health) = self.health.get_mut(&outcome.collector) else { return };
+        let Some(health) = self.health_of(outcome.collector) else { return };
         if health.last_attempt.is_some_and(|last| last.mono > outcome.started.mono) {
             return; // A run that was overtaken by a later one has nothing to add.
         }

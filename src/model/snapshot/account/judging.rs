@@ -214,7 +214,7 @@ impl AccountState {
     /// change nothing, and an unchanged account is shared, not copied.
     pub(in crate::model::snapshot) fn would_age(&self, plan: &Plan, now: Moment) -> bool {
         let plan = &*self.in_force(plan, now);
-        let stalls = |(collector, health): (&Collector, &Health)| {
+        let stalls = |(collector, health): &(Collector, Health)| {
             health.would_stall(patience(plan, *collector, self.reading.as_ref()), now)
         };
         let differs = |control: Control| {
