@@ -3,7 +3,6 @@
 use std::{
     error::Error,
     future::Future,
-    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -120,7 +119,7 @@ impl Caller {
         let mut tries = 1;
         loop {
             let tap = ReplyTap::new(operation.cap);
-            let request = request(Only { credentials: credentials.clone(), tap: tap.clone() });
+            let request = || request(Only { credentials: credentials.clone(), tap: tap.clone() });
             match self.try_once(&operation, &tap, request, &read).await {
                 Err(fault) if fault.class.is_transient() && tries < TRIES => {
                     tracing::debug!(operation = operation.name, %fault, tries, "A request to AWS failed; the exporter tries it again.");
@@ -136,7 +135,7 @@ impl Caller {
         &self,
         operation: &Operation,
         tap: &ReplyTap,
-        request: F,
+        request: impl FnOnce() -> F,
         read: impl Fn(Answer<'_>) -> Result<T, ReplyError>,
     ) -> Result<T, Fault>
     where
@@ -148,7 +147,8 @@ impl Caller {
         let place = self.places.acquire().await.expect("the semaphore is never closed");
         self.metrics.request_sent(service, name);
         let (sent, sent_at) = (self.clock.now(), self.clock.uptime());
-        let mut request = pin!(request);
+        // Made only now, and boxed: who waits for leave is small.
+        let mut request = Box::pin(request());
         let answered = timeout(PATIENCE, request.as_mut()).await;
         drop(place);
         let result = match answered {

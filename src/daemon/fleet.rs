@@ -250,7 +250,7 @@ impl Fleet {
                     self.roster.expect_none_of(&settings.config.accounts);
                 }
                 let addresses = settings.plan.contacts.map(|_| self.address_key);
-                let listed = caught(timeout(DISCOVERY_DEADLINE, self.list(organization, addresses))).await;
+                let listed = caught(Box::pin(timeout(DISCOVERY_DEADLINE, self.list(organization, addresses)))).await;
                 let late = |_| Err(Fault::new(FaultClass::Timeout, "ListAccounts: the list took too long"));
                 let listed = match listed {
                     Some(listed) => listed.unwrap_or_else(late),

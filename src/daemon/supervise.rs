@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     task::Poll,
     time::Duration,
 };
@@ -21,7 +22,7 @@ pub async fn forever<F>(name: &'static str, metrics: ExporterMetrics, make: impl
 where
     F: Future<Output = ()> + Send,
 {
-    while caught(make()).await.is_none() {
+    while caught(Box::pin(make())).await.is_none() {
         metrics.task_panicked(name);
         tracing::error!(task = name, "A task panicked; the exporter starts it again.");
         sleep(RESTART).await;
@@ -29,11 +30,8 @@ where
 }
 
 /// Runs a future to its end, or to its panic, which is `None`. What it has borrowed
-/// must bear that.
-pub fn caught<F: Future>(future: F) -> impl Future<Output = Option<F::Output>> {
-    // Boxed: an async function would have room for it twice, where it is given and where
-    // it is polled.
-    let mut future = Box::pin(future);
+/// must bear that. It comes in a box, so that who awaits it is small until it begins.
+pub fn caught<F: Future>(mut future: Pin<Box<F>>) -> impl Future<Output = Option<F::Output>> {
     poll_fn(move |context| {
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
         polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
@@ -56,8 +54,8 @@ mod tests {
             tokio::task::yield_now().await;
             panic!("after it was polled once");
         };
-        assert_eq!(runtime.block_on(caught::<_>(async { 1 })), Some(1));
-        assert!(runtime.block_on(caught(panicking)).is_none());
+        assert_eq!(runtime.block_on(caught(Box::pin(async { 1 }))), Some(1));
+        assert!(runtime.block_on(caught(Box::pin(panicking))).is_none());
     }
 
     #[test]

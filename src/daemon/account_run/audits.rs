@@ -101,7 +101,8 @@ impl AccountRun {
                 Err(fault) => (Finding::nothing(fault), None),
             }
         };
-        let (waited, turn) = self.watch_over(Collector::Rootaudit, self.until_the_end(Duration::MAX), wait).await;
+        let (waited, turn) =
+            self.watch_over(Collector::Rootaudit, self.until_the_end(Duration::MAX), Box::pin(wait)).await;
         let Some(turn) = turn else { return (asked, waited) };
         let started = clock.now();
         let max_age = self.plan.max_age_of_audit();
@@ -115,7 +116,7 @@ impl AccountRun {
             (collect::rootaudit::collect(&root, &wanted, before, &self.knowledge.changes).await, None)
         };
         let deadline = self.until_the_end(LONGEST_RUN);
-        (started, self.watch_over(Collector::Rootaudit, deadline, run).await.0)
+        (started, self.watch_over(Collector::Rootaudit, deadline, Box::pin(run)).await.0)
     }
 
     async fn tell_audit(&self, account: AccountId, started: Moment, Finding { news, fault }: Finding) -> Ended {
