@@ -26,7 +26,8 @@ pub struct Daemon {
     pub address: String,
 }
 
-/// `exporter` with nothing in its environment but the simulated AWS.
+/// `exporter` with nothing in its environment but the simulated AWS, and what the
+/// packages set.
 pub fn command(endpoint: &str, exporter: &str) -> Command {
     let mut command = Command::new(exporter);
     command.env_clear().envs([
@@ -34,6 +35,10 @@ pub fn command(endpoint: &str, exporter: &str) -> Command {
         ("AWS_ACCESS_KEY_ID", KEY),
         ("AWS_SECRET_ACCESS_KEY", "x"),
         ("AWS_EC2_METADATA_DISABLED", "true"),
+        // As the unit and the image set them.
+        ("MALLOC_ARENA_MAX", "1"),
+        ("MALLOC_MMAP_THRESHOLD_", "16384"),
+        ("MALLOC_TRIM_THRESHOLD_", "65536"),
     ]);
     command
 }

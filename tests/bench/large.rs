@@ -40,10 +40,7 @@ fn main() -> Result<(), Failure> {
     let sim = Sim::start(scenario(accounts, each))?;
     sim.stop_recording();
     println!("{accounts} accounts of {each} users, {} ms a call", LATENCY.as_millis());
-    // As the unit and the image set them.
-    let mut command = of_organization(&sim, &exporter);
-    command.envs([("MALLOC_ARENA_MAX", "1"), ("MALLOC_TRIM_THRESHOLD_", "65536")]);
-    let daemon = Daemon::start(command)?;
+    let daemon = Daemon::start(of_organization(&sim, &exporter))?;
     first_pass(&daemon, accounts * each)?;
     steady_state(&daemon, &sim, time)?;
     while_accounts_change(&daemon, &sim, accounts)?;

@@ -150,6 +150,10 @@ impl Run {
             ("AWS_ACCESS_KEY_ID", KEY),
             ("AWS_SECRET_ACCESS_KEY", "x"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
+            // As the unit and the image set them.
+            ("MALLOC_ARENA_MAX", "1"),
+            ("MALLOC_MMAP_THRESHOLD_", "16384"),
+            ("MALLOC_TRIM_THRESHOLD_", "65536"),
         ]);
         if accounts > 1 {
             command.arg("--organization.role-name=aws-mfa-exporter");

@@ -86,6 +86,21 @@ fn workflows_pin_actions_by_hash() {
     assert!(pinned >= 5, "{pinned}");
 }
 
+/// What the benches say of memory is true of what is shipped only while they are alike.
+#[test]
+fn the_unit_the_image_and_the_benches_set_the_allocator_alike() {
+    for (name, value) in
+        [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "16384"), ("MALLOC_TRIM_THRESHOLD_", "65536")]
+    {
+        for path in ["Containerfile", "deploy/systemd/aws-mfa-exporter.service", "deploy/costs.md"] {
+            assert!(text(path).contains(&format!("{name}={value}")), "{path}: {name}");
+        }
+        for path in ["tests/bench/daemon.rs", "tests/bench/users.rs"] {
+            assert!(text(path).contains(&format!("(\"{name}\", \"{value}\"),")), "{path}: {name}");
+        }
+    }
+}
+
 /// Whatever repeats the version would be wrong after the next release.
 #[test]
 fn the_version_stands_in_one_place() {
