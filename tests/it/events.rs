@@ -254,16 +254,14 @@ fn send_back_of(sim: &Arc<Sim>, queue: &Queue, is_sent: impl Fn(&str) -> bool + 
     let (works, sent) = (Arc::new(AtomicBool::new(true)), sim.seen().len());
     let (sim, queue, is_on) = (Arc::clone(sim), queue.clone(), Arc::clone(&works));
     std::thread::spawn(move || {
-        let (mut sent, mut settled) = (sent, sent);
+        let mut sent = sent;
         while is_on.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(500));
             let seen = sim.seen();
-            // A call that was made just now may not have been answered yet, and no echo is there before its answer.
-            let new = seen[sent..settled]
-                .iter()
-                .filter(|seen| seen.operation == "GetAccountSummary" && is_sent(&seen.account));
+            let new =
+                seen[sent..].iter().filter(|seen| seen.operation == "GetAccountSummary" && is_sent(&seen.account));
             new.for_each(|seen| queue.send(&echo(&seen.account, &seen.request_id)));
-            (sent, settled) = (settled, seen.len());
+            sent = seen.len();
         }
     });
     works
