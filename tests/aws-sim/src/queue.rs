@@ -147,7 +147,8 @@ impl Queue {
             if reader.read_exact(&mut body).is_err() {
                 return;
             }
-            let (status, text) = self.reply(&head, &serde_json::from_slice(&body).unwrap_or_default());
+            let asked = serde_json::from_slice(&body).unwrap_or_default();
+            let (status, text) = self.reply(&head, &asked, reader.get_ref());
             let reply = format!(
                 "HTTP/1.1 {status} x\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {}\r\n\r\n{text}",
                 text.len()
@@ -158,7 +159,7 @@ impl Queue {
         }
     }
 
-    fn reply(&self, head: &str, asked: &Value) -> (u16, String) {
+    fn reply(&self, head: &str, asked: &Value, client: &TcpStream) -> (u16, String) {
         assert_eq!(asked["QueueUrl"], URL, "the queue that is asked for");
         assert!(head.contains("/us-east-1/sqs/aws4_request"), "signed for the queue's region: {head}");
         let answer = self.lock().answer.clone();
@@ -176,13 +177,13 @@ impl Queue {
                 (200, json!({ "Failed": failed }).to_string())
             }
             Answer::Serve if head.contains("DeleteMessageBatch") => (200, r#"{"Successful":[]}"#.to_owned()),
-            Answer::Serve | Answer::KeepAll => (200, self.messages().to_string()),
+            Answer::Serve | Answer::KeepAll => (200, self.messages(client).to_string()),
         }
     }
 
     /// Up to ten messages, for which it waits a second.
-    fn messages(&self) -> Value {
-        let all = self.await_messages();
+    fn messages(&self, client: &TcpStream) -> Value {
+        let all = self.await_messages(client);
         if all.is_empty() {
             return json!({});
         }
@@ -191,7 +192,7 @@ impl Queue {
         json!({ "Messages": all.into_iter().enumerate().map(message).collect::<Vec<_>>() })
     }
 
-    fn await_messages(&self) -> Vec<String> {
+    fn await_messages(&self, client: &TcpStream) -> Vec<String> {
         let (mut inner, end) = (self.lock(), Instant::now() + Duration::from_secs(1));
         loop {
             let now = Instant::now();
@@ -199,6 +200,10 @@ impl Queue {
                 return inner.flood.iter().cycle().take(10).cloned().collect();
             }
             let due = inner.messages.iter().take(10).take_while(|(from, _)| *from <= now).count();
+            // Who has gone takes nothing with him: SQS would give it to the next who asks.
+            if due > 0 && is_gone(client) {
+                return Vec::new();
+            }
             if due > 0 || now >= end {
                 let bodies = inner.messages.drain(..due).map(|(_, body)| body);
                 inner.received = bodies.collect();
@@ -208,4 +213,12 @@ impl Queue {
             inner = self.inner.1.wait_timeout(inner, until - now).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// Whether the other end has closed the connection. It sends nothing while it waits.
+fn is_gone(client: &TcpStream) -> bool {
+    let _ = client.set_nonblocking(true);
+    let is_gone = matches!(client.peek(&mut [0]), Ok(0));
+    let _ = client.set_nonblocking(false);
+    is_gone
 }
