@@ -13,6 +13,7 @@ mod contacts;
 mod due;
 mod inventory;
 mod knowledge;
+mod loops;
 mod policies;
 mod pools;
 mod series;
@@ -186,7 +187,7 @@ impl AccountRun {
     }
 
     /// Runs the heartbeat for ever.
-    pub async fn heartbeat(self: Arc<Self>) {
+    async fn heartbeat(self: Arc<Self>) {
         let mut trigger = Trigger::default();
         let mut last: Option<RootReading> = None;
         // Only the run just before this one can confirm it; a gap starts anew.

@@ -102,36 +102,6 @@ struct Running {
     _tasks: JoinSet<()>,
 }
 
-/// The tasks of one account that are being started.
-struct Tasks {
-    run: Arc<AccountRun>,
-    metrics: ExporterMetrics,
-    all: JoinSet<()>,
-}
-
-impl Tasks {
-    /// Starts a loop of the account, for ever, each time after `phase`.
-    fn spawn<F>(
-        &mut self,
-        name: &'static str,
-        phase: Duration,
-        run: impl Fn(Arc<AccountRun>) -> F + Copy + Send + 'static,
-    ) where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let account = Arc::clone(&self.run);
-        let start = move || {
-            let account = Arc::clone(&account);
-            // Made when it begins, so that the task has room for it once.
-            async move {
-                sleep(phase).await;
-                run(account).await;
-            }
-        };
-        self.all.spawn(forever(name, self.metrics.clone(), start));
-    }
-}
-
 impl Watch {
     /// The account that is the only one.
     const ALONE: Self = Self { access: Access::Ambient, is_member: false };
@@ -319,26 +289,9 @@ impl Fleet {
         phase: Duration,
         audit_spread: Duration,
     ) {
-        let run = Arc::new(self.account(id, &watch, settings));
+        let tasks = self.account(id, &watch, settings).start(phase, audit_spread);
         let (plan, max_rate) = (Arc::clone(&settings.plan), settings.max_rate);
-        let mut tasks = Tasks { run, metrics: self.metrics.clone(), all: JoinSet::new() };
-        tasks.spawn("root", phase, AccountRun::heartbeat);
-        if plan.cognito.is_some() {
-            tasks.spawn("cognito", phase, AccountRun::pools);
-        }
-        if plan.contacts.is_some() {
-            tasks.spawn("contacts", phase, AccountRun::contacts);
-        }
-        if plan.policies.is_some() {
-            tasks.spawn("policies", phase, AccountRun::policies);
-        }
-        if plan.rootaudit.is_some() && watch.is_member {
-            tasks.spawn("rootaudit", Duration::ZERO, move |run| run.audits(audit_spread));
-        }
-        if plan.takes_inventory() {
-            tasks.spawn("inventory", phase, AccountRun::inventory);
-        }
-        self.runs.insert(id, Running { watch, plan, max_rate, _tasks: tasks.all });
+        self.runs.insert(id, Running { watch, plan, max_rate, _tasks: tasks });
     }
 
     fn account(&mut self, id: Option<AccountId>, watch: &Watch, settings: &Settings) -> AccountRun {

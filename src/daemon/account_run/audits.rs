@@ -47,7 +47,7 @@ impl AccountRun {
 
     /// Audits root for ever: for the first time within `spread`, unless it is known when it
     /// last was.
-    pub async fn audits(self: Arc<Self>, spread: Duration) {
+    pub(super) async fn audits(self: Arc<Self>, spread: Duration) {
         sleep(self.first_audit(spread)).await;
         let mut before = Ended::Well;
         loop {

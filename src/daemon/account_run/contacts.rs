@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_secs(30 * 60);
 
 impl AccountRun {
     /// Reads the contacts for ever.
-    pub async fn contacts(self: Arc<Self>) {
+    pub(super) async fn contacts(self: Arc<Self>) {
         let mut denials = 0;
         loop {
             let began = Instant::now();

@@ -74,7 +74,7 @@ impl Inventory {
 
 impl AccountRun {
     /// Takes inventory of devices and users for ever: at their intervals, and when woken.
-    pub async fn inventory(self: Arc<Self>) {
+    pub(super) async fn inventory(self: Arc<Self>) {
         let mut inventory = Inventory::default();
         let mut beats = self.beats.subscribe();
         // The first heartbeat wakes it. If none succeeds, the list is asked for all

@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(30);
 impl AccountRun {
     /// Reads the policies for ever: at their interval, and once replicas of IAM have heard of
     /// a change that was seen.
-    pub async fn policies(self: Arc<Self>) {
+    pub(super) async fn policies(self: Arc<Self>) {
         let (mut denials, mut before) = (0, None);
         loop {
             let (began, asked) = (Instant::now(), self.session.caller().clock().now());

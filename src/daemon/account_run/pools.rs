@@ -20,7 +20,7 @@ const ASKING: u32 = 4;
 
 impl AccountRun {
     /// Reads the user pools for ever.
-    pub async fn pools(self: Arc<Self>) {
+    pub(super) async fn pools(self: Arc<Self>) {
         let mut denials = 0;
         loop {
             let began = Instant::now();
