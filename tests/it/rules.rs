@@ -21,6 +21,7 @@ struct RuleFile {
 
 #[derive(Debug, Deserialize)]
 struct Group {
+    name: String,
     interval: Option<String>,
     rules: Vec<Rule>,
 }
@@ -121,6 +122,25 @@ fn promtool_accepts_the_rules_and_their_cases_hold() {
             });
         }
     });
+}
+
+/// promtool evaluates a group that the file does not name before or after the others by chance, and what reads the
+/// records of another holds or not.
+#[test]
+fn the_files_of_cases_say_in_which_order_all_groups_are_evaluated() {
+    let names = |file: &str| -> Vec<String> {
+        let rules: RuleFile = serde_saphyr::from_str(&text(file)).unwrap();
+        rules.groups.into_iter().map(|group| group.name).collect()
+    };
+    let mut checked = 0;
+    for path in files(&folder().join("tests"), ".yaml") {
+        let file: Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        if file["rule_files"] == serde_json::json!(["../alerts.yaml"]) {
+            assert_eq!(file["group_eval_order"], serde_json::json!(names("alerts.yaml")), "{}", path.display());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 12, "{checked}");
 }
 
 /// Prometheus 3 reads ranges otherwise: they leave out their beginning. Whether a rule can be evaluated for the series of
