@@ -46,8 +46,7 @@ pub struct Encoder {
     shared: BTreeMap<&'static str, Vec<Piece>>,
     /// The shared pieces of an earlier half.
     known: BTreeMap<&'static str, Vec<Piece>>,
-    /// Made when it is wanted, for it is larger than all that is known of a few accounts.
-    deflater: Option<Deflater>,
+    deflater: Deflater,
 }
 
 /// A family cannot be encoded. It is left out, whole, and the rest goes on.
@@ -99,11 +98,10 @@ impl Encoder {
         let mut pieces = Vec::with_capacity(lines.len());
         for lines in lines {
             let known = known.next().filter(|piece| piece.is_of(lines));
-            let deflater = self.deflater.get_or_insert_default();
-            pieces.push(known.unwrap_or_else(|| Piece::new(lines.clone(), |plain| deflater.piece(plain))));
+            pieces.push(known.unwrap_or_else(|| Piece::new(lines.clone(), |plain| self.deflater.fast(plain))));
         }
-        self.text.add(&pieces);
-        self.openmetrics.add(&pieces);
+        self.text.add(&pieces, &mut self.deflater);
+        self.openmetrics.add(&pieces, &mut self.deflater);
         self.shared.insert(name, pieces);
         Ok(())
     }
@@ -137,19 +135,20 @@ impl Encoder {
     /// The half that more may follow.
     #[must_use]
     pub fn head(self) -> Half {
-        self.end(Deflated::open)
+        self.end(Deflater::open)
     }
 
     /// The half that ends the exposition.
     #[must_use]
     pub fn tail(mut self) -> Half {
         self.openmetrics.text.push_str("# EOF\n");
-        self.end(Deflated::finished)
+        self.end(Deflater::finished)
     }
 
-    fn end(self, deflate: fn(&[u8]) -> Deflated) -> Half {
-        let Self { names, text, openmetrics, shared, .. } = self;
-        Half { names: Arc::new(names), shared, text: text.end(deflate), openmetrics: openmetrics.end(deflate) }
+    fn end(self, deflate: fn(&mut Deflater, &[u8]) -> Deflated) -> Half {
+        let Self { names, text, openmetrics, shared, mut deflater, .. } = self;
+        let [text, openmetrics] = [text, openmetrics].map(|draft| draft.end(|plain| deflate(&mut deflater, plain)));
+        Half { names: Arc::new(names), shared, text, openmetrics }
     }
 }
 
@@ -157,12 +156,12 @@ impl Encoder {
 
 impl Draft {
     /// Adds pieces that are compressed alone.
-    fn add(&mut self, pieces: &[Piece]) {
-        self.pieces.push(Piece::of(std::mem::take(&mut self.text), Deflated::open));
+    fn add(&mut self, pieces: &[Piece], deflater: &mut Deflater) {
+        self.pieces.push(Piece::of(std::mem::take(&mut self.text), |plain| deflater.open(plain)));
         self.pieces.extend_from_slice(pieces);
     }
 
-    fn end(mut self, deflate: fn(&[u8]) -> Deflated) -> Part {
+    fn end(mut self, deflate: impl FnOnce(&[u8]) -> Deflated) -> Part {
         self.pieces.push(Piece::of(self.text, deflate));
         Part::of(&self.pieces)
     }

@@ -14,9 +14,9 @@ use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 /// Magic, deflate, no flags, no time, no hint, unknown system.
 const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// Up to this size the better half of the levels costs well under a millisecond;
-/// above it, level 1 takes a third of the time for half as much again of bytes,
-/// and time is what an encoding of ten thousand accounts is short of.
+/// Up to this size level 4 costs well under a millisecond; above it, level 1 takes a third
+/// of the time for half as much again of bytes, and time is what an encoding of ten thousand
+/// accounts is short of.
 const SMALL: usize = 256 << 10;
 
 /// Pieces of a raw deflate stream, and the checksum of what they hold.
@@ -26,24 +26,18 @@ pub(super) struct Deflated {
     crc: Arc<Crc>,
 }
 
-/// Makes many pieces, each in as little time as possible: what a stream is made of is made
-/// once, and each full flush leaves nothing behind in it that the next piece refers to.
-#[derive(Debug)]
-pub(super) struct Deflater(Compress);
+/// Makes many pieces. What a stream is made of is a quarter of a megabyte, larger than most
+/// pieces, so it is made once for each level, when it is wanted; each full flush leaves
+/// nothing behind in it that the next piece refers to.
+#[derive(Debug, Default)]
+pub(super) struct Deflater {
+    fast: Option<Compress>,
+    better: Option<Compress>,
+}
 
 // === impl Deflated ===
 
 impl Deflated {
-    /// A piece that another may follow.
-    pub(super) fn open(plain: &[u8]) -> Self {
-        Self::new(plain, level(plain), FlushCompress::Full)
-    }
-
-    /// A piece that ends the stream.
-    pub(super) fn finished(plain: &[u8]) -> Self {
-        Self::new(plain, level(plain), FlushCompress::Finish)
-    }
-
     /// Pieces one after the other.
     pub(super) fn joined<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
         let (mut pieces, mut crc) = (Vec::new(), Crc::new());
@@ -52,10 +46,6 @@ impl Deflated {
             crc.combine(&part.crc);
         }
         Self { pieces, crc: Arc::new(crc) }
-    }
-
-    fn new(plain: &[u8], level: u32, flush: FlushCompress) -> Self {
-        Self::next(&mut Compress::new(Compression::new(level), false), plain, flush)
     }
 
     /// What comes next out of the stream.
@@ -82,21 +72,33 @@ impl Deflated {
 
 // === impl Deflater ===
 
-impl Default for Deflater {
-    fn default() -> Self {
-        Self(Compress::new(Compression::fast(), false))
-    }
-}
-
 impl Deflater {
-    /// A piece that may stand anywhere but at the end; nothing, if it holds nothing.
-    pub(super) fn piece(&mut self, plain: &[u8]) -> Deflated {
-        if plain.is_empty() { Deflated::default() } else { Deflated::next(&mut self.0, plain, FlushCompress::Full) }
+    /// A piece that another follows, made in as little time as possible; nothing, if it
+    /// holds nothing.
+    pub(super) fn fast(&mut self, plain: &[u8]) -> Deflated {
+        let stream = self.fast.get_or_insert_with(|| Compress::new(Compression::fast(), false));
+        if plain.is_empty() { Deflated::default() } else { Deflated::next(stream, plain, FlushCompress::Full) }
     }
-}
 
-fn level(plain: &[u8]) -> u32 {
-    if plain.len() <= SMALL { 4 } else { 1 }
+    /// A piece that another follows; nothing, if it holds nothing.
+    pub(super) fn open(&mut self, plain: &[u8]) -> Deflated {
+        if plain.is_empty() || plain.len() > SMALL {
+            return self.fast(plain);
+        }
+        Deflated::next(self.better(), plain, FlushCompress::Full)
+    }
+
+    /// A piece that ends the stream. What is made afterwards is of another stream.
+    pub(super) fn finished(&mut self, plain: &[u8]) -> Deflated {
+        let stream = self.better();
+        let piece = Deflated::next(stream, plain, FlushCompress::Finish);
+        stream.reset();
+        piece
+    }
+
+    fn better(&mut self) -> &mut Compress {
+        self.better.get_or_insert_with(|| Compress::new(Compression::new(4), false))
+    }
 }
 
 /// The gzip member that holds all of `stream`, which is finished.
@@ -119,9 +121,17 @@ mod tests {
         let mut deflater = Deflater::default();
         let lines = |n: usize| (0..n * 100).map(|k| format!("g{{a=\"{}\"}} {n}\n", k * k)).collect::<String>();
         let plain: Vec<_> = [7, 0, 1, 30, 2].map(lines).into();
-        let pieces: Vec<_> = plain.iter().map(|plain| deflater.piece(plain.as_bytes())).collect();
+        // By turns out of both streams.
+        let pieces: Vec<_> = plain
+            .iter()
+            .enumerate()
+            .map(|(n, plain)| match n % 2 {
+                0 => deflater.fast(plain.as_bytes()),
+                _ => deflater.open(plain.as_bytes()),
+            })
+            .collect();
         for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [3, 3, 0, 1, 4], [2, 4, 1, 0, 3]] {
-            let end = Deflated::finished(b"end");
+            let end = deflater.finished(b"end");
             let member = member(&Deflated::joined(order.map(|n| &pieces[n]).into_iter().chain([&end]))).concat();
             let mut back = String::new();
             flate2::bufread::GzDecoder::new(&*member).read_to_string(&mut back).unwrap();
@@ -131,11 +141,13 @@ mod tests {
 
     #[test]
     fn halves_of_every_size_make_one_member() {
+        let mut deflater = Deflater::default();
         for size in [0, 1, 100, 70_000, SMALL + 1, 3 << 20] {
             // Neither constant nor random: both are special cases of deflate.
             let plain: Vec<u8> = (0..size).map(|n: usize| (n * n / 7 % 251) as u8).collect();
             let (head, tail) = plain.split_at(size / 3);
-            let member = member(&Deflated::joined([&Deflated::open(head), &Deflated::finished(tail)])).concat();
+            let parts = [deflater.open(head), deflater.finished(tail)];
+            let member = member(&Deflated::joined(&parts)).concat();
             let mut back = Vec::new();
             let mut decoder = flate2::bufread::GzDecoder::new(&*member);
             decoder.read_to_end(&mut back).unwrap();
