@@ -77,6 +77,8 @@ def unasked(panel):
             yield "does not ask the chosen data source"
         if re.search(r"rate\([^\[]*\[(?!\$__rate_interval\])", target["expr"]):
             yield f"takes a rate over a fixed time: {target['expr']}"
+        if "$__rate_interval" in target["expr"] and panel.get("interval") != "2m":
+            yield f"has no rate where Prometheus scrapes each minute: {target['expr']}"
         if re.search(r"\b(instance|pod)\b", target["expr"]) and board_of(panel) != "exporter":
             yield f"tells exporters apart: {target['expr']}"
 

@@ -16,6 +16,10 @@ def panel(kind, title, description, targets, options, unit="none", overrides=(),
     ]
     if points:
         body["maxDataPoints"] = points
+    if any("$__rate_interval" in target["expr"] for target in targets):
+        # So that a rate has two samples where Prometheus scrapes each minute and the data source says nothing of it:
+        # Grafana takes 15 s for the interval of scrapes then, and four times that for the range.
+        body["interval"] = "2m"
     # Without thresholds of its own a panel would get Grafana's: red from 80.
     fields = {"unit": unit, "thresholds": steps("text"), **defaults}
     body["fieldConfig"] = {"defaults": fields, "overrides": list(overrides)}
