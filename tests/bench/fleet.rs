@@ -126,7 +126,7 @@ fn steady_state(sim: &Sim, exporter: &str, accounts: usize, time: Duration) -> R
         (variance / mean).sqrt(),
     );
     println!(
-        "CPU: {:.2} s, {:.1} % of a core, {:.3} ms a call with ageing, encoding and credentials (target 0.35 for calls alone)",
+        "CPU: {:.2} s, {:.1} % of a core, {:.3} ms a call with ageing, encoding and credentials (target 0.25 for calls alone)",
         cpu,
         100.0 * cpu / time.as_secs_f64(),
         1000.0 * cpu / calls.len().max(1) as f64
@@ -155,7 +155,7 @@ fn a_call(exporter: &str) -> Result<(), Failure> {
     let (cpu, from) = (daemon.cpu_seconds()?, sim.seen().len());
     sleep(Duration::from_secs(20));
     let (cpu, calls) = (daemon.cpu_seconds()? - cpu, sim.seen().len() - from);
-    println!("CPU of a call: {:.3} ms over {calls} calls of 200 accounts (target 0.35)", 1000.0 * cpu / calls as f64);
+    println!("CPU of a call: {:.3} ms over {calls} calls of 200 accounts (target 0.25)", 1000.0 * cpu / calls as f64);
     Ok(())
 }
 

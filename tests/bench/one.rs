@@ -94,7 +94,7 @@ fn memory(sim: &Sim, exporter: &str) -> Result<(), Failure> {
     let daemon = Daemon::start(command(&sim.endpoint(), exporter))?;
     sleep(SETTLED);
     println!(
-        "RSS of one account: {:.1} MiB, of which {:.1} anonymous; peak {:.1} MiB (target 16)",
+        "RSS of one account: {:.1} MiB, of which {:.1} anonymous; peak {:.1} MiB (target 14)",
         daemon.memory("VmRSS")?,
         daemon.memory("RssAnon")?,
         daemon.memory("VmHWM")?

@@ -86,7 +86,7 @@ fn one_account(exporter: &str, time: Duration) -> Result<(), Failure> {
     );
     println!("  without users:        {empty}");
     println!("  after the first pass: {first}");
-    println!("  after {cycles:.0} cycles more:  {later} (target for one account with few users: 16 MiB resident)");
+    println!("  after {cycles:.0} cycles more:  {later} (target for one account with few users: 14 MiB resident)");
     println!(
         "  anonymous memory a user: {:.0} bytes",
         (later.anonymous - empty.anonymous) * 1024.0 / MOST_USERS as f64
@@ -113,12 +113,12 @@ fn fleet(exporter: &str, what: &str, accounts: usize, mix: Mix, time: Duration) 
         println!("  {name}: first pass {:.0} s after the start", took.as_secs_f64());
         println!("    {few} accounts: {small}; {accounts} accounts: {memory}");
         println!(
-            "    a further account: {:.1} KiB resident, {:.1} KiB anonymous (target 40)",
+            "    a further account: {:.1} KiB resident, {:.1} KiB anonymous (target 35 resident, at the defaults)",
             further(|memory| memory.resident),
             further(|memory| memory.anonymous)
         );
         println!(
-            "    CPU: {:.1} % of a core, {:.2} ms a call at {:.1} calls/s, ageing and encoding included (target 0.35 for calls alone)",
+            "    CPU: {:.1} % of a core, {:.2} ms a call at {:.1} calls/s, ageing and encoding included (targets at the defaults: 2.5 % at 1,000 accounts, 15 % at 10,000)",
             100.0 * cpu / time.as_secs_f64(),
             1e3 * cpu / calls.max(1) as f64,
             calls as f64 / time.as_secs_f64()
