@@ -31,8 +31,8 @@ pub(super) struct Deflated {
 /// nothing behind in it that the next piece refers to.
 #[derive(Debug, Default)]
 pub(super) struct Deflater {
-    fast: Option<Compress>,
-    better: Option<Compress>,
+    level_1: Option<Compress>,
+    level_4: Option<Compress>,
 }
 
 // === impl Deflated ===
@@ -73,31 +73,34 @@ impl Deflated {
 // === impl Deflater ===
 
 impl Deflater {
-    /// A piece that another follows, made in as little time as possible; nothing, if it
-    /// holds nothing.
+    /// A piece that another follows, made in as little time as possible.
     pub(super) fn fast(&mut self, plain: &[u8]) -> Deflated {
-        let stream = self.fast.get_or_insert_with(|| Compress::new(Compression::fast(), false));
-        if plain.is_empty() { Deflated::default() } else { Deflated::next(stream, plain, FlushCompress::Full) }
+        if plain.is_empty() { Deflated::default() } else { Deflated::next(self.level_1(), plain, FlushCompress::Full) }
     }
 
-    /// A piece that another follows; nothing, if it holds nothing.
+    /// A piece that another follows.
     pub(super) fn open(&mut self, plain: &[u8]) -> Deflated {
-        if plain.is_empty() || plain.len() > SMALL {
-            return self.fast(plain);
-        }
-        Deflated::next(self.better(), plain, FlushCompress::Full)
+        Deflated::next(self.stream_for(plain), plain, FlushCompress::Full)
     }
 
     /// A piece that ends the stream. What is made afterwards is of another stream.
     pub(super) fn finished(&mut self, plain: &[u8]) -> Deflated {
-        let stream = self.better();
+        let stream = self.stream_for(plain);
         let piece = Deflated::next(stream, plain, FlushCompress::Finish);
         stream.reset();
         piece
     }
 
-    fn better(&mut self) -> &mut Compress {
-        self.better.get_or_insert_with(|| Compress::new(Compression::new(4), false))
+    fn stream_for(&mut self, plain: &[u8]) -> &mut Compress {
+        if plain.len() <= SMALL { self.level_4() } else { self.level_1() }
+    }
+
+    fn level_1(&mut self) -> &mut Compress {
+        self.level_1.get_or_insert_with(|| Compress::new(Compression::fast(), false))
+    }
+
+    fn level_4(&mut self) -> &mut Compress {
+        self.level_4.get_or_insert_with(|| Compress::new(Compression::new(4), false))
     }
 }
 
@@ -121,21 +124,18 @@ mod tests {
         let mut deflater = Deflater::default();
         let lines = |n: usize| (0..n * 100).map(|k| format!("g{{a=\"{}\"}} {n}\n", k * k)).collect::<String>();
         let plain: Vec<_> = [7, 0, 1, 30, 2].map(lines).into();
-        // By turns out of both streams.
-        let pieces: Vec<_> = plain
-            .iter()
-            .enumerate()
-            .map(|(n, plain)| match n % 2 {
-                0 => deflater.fast(plain.as_bytes()),
-                _ => deflater.open(plain.as_bytes()),
-            })
-            .collect();
-        for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [3, 3, 0, 1, 4], [2, 4, 1, 0, 3]] {
-            let end = deflater.finished(b"end");
-            let member = member(&Deflated::joined(order.map(|n| &pieces[n]).into_iter().chain([&end]))).concat();
-            let mut back = String::new();
-            flate2::bufread::GzDecoder::new(&*member).read_to_string(&mut back).unwrap();
-            assert!(back == order.map(|n| plain[n].as_str()).concat() + "end", "{order:?}");
+        // By turns out of both streams, so that each piece stands beside others of either.
+        let fast: Vec<_> = plain.iter().map(|plain| deflater.fast(plain.as_bytes())).collect();
+        let open: Vec<_> = plain.iter().map(|plain| deflater.open(plain.as_bytes())).collect();
+        for (even, odd) in [(&fast, &fast), (&open, &open), (&fast, &open), (&open, &fast)] {
+            let piece = |n: usize| if n.is_multiple_of(2) { &even[n] } else { &odd[n] };
+            for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [3, 3, 0, 1, 4], [2, 4, 1, 0, 3]] {
+                let end = deflater.finished(b"end");
+                let member = member(&Deflated::joined(order.map(piece).into_iter().chain([&end]))).concat();
+                let mut back = String::new();
+                flate2::bufread::GzDecoder::new(&*member).read_to_string(&mut back).unwrap();
+                assert!(back == order.map(|n| plain[n].as_str()).concat() + "end", "{order:?}");
+            }
         }
     }
 
