@@ -219,7 +219,7 @@ const fn weight(status: Status) -> u8 {
 fn notes(state: &AccountState, verdicts: &[(Control, Verdict)], reader: Reader) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
     let mut add = |note: Note| {
-        if !notes.contains(&note) {
+        if !notes.iter().any(|known| known.is_like(&note)) {
             notes.push(note);
         }
     };
@@ -250,8 +250,7 @@ fn notes(state: &AccountState, verdicts: &[(Control, Verdict)], reader: Reader) 
 
 impl Note {
     /// Whether the same is to be done about it; request ids apart.
-    #[must_use]
-    pub fn is_like(&self, other: &Self) -> bool {
+    fn is_like(&self, other: &Self) -> bool {
         let operation = |note: &Self| note.detail.as_ref().and_then(|text| text.split(' ').next().map(str::to_owned));
         self.what == other.what && self.remedy == other.remedy && operation(self) == operation(other)
     }

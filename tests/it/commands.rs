@@ -53,6 +53,17 @@ fn check_exits_2_where_something_is_unknown() {
     assert!(table.contains("access_denied") && table.contains("allow the actions"), "{table}");
 }
 
+/// Each had failed in a request of its own, and so the account was named once for each.
+#[test]
+fn an_account_in_which_two_collectors_are_throttled_is_named_once() {
+    let scenario = aws_sim::organization(3);
+    let id = scenario.accounts[1].id.clone();
+    let sim = Sim::start(scenario).unwrap();
+    sim.fault(&id, Some("GetAccountSummary"), Fault::Throttled);
+    let (_, table) = check(&sim, &["--organization.role-name=aws-mfa-exporter"]);
+    assert!(table.contains(&format!("AWS throttled the call in {id}.\n")), "{table}");
+}
+
 #[test]
 fn check_exits_1_where_something_failed_and_something_is_unknown() {
     let sim = sim(account(Root { access_keys: 1, devices: vec!["GAHT12345678".into()], ..Root::default() }));
