@@ -11,11 +11,9 @@ use std::{
     process::ExitCode,
 };
 
-use tokio::runtime::{Builder, Runtime};
-
 use crate::{
     cli::{Command, Flags, settings::Settings},
-    daemon::{Bound, signals::Signals},
+    daemon::{Bound, signals::Signals, thread::runtime},
     http::guard,
     log,
 };
@@ -107,8 +105,4 @@ fn print(text: &str) -> io::Result<()> {
 
 async fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     Ok(Bound::new(flags)?.run(Signals::listen()?).await?)
-}
-
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(2).max_blocking_threads(4).enable_all().build()
 }

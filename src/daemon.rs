@@ -14,6 +14,7 @@ pub mod root_access;
 pub mod roster;
 pub mod signals;
 pub mod supervise;
+pub mod thread;
 pub mod wakes;
 
 use std::{fmt, io, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
@@ -38,6 +39,7 @@ use crate::{
         reload::{Digest, Reloader},
         signals::Signals,
         supervise::forever,
+        thread::Thread,
         wakes::Wakes,
     },
     http::{
@@ -118,8 +120,11 @@ impl Bound {
     /// Serves and collects until a signal asks it to stop, then drains.
     ///
     /// # Errors
-    /// When a listener turns out to be unusable.
+    /// When a listener turns out to be unusable, or no thread can be started.
     pub async fn run(self, signals: Signals) -> io::Result<()> {
+        // What AWS answers goes from hand to hand there, up to the snapshot that is published.
+        let thread = Thread::start("asking")?;
+        let asking = thread.handle();
         let (reloader, settings) =
             Reloader::new(self.flags.clone(), self.settings.clone(), self.metrics.clone(), self.clock);
         let (latest, snapshots) = watch::channel(Arc::new(self.snapshot.clone()));
@@ -128,7 +133,7 @@ impl Bound {
         let keeper = Keeper::new(self.clock, inbox, latest);
         let mut tasks = JoinSet::new();
         let metrics = self.metrics.clone();
-        tasks.spawn(forever("keeper", metrics.clone(), move || keeper.clone().run()));
+        tasks.spawn_on(forever("keeper", metrics.clone(), move || keeper.clone().run()), asking);
         let (encoding, counted) = (snapshots.clone(), metrics.clone());
         tasks.spawn(forever("encoder", metrics.clone(), move || {
             publish::encode(encoding.clone(), published.clone(), counted.clone())
@@ -137,11 +142,12 @@ impl Bound {
         let (caller, counted, wakes) = (caller(metrics.clone(), self.clock), metrics.clone(), Wakes::default());
         let listener = Listener::new(caller.clone(), metrics.clone(), wakes.clone(), events.clone());
         let of_listener = settings.clone();
-        tasks.spawn(forever("listener", metrics.clone(), move || listener.clone().run(of_listener.clone())));
-        tasks.spawn(forever("fleet", metrics, move || {
+        tasks.spawn_on(forever("listener", metrics.clone(), move || listener.clone().run(of_listener.clone())), asking);
+        let fleet = forever("fleet", metrics, move || {
             let fleet = Fleet::new(caller.clone(), events.clone(), counted.clone()).woken_by(wakes.clone());
             fleet.expecting(&recalled).run(settings.clone())
-        }));
+        });
+        tasks.spawn_on(fleet, asking);
         tasks.spawn(forever("reaper", self.metrics.clone(), reaper::reap));
         if let Some(file) = self.state.clone() {
             let snapshots = snapshots.clone();

@@ -7,6 +7,7 @@
 //! client may take over its headers or over reading the answer, and on scrapes
 //! at once. None of them is a queue in which a scraper would wait behind others.
 
+mod answer;
 pub mod config;
 mod connections;
 pub mod guard;

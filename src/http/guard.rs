@@ -24,9 +24,10 @@ use files::{Seen, load};
 use passwords::{Judgement, Passwords};
 
 use super::{
+    answer::Answer,
     connections::Connection,
     refusal::Refusal,
-    route::{Frames, text},
+    route::text,
     tls::{self, TlsError},
 };
 use crate::{
@@ -184,7 +185,7 @@ impl Guard {
         rules: &Rules,
         headers: &HeaderMap,
         connection: &Connection,
-    ) -> Result<(), Response<Frames>> {
+    ) -> Result<(), Response<Answer>> {
         if self.is_too_often() {
             return Err(refuse(connection, Refusal::RateLimit));
         }
@@ -244,7 +245,7 @@ impl Rules {
     }
 }
 
-fn refuse(connection: &Connection, refusal: Refusal) -> Response<Frames> {
+fn refuse(connection: &Connection, refusal: Refusal) -> Response<Answer> {
     connection.refuse(refusal);
     match refusal {
         Refusal::RateLimit => {

@@ -1,11 +1,6 @@
 //! What each path answers.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
@@ -15,25 +10,16 @@ use http::{
         X_CONTENT_TYPE_OPTIONS,
     },
 };
-use http_body::{Frame, SizeHint};
 
 use super::{
     Site,
+    answer::Answer,
     connections::{Connection, Phase},
     negotiate,
     paths::Page,
     refusal::Refusal,
 };
-use crate::exposition::{Body, Encoding, Exposition};
-
-/// A body whose bytes all exist already, and whose connection is told when all are handed over.
-#[derive(Debug, Default)]
-pub struct Frames {
-    /// What of it is left has this length.
-    body: Body,
-    next: usize,
-    connection: Option<Arc<Connection>>,
-}
+use crate::exposition::{Encoding, Exposition};
 
 /// Why there is nothing to scrape.
 enum Unfit {
@@ -45,7 +31,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const CSP: HeaderName = HeaderName::from_static("content-security-policy");
 
-fn refuse_method(path: &str, is: &str, allowed: &'static str) -> Response<Frames> {
+fn refuse_method(path: &str, is: &str, allowed: &'static str) -> Response<Answer> {
     let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, format!("{path:.100} is {is}.\n"));
     refusal.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     refusal
@@ -54,7 +40,7 @@ fn refuse_method(path: &str, is: &str, allowed: &'static str) -> Response<Frames
 impl Site {
     /// Answers a request of whoever may ask. Waits for nothing but the check of a
     /// password that was not seen before, and the drawing of the landing page.
-    pub(super) async fn attend<B>(&self, request: &Request<B>, connection: &Arc<Connection>) -> Response<Frames> {
+    pub(super) async fn attend<B>(&self, request: &Request<B>, connection: &Arc<Connection>) -> Response<Answer> {
         connection.enter(Phase::Served);
         let rules = self.guard.as_ref().map(|guard| (guard, guard.rules()));
         let admitted = match &rules {
@@ -69,14 +55,14 @@ impl Site {
         if let Some((_, rules)) = &rules {
             rules.decorate(response.headers_mut());
         }
-        response.body_mut().connection = Some(Arc::clone(connection));
+        response.body_mut().tell(Arc::clone(connection));
         response
     }
 
     /// What all answers have in common, refusals included.
-    fn finish(&self, method: &Method, response: &mut Response<Frames>) {
+    fn finish(&self, method: &Method, response: &mut Response<Answer>) {
         if method == Method::HEAD {
-            response.body_mut().next = usize::MAX;
+            response.body_mut().without_body();
         }
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -84,7 +70,7 @@ impl Site {
         self.metrics.http_requests().with_label_values(&[response.status().as_str()]).inc();
     }
 
-    async fn answer<B>(&self, request: &Request<B>, connection: &Arc<Connection>) -> Response<Frames> {
+    async fn answer<B>(&self, request: &Request<B>, connection: &Arc<Connection>) -> Response<Answer> {
         let (path, method) = (request.uri().path(), request.method());
         let page = self.paths.page(path);
         let is_read = method == Method::GET || method == Method::HEAD;
@@ -105,7 +91,7 @@ impl Site {
 
     /// Reads the configuration again, off the threads that serve, and for one at a time:
     /// whoever asks for it a thousand times over shall not take all of those.
-    async fn reload(&self, path: &str, method: &Method) -> Response<Frames> {
+    async fn reload(&self, path: &str, method: &Method) -> Response<Answer> {
         let Some(reload) = self.reload.clone() else {
             let hint = "Reloading over HTTP is off: start the exporter with --web.enable-lifecycle, or send SIGHUP.\n";
             return text(StatusCode::FORBIDDEN, hint);
@@ -121,14 +107,14 @@ impl Site {
         }
     }
 
-    fn redirect(&self) -> Response<Frames> {
+    fn redirect(&self) -> Response<Answer> {
         let home = self.paths.home();
         let mut response = text(StatusCode::TEMPORARY_REDIRECT, format!("The exporter is at {home}.\n"));
         response.headers_mut().extend(HeaderValue::try_from(home).ok().map(|home| (LOCATION, home)));
         response
     }
 
-    fn metrics<B>(&self, request: &Request<B>, connection: &Arc<Connection>) -> Response<Frames> {
+    fn metrics<B>(&self, request: &Request<B>, connection: &Arc<Connection>) -> Response<Answer> {
         if let Some(filter) = request.uri().query().and_then(filter) {
             let words = format!(
                 "{filter} is not supported: this exporter always answers with all that it knows. Leave the parameter out, \
@@ -148,7 +134,7 @@ impl Site {
         }
     }
 
-    fn healthy(&self) -> Response<Frames> {
+    fn healthy(&self) -> Response<Answer> {
         match self.fit() {
             Ok(_) => text(StatusCode::OK, "Healthy\n"),
             Err(Unfit::NotYet) if self.clock.uptime() <= self.max_age => text(StatusCode::OK, "Healthy\n"),
@@ -156,14 +142,14 @@ impl Site {
         }
     }
 
-    fn ready(&self) -> Response<Frames> {
+    fn ready(&self) -> Response<Answer> {
         match *self.exposition.borrow() {
             Some(_) => text(StatusCode::OK, "Ready\n"),
             None => text(StatusCode::SERVICE_UNAVAILABLE, Unfit::NotYet.to_string()),
         }
     }
 
-    async fn landing(&self, connection: &Arc<Connection>) -> Response<Frames> {
+    async fn landing(&self, connection: &Arc<Connection>) -> Response<Answer> {
         if let Err(refusal) = connection.take_slot() {
             return too_many(connection, refusal);
         }
@@ -196,7 +182,7 @@ impl std::fmt::Display for Unfit {
     }
 }
 
-fn too_many(connection: &Connection, refusal: Refusal) -> Response<Frames> {
+fn too_many(connection: &Connection, refusal: Refusal) -> Response<Answer> {
     connection.refuse(refusal);
     text(StatusCode::SERVICE_UNAVAILABLE, "Too many scrapes at once; see --web.max-requests.\n")
 }
@@ -211,13 +197,12 @@ fn filter(query: &str) -> Option<&'static str> {
         .map(|(plain, _)| plain)
 }
 
-fn scrape(exposition: &Exposition, headers: &HeaderMap) -> Response<Frames> {
+fn scrape(exposition: &Exposition, headers: &HeaderMap) -> Response<Answer> {
     let values = |name| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     let choice = negotiate::Choice::of(values(ACCEPT));
     let encoding = negotiate::encoding(values(ACCEPT_ENCODING));
     let body = exposition.body(choice.format, encoding);
-    let frames = Frames { body: body.clone(), next: 0, connection: None };
-    let mut response = Response::new(frames);
+    let mut response = Response::new(Answer::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(choice.content_type()));
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
@@ -228,41 +213,13 @@ fn scrape(exposition: &Exposition, headers: &HeaderMap) -> Response<Frames> {
 }
 
 /// A short answer in words.
-pub(super) fn text(status: StatusCode, words: impl Into<String>) -> Response<Frames> {
+pub(super) fn text(status: StatusCode, words: impl Into<String>) -> Response<Answer> {
     respond(status, TEXT, Bytes::from(words.into()))
 }
 
-fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Frames> {
-    let frames = Frames { body: body.into(), next: 0, connection: None };
-    let mut response = Response::new(frames);
+fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Answer> {
+    let mut response = Response::new(Answer::new(&body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
-}
-
-impl Drop for Frames {
-    fn drop(&mut self) {
-        self.connection.iter().for_each(|connection| connection.handed_over());
-    }
-}
-
-impl http_body::Body for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(frame) = self.body.frames.get(self.next).cloned() else { return Poll::Ready(None) };
-        self.next += 1;
-        self.body.length -= frame.len() as u64;
-        Poll::Ready(Some(Ok(Frame::data(frame))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.length == 0
-    }
-
-    /// Exact, so that every answer has a length. A HEAD's is that of the GET.
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.body.length)
-    }
 }
