@@ -1,5 +1,6 @@
 //! Where everybody is introduced to everybody: flags become a bound server,
-//! the bound server a running exporter, and that one is drained.
+//! the bound server a running exporter, and that one is drained. One of its
+//! threads asks AWS and keeps the snapshot; the other encodes it and serves.
 
 pub mod account_run;
 pub mod change_log;

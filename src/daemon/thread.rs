@@ -54,3 +54,45 @@ impl Thread {
 pub fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().max_blocking_threads(BLOCKING).enable_all().build()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread::current, time::Duration};
+
+    use super::*;
+
+    /// Long enough for any machine, for what takes no time.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_task_that_blocks_its_thread_holds_nobody_else_up() {
+        let thread = Thread::start("blocked").unwrap();
+        let (began, has_begun) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let blocked = thread.handle().spawn(async move {
+            began.send(current().name().map(str::to_owned)).unwrap();
+            released.recv_timeout(PATIENCE)
+        });
+        assert_eq!(has_begun.recv_timeout(PATIENCE).unwrap().as_deref(), Some("blocked"));
+        let other = runtime().unwrap();
+        other.block_on(async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert!(!blocked.is_finished());
+            release.send(()).unwrap();
+            assert_eq!(blocked.await.unwrap(), Ok(()));
+        });
+    }
+
+    #[test]
+    fn its_tasks_end_when_it_is_dropped() {
+        let thread = Thread::start("short").unwrap();
+        let (kept, until_dropped) = mpsc::channel::<()>();
+        thread.handle().spawn(async move {
+            let _kept = kept;
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(until_dropped.recv_timeout(Duration::from_millis(50)), Err(mpsc::RecvTimeoutError::Timeout));
+        drop(thread);
+        assert_eq!(until_dropped.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+}
