@@ -84,7 +84,8 @@ pub struct Limits {
     /// Connections at once, those that have asked nothing included. For a further one
     /// another is closed.
     pub connections: usize,
-    /// Connections at once on which something has come. They cost some 20 KiB each.
+    /// Connections at once on which a request is there, or a handshake was begun. They cost some
+    /// 20 KiB each.
     pub conversations: usize,
     /// Answers at once that may be long; 0 for any number.
     pub scrapes: usize,

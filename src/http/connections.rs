@@ -7,8 +7,9 @@
 //! So a client can take places from itself and from idle ones, and from a scraper
 //! never for longer than it takes to connect again.
 //!
-//! A connection that has sent nothing costs about a kilobyte. One that has takes
-//! buffers, so there may be fewer of those.
+//! A connection that has sent nothing costs about a kilobyte, and so does one whose request
+//! is not there whole. One that can be answered takes buffers, and so does a handshake, so
+//! there may be fewer of those.
 
 mod connection;
 mod eviction;
@@ -139,7 +140,7 @@ impl Connections {
         self.began.elapsed()
     }
 
-    /// A connection's first byte has come: from now on it costs.
+    /// A connection's request has come, or a handshake has begun: from now on it costs.
     fn open(&self, id: u64, origin: Origin) -> bool {
         let most = self.limits.conversations;
         let mut locked = self.lock();

@@ -5,8 +5,9 @@ use std::{future::Future, io, net::TcpListener, sync::Arc, time::Duration};
 use bytes::Bytes;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use rustix::net::RecvFlags;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, Interest},
     net::TcpStream,
     sync::watch,
     task::JoinSet,
@@ -25,8 +26,15 @@ use super::{
 /// How long to wait after a connection could not be accepted, the first time.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(5);
 
-/// After so long without a question a connection gives back what it took.
-const PAUSE: Duration = Duration::from_millis(100);
+/// After so long without a question a connection gives back what it took. A client that
+/// asks one thing after the other is back sooner.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// hyper refuses what is longer. A request of a head as long as that is its own to refuse.
+const MAX_HEAD: usize = 16 << 10;
+
+/// More headers than these hyper refuses.
+const MAX_HEADERS: usize = 100;
 
 /// How long a connection is read from when the end has been asked for. hyper closes
 /// one at once that it has read nothing from, though a request may have arrived.
@@ -133,7 +141,7 @@ impl Server {
         self.connections.attach(id, open.spawn(self.clone().connect(stream, ticket)));
     }
 
-    /// One connection. What costs is made when something comes, and given back in long
+    /// One connection. What costs is made when a request is there, and given back in
     /// pauses, of which a scraper makes one after each scrape.
     async fn connect(self, stream: TcpStream, ticket: Ticket) {
         let _ = stream.set_nodelay(true);
@@ -142,7 +150,13 @@ impl Server {
             if rest.is_empty() && !self.hears(&stream).await {
                 return;
             }
-            parked = Box::pin(self.talk(stream, rest, &ticket)).await;
+            let rules = self.site.guard.as_ref().map(|guard| guard.rules());
+            let rules = rules.filter(|rules| rules.is_tls());
+            // What is encrypted can only be read by whoever takes it.
+            if rules.is_none() && rest.is_empty() && !self.hears_out(&stream, &ticket).await {
+                return;
+            }
+            parked = Box::pin(self.talk(stream, rest, rules, &ticket)).await;
             ticket.close();
         }
     }
@@ -159,11 +173,41 @@ impl Server {
         }
     }
 
+    /// Waits until the head of a request is there whole, or what is there is none, or the
+    /// client says no more. It is only looked at: as long as the system keeps it, a client
+    /// that takes its time costs no buffers. `false` if it takes too long.
+    async fn hears_out(&self, stream: &TcpStream, ticket: &Ticket) -> bool {
+        ticket.enter(Phase::Asking);
+        let told = async {
+            loop {
+                let Ok(ready) = stream.ready(Interest::READABLE).await else { return false };
+                let looked = stream.try_io(Interest::READABLE, || look(stream));
+                if ready.is_read_closed() || !is_unripe(&looked) {
+                    return looked.is_ok() || is_unripe(&looked);
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            told = told => told,
+            // What was begun may be finished while others are.
+            () = self.stopped() => true,
+            () = sleep(self.limits.headers) => {
+                ticket.refuse(Refusal::Headers);
+                false
+            }
+        }
+    }
+
     /// Converses until the end, or until a pause: then it answers with the stream, and with
     /// what was read and not yet understood. A TLS stream has no pause.
-    async fn talk(&self, stream: TcpStream, rest: Bytes, ticket: &Ticket) -> Option<(TcpStream, Bytes)> {
-        let rules = self.site.guard.as_ref().map(|guard| guard.rules());
-        let rules = rules.filter(|rules| rules.is_tls());
+    async fn talk(
+        &self,
+        stream: TcpStream,
+        rest: Bytes,
+        rules: Option<Arc<Rules>>,
+        ticket: &Ticket,
+    ) -> Option<(TcpStream, Bytes)> {
         if !ticket.open(if rules.is_some() { Phase::Shaking } else { Phase::Asking }) {
             return None;
         }
@@ -204,7 +248,7 @@ impl Server {
             async move { Ok::<_, std::convert::Infallible>(site.attend(&request, &connection).await) }
         });
         let mut connection =
-            http1::Builder::new().max_buf_size(16 << 10).serve_connection(TokioIo::new(stream), service);
+            http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service);
         let ended = tokio::select! {
             biased;
             ended = &mut connection => ended,
@@ -241,6 +285,21 @@ impl Server {
             self.site.metrics.http_requests().with_label_values(&[code]).inc();
         }
     }
+}
+
+/// Looks whether more is to come before hyper can make something of what is there:
+/// [`io::ErrorKind::WouldBlock`] then, after which the system tells of the next byte.
+fn look(stream: &TcpStream) -> io::Result<()> {
+    let mut head = [0; MAX_HEAD];
+    let (read, _) = rustix::net::recv(stream, &mut head, RecvFlags::PEEK)?;
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let is_partial =
+        matches!(httparse::Request::new(&mut headers).parse(&head[..read]), Ok(parsed) if parsed.is_partial());
+    if is_partial && read < MAX_HEAD { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+}
+
+fn is_unripe(looked: &io::Result<()>) -> bool {
+    matches!(looked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 async fn shake_hands(rules: &Rules, stream: Pace<TcpStream>) -> io::Result<TlsStream<Pace<TcpStream>>> {

@@ -279,7 +279,7 @@ fn who_asks_nothing_makes_room_for_who_does() {
 #[test]
 fn who_has_begun_to_ask_or_was_answered_makes_room_too() {
     for opening in ["GET /metrics HTTP/1.1\r\nX: ", "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"] {
-        let limits = Limits { conversations: 8, ..Limits::default() };
+        let limits = Limits { connections: 8, ..Limits::default() };
         let server = Server::start(Setting::limited(limits));
         let mut crowd: Vec<_> = (0..20).map(|_| server.connect()).collect();
         for stream in &mut crowd {
@@ -294,10 +294,62 @@ fn who_has_begun_to_ask_or_was_answered_makes_room_too() {
     }
 }
 
+/// A head that comes a byte at a time is left with the system until it is whole: it takes
+/// none of the places of those who can be answered.
+#[test]
+fn who_has_not_asked_yet_takes_no_place_from_who_has() {
+    let limits = Limits { conversations: 2, headers: Duration::from_secs(4), ..Limits::default() };
+    let server = Server::start(Setting::limited(limits));
+    let mut crowd: Vec<_> = (0..40).map(|_| server.connect()).collect();
+    for byte in b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: y" {
+        for stream in &mut crowd {
+            stream.write_all(&[*byte]).unwrap();
+        }
+    }
+    for _ in 0..30 {
+        assert_eq!(server.ask("GET /metrics").status, 200);
+    }
+    assert_eq!([server.refused("address"), server.refused("crowded"), server.refused("headers")], [0; 3]);
+    for stream in &mut crowd[..20] {
+        stream.write_all(b"\r\n\r\n").unwrap();
+        assert!(stream.read(&mut [0; 4_096]).unwrap() > 0, "whole at last, it is answered");
+    }
+    server.wait_until("the others have had their time", || server.refused("headers") == 20);
+}
+
+/// What can never become a request is answered at once, and nobody waits for the rest of it.
+#[test]
+fn what_is_no_head_is_refused_at_once() {
+    let server = Server::start(Setting::default());
+    for nonsense in ["\x16\x03\x01\x02\x00", "GET /metrics HTTP/9", "GET /metrics HTTP/1.1\r\nHost: x\r\n:", "\0"] {
+        let began = Instant::now();
+        let mut stream = server.connect();
+        stream.write_all(nonsense.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 400"), "{nonsense:?}: {}", String::from_utf8_lossy(&answer));
+        assert!(began.elapsed() < Duration::from_secs(3), "{nonsense:?}: {:?}", began.elapsed());
+    }
+    assert_eq!(server.refused("malformed"), 4);
+}
+
+/// Who closes before it has asked is not waited for, and nothing is counted against it.
+#[test]
+fn who_leaves_in_the_middle_of_a_head_is_gone_at_once() {
+    let server = Server::start(Setting::default());
+    let began = Instant::now();
+    let mut stream = server.connect();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHo").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(server.refused("headers"), 0);
+}
+
 /// A crowd from many addresses loses its own, not the scraper that has one connection.
 #[test]
 fn a_kept_connection_outlives_a_crowd_of_others() {
-    let limits = Limits { conversations: 16, ..Limits::default() };
+    let limits = Limits { connections: 16, ..Limits::default() };
     let server = Server::start(Setting::limited(limits));
     let mut scraper = server.connect();
     let mut scrape = || {

@@ -41,6 +41,24 @@ fn a_rotated_certificate_is_shown_and_a_broken_one_is_not() {
     authority.expect(server.address, &third);
 }
 
+/// A handshake costs memory from its first byte on, so there may be fewer of those at once
+/// than connections; for a new one the oldest of the crowd leaves.
+#[test]
+fn handshakes_that_do_not_go_on_keep_nobody_out() {
+    let authority = Authority::new();
+    let limits = Limits { conversations: 8, ..Limits::default() };
+    let web_config = Some(authority.configure(PLAIN_TLS));
+    let server = Server::start(Setting { web_config, ..Setting::limited(limits) });
+    let mut crowd: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for stream in &mut crowd {
+        stream.write_all(b"\x16\x03\x01\x02\x00").unwrap();
+    }
+    server.wait_until("they are in", || server.refused("address") >= 14);
+    for _ in 0..10 {
+        assert_eq!(get(&authority, &server, None).unwrap().0, 200);
+    }
+}
+
 /// Certificates are often put in place after the configuration that names them.
 #[test]
 fn a_certificate_that_comes_after_its_configuration_is_found() {

@@ -172,7 +172,7 @@ impl fmt::Debug for Connection {
 }
 
 impl Ticket {
-    /// The first byte has come. Whether there is room for a conversation.
+    /// A request has come, or a handshake has begun. Whether there is room for a conversation.
     pub(in crate::http) fn open(&self, phase: Phase) -> bool {
         let is_open = self.0.connections.open(self.0.id, self.0.origin);
         if is_open {
