@@ -39,6 +39,9 @@ pub(in crate::http) enum Phase {
     Gone,
 }
 
+/// How often somebody who is being answered is asked whether that is over.
+const BUSY: Duration = Duration::from_millis(100);
+
 /// A connection's place. Its phase changes with each request, so that no lock is taken.
 pub(in crate::http) struct Connection {
     connections: Arc<Connections>,
@@ -188,8 +191,13 @@ impl Ticket {
 
     /// Completes when nothing has been asked for so long since the last answer.
     pub(in crate::http) async fn pauses(&self, pause: Duration) {
-        while !matches!(self.phase(), (Phase::Idle, lasted) if lasted >= pause) {
-            sleep(pause).await;
+        loop {
+            let left = match self.phase() {
+                (Phase::Idle, lasted) if lasted >= pause => return,
+                (Phase::Idle, lasted) => pause.saturating_sub(lasted),
+                _ => pause.max(BUSY),
+            };
+            sleep(left).await;
         }
     }
 
