@@ -28,7 +28,7 @@ const FIRST_BACK_OFF: Duration = Duration::from_millis(5);
 
 /// After so long without a question a connection gives back what it took. A client that
 /// asks one thing after the other is back sooner.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// hyper refuses what is longer. A request of a head as long as that is its own to refuse.
 const MAX_HEAD: usize = 16 << 10;
@@ -254,7 +254,9 @@ impl Server {
             ended = &mut connection => ended,
             () = ticket.pauses(pause) => {
                 let parts = connection.into_parts();
-                return Some((parts.io.into_inner(), parts.read_buf));
+                // An empty one may still be a part of the buffer that it was cut from.
+                let rest = if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf };
+                return Some((parts.io.into_inner(), rest));
             }
             () = self.stopped() => match timeout(LAST_WORDS, &mut connection).await {
                 Ok(ended) => ended,
