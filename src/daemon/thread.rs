@@ -2,8 +2,8 @@
 //!
 //! Whoever asks AWS runs on one thread, and whoever serves on another. So a client that
 //! keeps the server busy delays no question to AWS, and an organization that keeps the
-//! collectors busy delays no scrape. Between two threads that share all tasks, each task
-//! that wakes another also wakes a thread, which costs more than most of these tasks do.
+//! collectors busy delays no scrape. And tasks that wake each other need not wake a thread
+//! for it, as they do where threads share all tasks.
 
 use std::{io, thread};
 

@@ -181,9 +181,10 @@ impl Server {
         let told = async {
             loop {
                 let Ok(ready) = stream.ready(Interest::READABLE).await else { return false };
-                let looked = stream.try_io(Interest::READABLE, || look(stream));
-                if ready.is_read_closed() || !is_unripe(&looked) {
-                    return looked.is_ok() || is_unripe(&looked);
+                match stream.try_io(Interest::READABLE, || look(stream)) {
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return false,
+                    Err(_) if !ready.is_read_closed() => {}
+                    _ => return true,
                 }
             }
         };
@@ -298,10 +299,6 @@ fn look(stream: &TcpStream) -> io::Result<()> {
     let is_partial =
         matches!(httparse::Request::new(&mut headers).parse(&head[..read]), Ok(parsed) if parsed.is_partial());
     if is_partial && read < MAX_HEAD { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-}
-
-fn is_unripe(looked: &io::Result<()>) -> bool {
-    matches!(looked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 async fn shake_hands(rules: &Rules, stream: Pace<TcpStream>) -> io::Result<TlsStream<Pace<TcpStream>>> {
