@@ -39,6 +39,7 @@ pub fn command(endpoint: &str, exporter: &str) -> Command {
         ("MALLOC_ARENA_MAX", "1"),
         ("MALLOC_MMAP_THRESHOLD_", "16384"),
         ("MALLOC_TRIM_THRESHOLD_", "65536"),
+        ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0"),
     ]);
     command
 }

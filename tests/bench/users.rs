@@ -154,6 +154,7 @@ impl Run {
             ("MALLOC_ARENA_MAX", "1"),
             ("MALLOC_MMAP_THRESHOLD_", "16384"),
             ("MALLOC_TRIM_THRESHOLD_", "65536"),
+            ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0"),
         ]);
         if accounts > 1 {
             command.arg("--organization.role-name=aws-mfa-exporter");

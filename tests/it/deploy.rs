@@ -89,9 +89,12 @@ fn workflows_pin_actions_by_hash() {
 /// What the benches say of memory is true of what is shipped only while they are alike.
 #[test]
 fn the_unit_the_image_and_the_benches_set_the_allocator_alike() {
-    for (name, value) in
-        [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "16384"), ("MALLOC_TRIM_THRESHOLD_", "65536")]
-    {
+    for (name, value) in [
+        ("MALLOC_ARENA_MAX", "1"),
+        ("MALLOC_MMAP_THRESHOLD_", "16384"),
+        ("MALLOC_TRIM_THRESHOLD_", "65536"),
+        ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0"),
+    ] {
         for path in ["Containerfile", "deploy/systemd/aws-mfa-exporter.service", "deploy/costs.md"] {
             assert!(text(path).contains(&format!("{name}={value}")), "{path}: {name}");
         }

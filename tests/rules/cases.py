@@ -2,7 +2,8 @@
 
 promtool evaluates every rule of a file at every step of a case. A slice of a case has only what decides its expectations:
 of the case, some expectations and the series that are read for them; of the file, the rules that these expectations read,
-directly or through other rules.
+directly or through other rules. A sparse case has all rules and series, fewer instants, and no expectation: it tells
+whether a rule can be evaluated for series that it was not written for.
 """
 
 import copy
@@ -117,6 +118,14 @@ class Case:
             words = set(re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*", text))
             test["input_series"] = [one for one in self.test["input_series"] if re.match(r"[a-zA-Z0-9_:]*", one["series"]).group() in words]
         return {**self.head, "rule_files": ["rules.yaml"], "tests": [test]}
+
+    def sparse(self, nth):
+        """The case with every rule, at every so many of its instants, and nothing expected but that each can be evaluated."""
+        end = max(seconds(self.test[kind][at]["eval_time"]) for kind, at in self.all())
+        test = {key: value for key, value in self.test.items() if key not in KINDS}
+        test["promql_expr_test"] = [{"expr": "vector(1)", "eval_time": f"{end}s", "exp_samples": [{"labels": "{}", "value": 1}]}]
+        interval = f"{nth * seconds(self.head['evaluation_interval'])}s"
+        return {**self.head, "evaluation_interval": interval, "rule_files": ["rules.yaml"], "tests": [test]}
 
     def notices(self, changed):
         """Whether a slice of the case fails with this rule changed, and not without. None if the change is no PromQL."""
