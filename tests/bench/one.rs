@@ -1,7 +1,8 @@
-//! `bench-one EXPORTER [RUNS]`: one account. From the start of the process to the
+//! `bench-one EXPORTER [RUNS] [MINUTES]`: one account. From the start of the process to the
 //! first answered scrape, AWS reachable or not; what `check` takes; and how much
-//! memory the daemon has after it has read everything. The simulated AWS answers
-//! at once. Each figure stands beside its target.
+//! memory the daemon has after it has read everything, or after MINUTES in which it is
+//! scraped every ten seconds. The simulated AWS answers at once. Each figure stands
+//! beside its target.
 
 #![allow(missing_docs, clippy::print_stdout)]
 
@@ -28,15 +29,18 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 /// When the daemon has settled: its first pass is over, and what that used is given back.
 const SETTLED: Duration = Duration::from_secs(20);
 
+const SCRAPE_INTERVAL: Duration = Duration::from_secs(10);
+
 fn main() -> Result<(), Failure> {
     let mut arguments = env::args().skip(1);
-    let exporter = arguments.next().ok_or("usage: bench-one EXPORTER [RUNS]")?;
+    let exporter = arguments.next().ok_or("usage: bench-one EXPORTER [RUNS] [MINUTES]")?;
     let runs: usize = arguments.next().unwrap_or_else(|| "20".into()).parse()?;
+    let minutes: u32 = arguments.next().unwrap_or_else(|| "0".into()).parse()?;
     let sim = Sim::start(scenario())?;
     start(&sim.endpoint(), &exporter, runs, "AWS reachable")?;
     start(NOWHERE, &exporter, runs, "AWS out of reach")?;
     check(&sim, &exporter, runs)?;
-    memory(&sim, &exporter)
+    memory(&sim, &exporter, minutes)
 }
 
 /// A root user with a hardware key, and twenty users with virtual devices.
@@ -90,11 +94,15 @@ fn check(sim: &Sim, exporter: &str, runs: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-fn memory(sim: &Sim, exporter: &str) -> Result<(), Failure> {
+fn memory(sim: &Sim, exporter: &str, minutes: u32) -> Result<(), Failure> {
     let daemon = Daemon::start(command(&sim.endpoint(), exporter))?;
     sleep(SETTLED);
+    for _ in 0..6 * minutes {
+        sleep(SCRAPE_INTERVAL);
+        daemon.scrape()?;
+    }
     println!(
-        "RSS of one account: {:.1} MiB, of which {:.1} anonymous; peak {:.1} MiB (target 14)",
+        "RSS of one account after {minutes} minutes of scrapes: {:.1} MiB, of which {:.1} anonymous; peak {:.1} MiB (target 14, of which 5 anonymous)",
         daemon.memory("VmRSS")?,
         daemon.memory("RssAnon")?,
         daemon.memory("VmHWM")?
