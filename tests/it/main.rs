@@ -3,6 +3,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
+/// The cases of the rules, in each promtool.
+mod alerts;
 /// Every case about root users, and every fault, through the real binary.
 mod aws;
 /// The cases of tests/cases.md, and that each has its tests.
