@@ -120,12 +120,14 @@ class Case:
         return {**self.head, "rule_files": ["rules.yaml"], "tests": [test]}
 
     def sparse(self, nth):
-        """The case with every rule, at every so many of its instants, and nothing expected but that each can be evaluated."""
+        """The case with every rule, at each `nth` of its instants or sooner, and nothing expected but that each can be evaluated."""
         end = max(seconds(self.test[kind][at]["eval_time"]) for kind, at in self.all())
+        step = seconds(self.head["evaluation_interval"])
+        # A short case would be over after its first instants.
+        nth = max(1, min(nth, end // step // 20))
         test = {key: value for key, value in self.test.items() if key not in KINDS}
         test["promql_expr_test"] = [{"expr": "vector(1)", "eval_time": f"{end}s", "exp_samples": [{"labels": "{}", "value": 1}]}]
-        interval = f"{nth * seconds(self.head['evaluation_interval'])}s"
-        return {**self.head, "evaluation_interval": interval, "rule_files": ["rules.yaml"], "tests": [test]}
+        return {**self.head, "evaluation_interval": f"{nth * step}s", "rule_files": ["rules.yaml"], "tests": [test]}
 
     def notices(self, changed):
         """Whether a slice of the case fails with this rule changed, and not without. None if the change is no PromQL."""
