@@ -11,18 +11,17 @@
 
 use std::{
     env,
-    error::Error,
-    fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
-    process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use aws_sim::{Mix, Scenario, Sim, organization, users};
 
-const KEY: &str = "AKIASIMULATEDEXAMPLE";
+use daemon::{Daemon, Failure, command, of_organization};
+
+#[path = "daemon.rs"]
+mod daemon;
+
 const LATENCY: Duration = Duration::from_millis(20);
 /// The most users an account can have.
 const MOST_USERS: usize = 5_000;
@@ -35,13 +34,11 @@ const MIXED: Mix = Mix { key_only: 20, fido: 7, hardware: 2, unprotected: 1 };
 const SHORT: [&str; 3] =
     ["--collector.root.interval=10s", "--collector.devices.interval=30s", "--collector.users.interval=30s"];
 
-type Failure = Box<dyn Error>;
-
 /// An exporter over a simulation.
 struct Run {
+    /// Ends before the simulation does.
+    daemon: Daemon,
     sim: Sim,
-    daemon: Child,
-    address: String,
     began: Instant,
     /// How many users there are.
     users: usize,
@@ -74,10 +71,10 @@ fn one_account(exporter: &str, time: Duration) -> Result<(), Failure> {
     drop(nobody);
     let run = Run::start(exporter, 1, MOST_USERS, VIRTUAL, &SHORT)?;
     let took = run.first_pass()?;
-    let (first, cycles, cpu) = (run.memory()?, run.sim.total("ListUsers"), run.cpu_seconds()?);
+    let (first, cycles, cpu) = (run.memory()?, run.sim.total("ListUsers"), run.daemon.cpu_seconds()?);
     // Two cycles at least.
     sleep(time.max(Duration::from_secs(75)));
-    let (later, cpu) = (run.memory()?, run.cpu_seconds()? - cpu);
+    let (later, cpu) = (run.memory()?, run.daemon.cpu_seconds()? - cpu);
     let cycles = (run.sim.total("ListUsers") - cycles) as f64 / (MOST_USERS as f64 / 1_000.0);
     run.is_right()?;
     println!(
@@ -104,9 +101,9 @@ fn fleet(exporter: &str, what: &str, accounts: usize, mix: Mix, time: Duration) 
         let took = run.first_pass()?;
         // What a first pass leaves behind is done a minute later.
         sleep(Duration::from_secs(75).min(time));
-        let (cpu, calls) = (run.cpu_seconds()?, run.calls());
+        let (cpu, calls) = (run.daemon.cpu_seconds()?, run.calls());
         sleep(time);
-        let (cpu, calls) = (run.cpu_seconds()? - cpu, run.calls() - calls);
+        let (cpu, calls) = (run.daemon.cpu_seconds()? - cpu, run.calls() - calls);
         let memory = run.memory()?;
         run.is_right()?;
         let further = |of: fn(Memory) -> f64| (of(memory) - of(small)) / (accounts - few).max(1) as f64;
@@ -144,34 +141,16 @@ impl Run {
         let sim = Sim::start(scenario(accounts, users, mix))?;
         sim.stop_recording();
         let began = Instant::now();
-        let mut command = Command::new(exporter);
-        command.args(["--web.listen-address=127.0.0.1:0"]).args(flags).env_clear().envs([
-            ("AWS_ENDPOINT_URL", &*sim.endpoint()),
-            ("AWS_ACCESS_KEY_ID", KEY),
-            ("AWS_SECRET_ACCESS_KEY", "x"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            // As the unit and the image set them.
-            ("MALLOC_ARENA_MAX", "1"),
-            ("MALLOC_MMAP_THRESHOLD_", "16384"),
-            ("MALLOC_TRIM_THRESHOLD_", "65536"),
-            ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0"),
-        ]);
-        if accounts > 1 {
-            command.arg("--organization.role-name=aws-mfa-exporter");
-        }
-        let mut daemon = command.stderr(Stdio::piped()).spawn()?;
-        let mut lines = BufReader::new(daemon.stderr.take().ok_or("no log")?).lines().map_while(Result::ok);
-        let address = lines.find_map(|line| Some(line.split_once("address=")?.1.split(' ').next()?.to_owned()));
-        std::thread::spawn(move || lines.for_each(drop));
-        let mut run = Self { sim, daemon, address: String::new(), began, users: users * accounts };
-        run.address = address.ok_or("the exporter does not say where it listens")?;
-        Ok(run)
+        let mut command =
+            if accounts > 1 { of_organization(&sim, exporter) } else { command(&sim.endpoint(), exporter) };
+        command.args(flags);
+        Ok(Self { daemon: Daemon::start(command)?, sim, began, users: users * accounts })
     }
 
     /// Waits until everything is known that there is to know; tells how long that took.
     fn first_pass(&self) -> Result<Duration, Failure> {
         loop {
-            let body = self.scrape()?;
+            let body = self.daemon.scrape()?;
             let is_complete = body.contains("\naws_mfa_exporter_initial_pass_complete 1");
             if is_complete && self.counted(&body) == [self.users as f64, 0.0] {
                 return Ok(self.began.elapsed());
@@ -202,7 +181,7 @@ impl Run {
 
     /// Fails unless all users are still known: nothing that is measured would count.
     fn is_right(&self) -> Result<(), Failure> {
-        let counted = self.counted(&self.scrape()?);
+        let counted = self.counted(&self.daemon.scrape()?);
         if counted == [self.users as f64, 0.0] { Ok(()) } else { Err(format!("{counted:?} of {}", self.users).into()) }
     }
 
@@ -221,40 +200,9 @@ impl Run {
         OPERATIONS.iter().map(|operation| self.sim.total(operation)).sum()
     }
 
-    fn scrape(&self) -> Result<String, Failure> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    }
-
-    /// User and system time; a tick is a hundredth of a second on Linux.
-    fn cpu_seconds(&self) -> Result<f64, Failure> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.daemon.id()))?;
-        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: u64 = fields.get(11..13).ok_or("no times")?.iter().map(|n| n.parse().unwrap_or(0u64)).sum();
-        Ok(ticks as f64 / 100.0)
-    }
-
     fn memory(&self) -> Result<Memory, Failure> {
-        let field = |file: &str, key: &str| -> Result<f64, Failure> {
-            let text = fs::read_to_string(format!("/proc/{}/{file}", self.daemon.id()))?;
-            let line = text.lines().find(|line| line.starts_with(key)).ok_or("no such line")?;
-            Ok(line.split_whitespace().nth(1).ok_or("no value")?.parse()?)
-        };
-        Ok(Memory {
-            resident: field("status", "VmRSS:")?,
-            anonymous: field("smaps_rollup", "Anonymous:")?,
-            peak: field("status", "VmHWM:")?,
-        })
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+        let kib = |key| Ok::<_, Failure>(1024.0 * self.daemon.memory(key)?);
+        Ok(Memory { resident: kib("VmRSS")?, anonymous: kib("RssAnon")?, peak: kib("VmHWM")? })
     }
 }
 
