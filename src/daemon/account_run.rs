@@ -49,7 +49,7 @@ use crate::{
         snapshot::{Collector, Event, News, Outcome, Plan},
         time::Moment,
     },
-    schedule,
+    schedule::{self, Slot},
 };
 
 pub use due::Due;
@@ -69,6 +69,8 @@ pub struct AccountRun {
     /// What audits its root, if that is wanted and can be.
     auditor: Option<Arc<Auditor>>,
     plan: Arc<Plan>,
+    /// When its heartbeats are.
+    slot: Slot,
     events: mpsc::Sender<Event>,
     own: ExporterMetrics,
     wake: Notify,
@@ -117,10 +119,12 @@ impl AccountRun {
         let (wakes, beats, auditor) = (Wakes::default(), watch::Sender::new(None), None);
         knowledge.changes.seal_with(schedule::key());
         let arrivals = Arc::clone(&knowledge.arrivals);
+        let slot = Slot::of(0, 1, Instant::now(), plan.cadence.root);
         Self {
             session,
             auditor,
             plan,
+            slot,
             events,
             own,
             wake: Notify::default(),
@@ -139,6 +143,12 @@ impl AccountRun {
     pub fn woken_by(self, wakes: Wakes) -> Self {
         self.session.wanted().into_iter().for_each(|account| wakes.enlist(account, &self.arrivals));
         Self { wakes, ..self }
+    }
+
+    /// The same, and one of many, with a slot among them.
+    #[must_use]
+    pub fn in_slot(self, slot: Slot) -> Self {
+        Self { slot, ..self }
     }
 
     /// Runs each collector once.
@@ -213,7 +223,7 @@ impl AccountRun {
             }
             let interval = |plan: &Plan| last.map_or(plan.cadence.root, |reading| plan.cadence.heartbeat(&reading));
             // What has failed is tried again at the usual interval: it has no echo either.
-            let due = self.due(began, interval, ran.fault.is_none(), denials);
+            let due = self.heartbeat_due(began, interval, ran.fault.is_none(), denials);
             if denials > 0 {
                 // Who is denied is asked less often, whatever happens in the account.
                 sleep_until(due.at(None)).await;

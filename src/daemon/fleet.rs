@@ -6,16 +6,12 @@
 //! STS, and the places for requests under way. Nothing that goes wrong in one
 //! account reaches another, and a list that cannot be read ends nothing.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -38,7 +34,7 @@ use crate::{
         snapshot::{Event, Plan, Snapshot},
     },
     rate_limit::Learner,
-    schedule,
+    schedule::{self, Slot},
 };
 
 /// Calls a second to STS, whose limit all of an account's principals share: a
@@ -83,6 +79,8 @@ pub struct Fleet {
     root_access: Option<(Duration, JoinSet<()>)>,
     /// What is known of each account when its next run begins.
     knowledge: BTreeMap<Option<AccountId>, Knowledge>,
+    /// When the first accounts were started, from where slots are counted.
+    origin: Option<Instant>,
 }
 
 /// How an account is watched.
@@ -113,7 +111,21 @@ impl Fleet {
     pub fn new(caller: Caller, events: mpsc::Sender<Event>, metrics: ExporterMetrics) -> Self {
         let (wakes, bases, roster, runs) = (Wakes::default(), BTreeMap::new(), Roster::default(), BTreeMap::new());
         let (auditor, root_access, knowledge, address_key) = (None, None, BTreeMap::new(), schedule::key());
-        Self { caller, events, metrics, wakes, bases, auditor, roster, runs, address_key, root_access, knowledge }
+        let origin = None;
+        Self {
+            caller,
+            events,
+            metrics,
+            wakes,
+            bases,
+            auditor,
+            roster,
+            runs,
+            address_key,
+            root_access,
+            knowledge,
+            origin,
+        }
     }
 
     /// The same, and whoever wakes an account by `wakes` has it read.
@@ -271,27 +283,20 @@ impl Fleet {
             }
             watch == Some(&running.watch) && running.plan == settings.plan && running.max_rate == settings.max_rate
         });
-        let missing: BTreeSet<_> = wanted.keys().filter(|id| !self.runs.contains_key(*id)).copied().collect();
-        let count = u32::try_from(missing.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        let spread = SPREAD.0.min(SPREAD.1.saturating_mul(count));
-        for id in missing {
-            let watch = wanted.remove(&id).expect("the missing are some of the wanted");
-            let phase = schedule::phase(spread.min(settings.plan.cadence.root));
-            self.start(id, watch, settings, phase, AUDIT_SPREAD.saturating_mul(count));
+        let missing = wanted.keys().filter(|id| !self.runs.contains_key(*id)).count();
+        let count = u32::try_from(missing.saturating_sub(1)).unwrap_or(u32::MAX);
+        let (accounts, round) = (wanted.len(), settings.plan.cadence.root);
+        let spread = SPREAD.0.min(SPREAD.1.saturating_mul(count)).min(round);
+        let origin = *self.origin.get_or_insert_with(Instant::now);
+        for (rank, (id, watch)) in wanted.into_iter().enumerate() {
+            if !self.runs.contains_key(&id) {
+                let slot = Slot::of(rank, accounts, origin, round);
+                let run = self.account(id, &watch, settings).in_slot(slot);
+                let tasks = run.start(slot.first(spread), AUDIT_SPREAD.saturating_mul(count));
+                let (plan, max_rate) = (Arc::clone(&settings.plan), settings.max_rate);
+                self.runs.insert(id, Running { watch, plan, max_rate, _tasks: tasks });
+            }
         }
-    }
-
-    fn start(
-        &mut self,
-        id: Option<AccountId>,
-        watch: Watch,
-        settings: &Settings,
-        phase: Duration,
-        audit_spread: Duration,
-    ) {
-        let tasks = self.account(id, &watch, settings).start(phase, audit_spread);
-        let (plan, max_rate) = (Arc::clone(&settings.plan), settings.max_rate);
-        self.runs.insert(id, Running { watch, plan, max_rate, _tasks: tasks });
     }
 
     fn account(&mut self, id: Option<AccountId>, watch: &Watch, settings: &Settings) -> AccountRun {

@@ -54,11 +54,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     took.sort();
     let whole = took[rounds / 2].as_secs_f64() * 1e3;
-    // The heartbeats of one second, and of two, spread over the accounts.
-    for (beats, name) in [(60, "a second"), (30, "two seconds")] {
+    // The heartbeats of one second, and of two: of neighbours, as accounts have their slots; and
+    // of accounts from everywhere.
+    for (beats, step, name) in
+        [(60, 1, "a second"), (30, 1, "two seconds"), (60, 7_919, "a second, of accounts from everywhere")]
+    {
         let mut took = Vec::new();
         for round in 0..rounds * 5 {
-            let due = (0..accounts).filter(|n| n * 7_919 % beats == round as u64 % beats);
+            let is_due = |rank: u64| rank * beats / accounts == round as u64 % beats;
+            let due = (0..accounts).filter(|n| is_due(n * step % accounts));
             due.for_each(|n| beat(&mut snapshot, n, &clock));
             snapshot.age(clock.now());
             let snapshot = Arc::new(snapshot.clone());

@@ -40,8 +40,25 @@ impl AccountRun {
         may_wait: bool,
         denials: u32,
     ) -> Due<Instant> {
-        let stretched = self.plan.stretched().filter(|_| may_wait && denials == 0);
-        let next = |plan: &Plan| self.next(interval(plan), denials);
+        self.due_after(from, |plan| self.next(interval(plan), denials), may_wait && denials == 0)
+    }
+
+    /// The same of a heartbeat, which has a slot.
+    pub(super) fn heartbeat_due(
+        &self,
+        from: Instant,
+        interval: impl Fn(&Plan) -> Duration,
+        may_wait: bool,
+        denials: u32,
+    ) -> Due<Instant> {
+        if denials > 0 {
+            return self.due(from, interval, may_wait, denials);
+        }
+        self.due_after(from, |plan| self.slot.next(from, interval(plan)), may_wait)
+    }
+
+    fn due_after(&self, from: Instant, next: impl Fn(&Plan) -> Duration, may_wait: bool) -> Due<Instant> {
+        let stretched = self.plan.stretched().filter(|_| may_wait);
         Due::after(from, next(&self.plan), stretched.as_ref().map(next))
     }
 
