@@ -1,5 +1,7 @@
 //! The families about accounts, how they are discovered, and the snapshot itself.
 
+use std::collections::BTreeMap;
+
 use super::{Family, Form, count, of_account, of_snapshot, or_never};
 use crate::model::{account::AccountStatus, snapshot::AccountState};
 
@@ -29,9 +31,12 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     ),
     of_snapshot("aws_mfa_accounts", &["state"], "Number of accounts in each state.", |snapshot, rows| {
+        let mut accounts = BTreeMap::<_, usize>::new();
+        for state in snapshot.accounts().filter(|state| state.account.is_some()) {
+            *accounts.entry(scan_state(state)).or_default() += 1;
+        }
         for wanted in AccountStatus::ALL.map(AccountStatus::as_str).into_iter().chain([REFUSED]) {
-            let identified = snapshot.accounts().filter(|state| state.account.is_some());
-            rows.push(&[wanted], count(identified.filter(|state| scan_state(state) == wanted).count()));
+            rows.push(&[wanted], count(accounts.get(wanted).copied().unwrap_or_default()));
         }
     }),
     of_account(
