@@ -7,6 +7,7 @@
 use std::{borrow::Borrow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{Lasting, device::Devices, report::PasswordUse};
 use crate::model::time::{Moment, Timestamp, Uptime};
@@ -14,7 +15,7 @@ use crate::model::time::{Moment, Timestamp, Uptime};
 /// A user's unique id, `AIDA…`. AWS never gives it twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(transparent)]
-pub struct UserId(Box<str>);
+pub struct UserId(SmolStr);
 
 /// All that was learnt of an account's users, as of the list of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub struct UserFacts {
     /// Who it is.
     pub id: UserId,
     /// What it is called; `None` after a restart, until the users are listed.
-    pub name: Option<Box<str>>,
+    pub name: Option<SmolStr>,
     /// Since when it was called so, by the lists that were read.
     pub named_since: Uptime,
     /// When it was created, by AWS's clock.
