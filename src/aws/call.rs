@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
     time::{sleep, timeout},
 };
 
@@ -36,6 +36,9 @@ const TRIES: u32 = 3;
 /// have been waiting for a second.
 pub const CONCURRENCY: usize = 64;
 
+/// How many of them are about single users: the other places are for heartbeats and lists.
+const CONCURRENCY_OF_USERS: usize = CONCURRENCY / 4 * 3;
+
 /// A request that is not answered for this long gives its place up, and goes on
 /// without. Accounts that hang would otherwise hold the places of those that
 /// answer; what the places are for is to keep a burst of work small, and waiting
@@ -49,6 +52,8 @@ pub struct Caller {
     metrics: ExporterMetrics,
     rate: Arc<Mutex<Learner>>,
     places: Arc<Semaphore>,
+    /// Those of them in which it may be asked about single users.
+    places_of_users: Arc<Semaphore>,
     clock: Clock,
 }
 
@@ -57,8 +62,9 @@ impl Caller {
     #[must_use]
     pub fn new(clients: LazyClients, metrics: ExporterMetrics, clock: Clock) -> Self {
         let rate = Arc::new(Mutex::new(Learner::documented(5.0, 10.0)));
-        let places = Arc::new(Semaphore::new(CONCURRENCY));
-        Self { clients, metrics, rate, places, clock }
+        let [places, places_of_users] =
+            [CONCURRENCY, CONCURRENCY_OF_USERS].map(|places| Arc::new(Semaphore::new(places)));
+        Self { clients, metrics, rate, places, places_of_users, clock }
     }
 
     /// A caller with a rate of its own, that shares everything else with this one.
@@ -142,9 +148,9 @@ impl Caller {
         F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let Operation { service, name, is_waiting, .. } = *operation;
+        let Operation { service, name, is_waiting, is_of_a_user, .. } = *operation;
         self.wait_for_leave().await;
-        let place = self.places.acquire().await.expect("the semaphore is never closed");
+        let place = self.place(is_of_a_user).await;
         self.metrics.request_sent(service, name);
         let (sent, sent_at) = (self.clock.now(), self.clock.uptime());
         // Made only now, and boxed: who waits for leave is small.
@@ -163,6 +169,13 @@ impl Caller {
         let took = (!is_waiting).then_some(took);
         self.metrics.request_ended(service, name, took, result.as_ref().err().map(|fault| fault.class));
         result
+    }
+
+    /// Waits for a place.
+    async fn place(&self, is_of_a_user: bool) -> (Option<SemaphorePermit<'_>>, SemaphorePermit<'_>) {
+        const OPEN: &str = "the semaphore is never closed";
+        let of_users = if is_of_a_user { Some(self.places_of_users.acquire().await.expect(OPEN)) } else { None };
+        (of_users, self.places.acquire().await.expect(OPEN))
     }
 
     /// Waits until the account's rate allows a call. What was allowed before AWS throttled

@@ -29,6 +29,9 @@ pub(super) struct Operation {
     /// Whether AWS may take its time with the answer, which then says nothing of how
     /// long answers take.
     pub is_waiting: bool,
+    /// Whether it is asked of each user by itself: there may be a thousand times as many of
+    /// it as of others, which do not wait behind them.
+    pub is_of_a_user: bool,
     /// Whether AWS's words on a denial tell what denied it.
     pub tells_denials: bool,
     refusals: &'static [Refusal],
@@ -80,7 +83,8 @@ only!(aws_sdk_iam aws_sdk_organizations aws_sdk_sqs aws_sdk_sts);
 impl Operation {
     /// An operation of IAM.
     pub const fn iam(name: &'static str) -> Self {
-        Self { service: "iam", name, cap: BODY_CAP, is_waiting: false, tells_denials: false, refusals: &[] }
+        let (cap, is_waiting, is_of_a_user, tells_denials) = (BODY_CAP, false, false, false);
+        Self { service: "iam", name, cap, is_waiting, is_of_a_user, tells_denials, refusals: &[] }
     }
 
     /// An operation of Organizations.
@@ -101,6 +105,11 @@ impl Operation {
     /// The same, and AWS answers when there is something to say.
     pub const fn waiting(self) -> Self {
         Self { is_waiting: true, ..self }
+    }
+
+    /// The same, and it is asked of each user by itself.
+    pub const fn of_a_user(self) -> Self {
+        Self { is_of_a_user: true, ..self }
     }
 
     /// The same, and a denial is told by what denied it.

@@ -57,7 +57,7 @@ impl UsersIam for AccountIam {
     }
 
     async fn password_of(&self, user: &str) -> Result<Password, Fault> {
-        let operation = Operation::iam("GetLoginProfile").or(&[NO_SUCH_ENTITY]);
+        let operation = Operation::iam("GetLoginProfile").of_a_user().or(&[NO_SUCH_ENTITY]);
         let request =
             |only: Only| self.client().get_login_profile().user_name(user).customize().config_override(only).send();
         let read =
@@ -98,7 +98,7 @@ impl AccountIam {
         user: &str,
         marker: Option<String>,
     ) -> Result<Option<(Serials, Option<String>)>, Fault> {
-        let operation = Operation::iam("ListMFADevices").or(&[NO_SUCH_ENTITY]);
+        let operation = Operation::iam("ListMFADevices").of_a_user().or(&[NO_SUCH_ENTITY]);
         let request = |only: Only| {
             let request = self.client().list_mfa_devices().user_name(user).set_marker(marker.clone());
             request.customize().config_override(only).send()

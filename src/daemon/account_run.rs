@@ -31,7 +31,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
 
@@ -53,6 +53,7 @@ use crate::{
 };
 
 pub use due::Due;
+pub use inventory::INVENTORIES;
 pub use knowledge::Knowledge;
 use series::Series;
 pub use trigger::Trigger;
@@ -83,6 +84,8 @@ pub struct AccountRun {
     wakes: Wakes,
     beats: watch::Sender<Option<(Moment, Summary)>>,
     knowledge: Knowledge,
+    /// The places for inventories, which all accounts share.
+    places: Arc<Semaphore>,
     /// Where its collectors run once.
     only: Option<Only>,
 }
@@ -134,6 +137,7 @@ impl AccountRun {
             wakes,
             beats,
             knowledge,
+            places: Arc::new(Semaphore::new(INVENTORIES)),
             only: None,
         }
     }
@@ -143,6 +147,12 @@ impl AccountRun {
     pub fn woken_by(self, wakes: Wakes) -> Self {
         self.session.wanted().into_iter().for_each(|account| wakes.enlist(account, &self.arrivals));
         Self { wakes, ..self }
+    }
+
+    /// The same, and it takes inventory in one of these places, which it shares with others.
+    #[must_use]
+    pub fn in_places(self, places: Arc<Semaphore>) -> Self {
+        Self { places, ..self }
     }
 
     /// The same, and one of many, with a slot among them.

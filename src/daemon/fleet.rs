@@ -9,7 +9,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
@@ -20,7 +20,7 @@ use crate::{
     collect::progress::Only,
     config::{Access, Organization},
     daemon::{
-        account_run::{AccountRun, Knowledge},
+        account_run::{AccountRun, INVENTORIES, Knowledge},
         root_access,
         roster::{Listing, Roster, Watched},
         supervise::{caught, forever},
@@ -79,6 +79,8 @@ pub struct Fleet {
     root_access: Option<(Duration, JoinSet<()>)>,
     /// What is known of each account when its next run begins.
     knowledge: BTreeMap<Option<AccountId>, Knowledge>,
+    /// The places for inventories.
+    places: Arc<Semaphore>,
     /// When the first accounts were started, from where slots are counted.
     origin: Option<Instant>,
 }
@@ -111,7 +113,7 @@ impl Fleet {
     pub fn new(caller: Caller, events: mpsc::Sender<Event>, metrics: ExporterMetrics) -> Self {
         let (wakes, bases, roster, runs) = (Wakes::default(), BTreeMap::new(), Roster::default(), BTreeMap::new());
         let (auditor, root_access, knowledge, address_key) = (None, None, BTreeMap::new(), schedule::key());
-        let origin = None;
+        let (places, origin) = (Arc::new(Semaphore::new(INVENTORIES)), None);
         Self {
             caller,
             events,
@@ -124,6 +126,7 @@ impl Fleet {
             address_key,
             root_access,
             knowledge,
+            places,
             origin,
         }
     }
@@ -313,6 +316,7 @@ impl Fleet {
         let knowledge = self.knowledge.entry(id).or_default().clone();
         AccountRun::new(session, settings.plan.clone(), self.events.clone(), self.metrics.clone(), knowledge)
             .woken_by(self.wakes.clone())
+            .in_places(Arc::clone(&self.places))
             .audited_by((settings.plan.rootaudit.is_some() && watch.is_member).then(|| self.auditor()))
     }
 

@@ -33,6 +33,16 @@ use crate::{
 /// wakes them.
 const INVENTORY_GAP: Duration = Duration::from_secs(4);
 
+/// How many accounts take inventory at once; further ones wait in the order in which they
+/// come. If 10,000 began in the same minute, each would ask so slowly that its time was
+/// over before it had an answer to everything, and all would begin anew; and their
+/// questions would be in the way of every heartbeat.
+pub const INVENTORIES: usize = 256;
+
+/// An inventory that takes longer than this gives its place up, and goes on without: a
+/// thousand accounts that hang delay the others, and do not stop them.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// How long the first one waits for the first heartbeat.
 const FIRST_INVENTORY: Duration = Duration::from_secs(15);
 
@@ -86,12 +96,13 @@ impl AccountRun {
             if is_due && began.elapsed() > WORTH_WAITING {
                 self.await_beat(&mut beats, due.may_wait()).await;
             }
-            let users_due = inventory.users_due.is_none_or(|due| due.at(self.echo_end()) <= Instant::now());
-            let is_wanted = self.wants_users.swap(false, Ordering::Relaxed);
-            let with_users = is_wanted || users_due || inventory.has_changed(&self.knowledge.changes.get());
-            let turn = Turn { beat: *beats.borrow_and_update(), with_users };
-            // Boxed, so that between two runs an account is small.
-            due = Box::pin(self.take_inventory(&mut inventory, turn)).await;
+            let turn = |inventory: &Inventory| {
+                let users_due = inventory.users_due.is_none_or(|due| due.at(self.echo_end()) <= Instant::now());
+                let is_wanted = self.wants_users.swap(false, Ordering::Relaxed);
+                let with_users = is_wanted || users_due || inventory.has_changed(&self.knowledge.changes.get());
+                Turn { beat: *beats.borrow_and_update(), with_users }
+            };
+            due = self.take_inventory_in_turn(&mut inventory, turn).await;
             due = due.no_sooner_than(Instant::now() + INVENTORY_GAP);
             sleep(INVENTORY_GAP).await;
         }
@@ -128,10 +139,10 @@ impl AccountRun {
     /// are covered by it, and those by an answer of later, were covered at once.
     pub(super) async fn take_inventory_once(&self, beat: Option<(Moment, Summary)>) {
         let mut inventory = Inventory::default();
-        self.take_inventory(&mut inventory, Turn { beat, with_users: true }).await;
+        self.take_inventory_in_turn(&mut inventory, |_| Turn { beat, with_users: true }).await;
         if let Some(pause) = self.second_inventory() {
             sleep(pause).await;
-            self.take_inventory(&mut inventory, Turn { beat: None, with_users: true }).await;
+            self.take_inventory_in_turn(&mut inventory, |_| Turn { beat: None, with_users: true }).await;
         }
     }
 
@@ -149,8 +160,26 @@ impl AccountRun {
         (is_in_time && !gaps(evidence, &self.plan.users_terms(), now).is_empty()).then_some(pause)
     }
 
-    /// Lists the devices, and settles the users if it is their turn; tells how long
-    /// when the next run is due.
+    /// Takes inventory when there is a place; what it is to do is asked then.
+    async fn take_inventory_in_turn(
+        &self,
+        inventory: &mut Inventory,
+        turn: impl FnOnce(&Inventory) -> Turn,
+    ) -> Due<Instant> {
+        let place = self.places.acquire().await.expect("the semaphore is never closed");
+        let turn = turn(inventory);
+        // Boxed, so that between two runs an account is small.
+        let mut taking = Box::pin(self.take_inventory(inventory, turn));
+        let taken = timeout(PATIENCE, taking.as_mut()).await;
+        drop(place);
+        match taken {
+            Ok(due) => due,
+            Err(_) => taking.await,
+        }
+    }
+
+    /// Lists the devices, and settles the users if it is their turn; tells when the next
+    /// run is due.
     async fn take_inventory(&self, inventory: &mut Inventory, turn: Turn) -> Due<Instant> {
         let (began, start) = (self.session.caller().clock().now(), Instant::now());
         let plan = self.running();
