@@ -814,23 +814,6 @@ fn a_control_that_is_exempt_is_still_failed() {
     assert_eq!(end, Some(1_577_836_800.0), "its end is told of all the same");
 }
 
-/// An account takes inventory in one of a number of places. One that hangs gives its own up.
-#[test]
-fn accounts_whose_lists_hang_do_not_stop_those_that_answer() {
-    let sim = Sim::start(organization((0..320).map(|n| good(&member_id(n))).collect())).unwrap();
-    // More than there are places, and all before the others.
-    for n in 0..300 {
-        sim.fault(&member_id(n), Some("ListVirtualMFADevices"), Fault::Hang);
-    }
-    let exporter = Exporter::start(&sim.endpoint(), &["--organization.role-name=aws-mfa-exporter"]);
-    let listed = |samples: &Samples, n: usize| {
-        let series = |id| format!("aws_mfa_source_timestamp_seconds{{account_id=\"{id}\",source=\"virtual_devices\"}}");
-        samples.value(&series(member_id(n))).is_some()
-    };
-    let patience = Duration::from_secs(75);
-    exporter.wait_for("lists of all that answer", patience, |samples| (300..320).all(|n| listed(samples, n)));
-}
-
 /// Of each user without a virtual device AWS is asked by itself, hundreds at a time; a
 /// heartbeat does not stand in line behind them.
 #[test]
@@ -840,9 +823,9 @@ fn heartbeats_do_not_wait_behind_questions_about_users() {
         let account = good(&member_id(n));
         Account { users: users(&account, 100, mix), ..account }
     };
-    let latency_ms = 900;
+    let latency_ms = 600;
     let sim = Sim::start(Scenario { latency_ms, ..organization((0..30).map(of).collect()) }).unwrap();
-    let flags = ["--organization.role-name=aws-mfa-exporter", "--collector.root.interval=5s"];
+    let flags = ["--organization.role-name=aws-mfa-exporter", "--collector.root.interval=2s"];
     let exporter = Exporter::start(&sim.endpoint(), &flags);
     let asked = || sim.total("ListMFADevices");
     exporter.wait_for("many questions", SOON, |_| asked() > 300);
@@ -858,6 +841,6 @@ fn heartbeats_do_not_wait_behind_questions_about_users() {
         std::thread::sleep(Duration::from_millis(500));
     }
     assert!(asked() < 2_900, "there were questions all the while");
-    // All questions are sent to 64 places: in one line with them, it takes seven seconds.
-    assert!((0.9..4.0).contains(&slowest), "a heartbeat took {slowest} s");
+    // In one line with them it takes more than four seconds.
+    assert!((0.6..2.5).contains(&slowest), "a heartbeat took {slowest} s");
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
 
@@ -166,16 +166,11 @@ impl AccountRun {
         inventory: &mut Inventory,
         turn: impl FnOnce(&Inventory) -> Turn,
     ) -> Due<Instant> {
-        let place = self.places.acquire().await.expect("the semaphore is never closed");
-        let turn = turn(inventory);
-        // Boxed, so that between two runs an account is small.
-        let mut taking = Box::pin(self.take_inventory(inventory, turn));
-        let taken = timeout(PATIENCE, taking.as_mut()).await;
-        drop(place);
-        match taken {
-            Ok(due) => due,
-            Err(_) => taking.await,
-        }
+        let take = || {
+            let turn = turn(inventory);
+            self.take_inventory(inventory, turn)
+        };
+        in_place(&self.places, PATIENCE, take).await
     }
 
     /// Lists the devices, and settles the users if it is their turn; tells when the next
@@ -264,5 +259,55 @@ impl AccountRun {
         let follow_up = reading.follow_up;
         self.knowledge.learn(Known::new(reading, ran.started));
         follow_up
+    }
+}
+
+/// Begins when there is a place. What takes longer than `patience` gives the place up.
+async fn in_place<F: Future>(places: &Semaphore, patience: Duration, begin: impl FnOnce() -> F) -> F::Output {
+    let place = places.acquire().await.expect("the semaphore is never closed");
+    // Boxed, so that who waits for a place is small.
+    let mut run = Box::pin(begin());
+    let ended = timeout(patience, run.as_mut()).await;
+    drop(place);
+    match ended {
+        Ok(output) => output,
+        Err(_) => run.await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// As it is for accounts in which AWS answers each call late.
+    #[tokio::test]
+    async fn who_waits_behind_accounts_that_hang_comes_to_its_turn() {
+        let (places, patience) = (Semaphore::new(2), Duration::from_millis(20));
+        let hang = || in_place(&places, patience, pending::<()>);
+        let next = async {
+            yield_now().await;
+            assert_eq!(places.available_permits(), 0, "it has to wait");
+            in_place(&places, patience, || ready(Instant::now())).await
+        };
+        let began = Instant::now();
+        tokio::select! {
+            biased;
+            _ = async { tokio::join!(hang(), hang()) } => unreachable!("they hang"),
+            at = next => assert!(at - began >= patience),
+        }
+        assert_eq!(places.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_place_is_free_once_its_run_has_ended() {
+        let places = Semaphore::new(1);
+        for _ in 0..3 {
+            in_place(&places, Duration::from_secs(3_600), || ready(())).await;
+        }
+        assert_eq!(places.available_permits(), 1);
     }
 }
