@@ -233,7 +233,8 @@ impl AccountRun {
             }
             let interval = |plan: &Plan| last.map_or(plan.cadence.root, |reading| plan.cadence.heartbeat(&reading));
             // What has failed is tried again at the usual interval: it has no echo either.
-            let due = self.heartbeat_due(began, interval, ran.fault.is_none(), denials);
+            let next = |plan: &Plan| self.next_heartbeat(began, interval(plan), denials);
+            let due = self.due(began, next, ran.fault.is_none() && denials == 0);
             if denials > 0 {
                 // Who is denied is asked less often, whatever happens in the account.
                 sleep_until(due.at(None)).await;

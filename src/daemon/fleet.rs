@@ -3,7 +3,7 @@
 //!
 //! An account's collectors are its own tasks with its own credentials, rate and
 //! memory. What all accounts share is the connection pool, the rate of calls to
-//! STS, and the places for requests under way. Nothing that goes wrong in one
+//! STS, and the places for requests under way and for inventories. Nothing that goes wrong in one
 //! account reaches another, and a list that cannot be read ends nothing.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -186,7 +186,8 @@ impl AccountRun {
         let listed = self.list_devices(inventory, beat).await;
         // What was settled for the usual interval alone may not be good for a longer one.
         let may_wait = self.is_stretched() && *plan != *self.plan && listed.is_ok();
-        let due = self.due(start, Plan::inventory_interval, may_wait, inventory.denials[0]);
+        let denials = inventory.denials[0];
+        let due = self.due(start, |plan| self.next(plan.inventory_interval(), denials), may_wait && denials == 0);
         let due = self.second_look(began).map_or(due, |time| due.by(Instant::now() + time));
         if !turn.with_users || plan.users.is_none() {
             // Users that are due before do not wait for the next list, where that is late.
@@ -196,8 +197,9 @@ impl AccountRun {
         let follow_up = self.settle_users(inventory, &plan, listed).await;
         let follow_up = follow_up.map(|time| Instant::now() + time);
         let next = |part: f64| {
-            let interval = move |plan: &Plan| plan.interval(Collector::Users).mul_f64(part);
-            let next = self.due(start, interval, may_wait, inventory.denials[1]);
+            let denials = inventory.denials[1];
+            let next = |plan: &Plan| self.next(plan.interval(Collector::Users).mul_f64(part), denials);
+            let next = self.due(start, next, may_wait && denials == 0);
             follow_up.map_or(next, |time| next.by(time))
         };
         // Users that are nearly due are settled along with the list of devices, which

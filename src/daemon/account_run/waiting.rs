@@ -31,35 +31,17 @@ impl AccountRun {
         self.echo_end().is_some_and(|end| end > Instant::now())
     }
 
-    /// When what began at `from` is due again, at the `interval` of a plan; `may_wait` says
-    /// whether it may be later while events arrive.
-    pub(super) fn due(
-        &self,
-        from: Instant,
-        interval: impl Fn(&Plan) -> Duration,
-        may_wait: bool,
-        denials: u32,
-    ) -> Due<Instant> {
-        self.due_after(from, |plan| self.next(interval(plan), denials), may_wait && denials == 0)
-    }
-
-    /// The same of a heartbeat, which has a slot.
-    pub(super) fn heartbeat_due(
-        &self,
-        from: Instant,
-        interval: impl Fn(&Plan) -> Duration,
-        may_wait: bool,
-        denials: u32,
-    ) -> Due<Instant> {
-        if denials > 0 {
-            return self.due(from, interval, may_wait, denials);
-        }
-        self.due_after(from, |plan| self.slot.next(from, interval(plan)), may_wait)
-    }
-
-    fn due_after(&self, from: Instant, next: impl Fn(&Plan) -> Duration, may_wait: bool) -> Due<Instant> {
+    /// When what began at `from` is due again: `next` says how long after, by a plan; `may_wait`,
+    /// whether that may be longer while events arrive.
+    pub(super) fn due(&self, from: Instant, next: impl Fn(&Plan) -> Duration, may_wait: bool) -> Due<Instant> {
         let stretched = self.plan.stretched().filter(|_| may_wait);
         Due::after(from, next(&self.plan), stretched.as_ref().map(next))
+    }
+
+    /// How long until the heartbeat after the one that began at `from`, which has a slot; longer
+    /// where AWS denies.
+    pub(super) fn next_heartbeat(&self, from: Instant, interval: Duration, denials: u32) -> Duration {
+        if denials > 0 { self.next(interval, denials) } else { self.slot.next(from, interval) }
     }
 
     /// How long until the next run, a little by chance; longer where AWS denies.
